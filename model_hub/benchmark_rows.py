@@ -1,9 +1,8 @@
-"""From a row of a benchmark to its network.
+"""`build` and `locate`: from a row of a benchmark to its network.
 
-A row is what a query answers (statistics, curves) or its `config`, which say of which benchmark
-they are; the dict of either with the name of the benchmark; or the configuration of a network as
-NATS-Bench writes it. It is read by the names of its fields, so any object that has them will do.
-Nothing here needs the client.
+A row is a query result (statistics, curves) or its `config`, which name their benchmark; the dict
+of either with the name of the benchmark; or a network configuration of NATS-Bench. Only the names
+of its fields matter, so any object that has them is accepted. The client is not needed.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["build", "locate"]
 
 _CLASSES: Final = ("num_classes", "class_num")
-"""What the configurations of NATS-Bench and the records in its archives call them."""
+"""Names of the number of classes in NATS-Bench's configurations and in its archives."""
 
 
 def build(row: object, arch: object = None, *, dataset: str | None = None) -> nn.Module:
     """Build the network of a row of a benchmark, with new weights.
 
-    It has as many parameters as the row says, a class for each of the data set, and in
-    `input_shape` the shape of an image of it. Networks of stages for ImageNet, of nds, begin with
-    one of two stems and their rows do not say which: that one is built that gives as many
-    parameters as are recorded, so they need the row and not its config alone.
+    The network has the recorded number of parameters, the classes of the data set, and the shape of
+    its images as `input_shape`. Stage networks of nds for ImageNet begin with one of two stems, and
+    their rows do not say which. The stem is chosen by the recorded number of parameters, so these
+    need the whole row, not only its config.
 
         model_hub.build(bench.query_nb201(0, 200, "cifar100")[0])
         model_hub.build("nasbench101", {"op1": "conv3x3", "input1": [0], "input2": [1]})
@@ -41,20 +40,20 @@ def build(row: object, arch: object = None, *, dataset: str | None = None) -> nn
         model_hub.build(api.get_net_config(0, "cifar100"))
 
     Args:
-        row: What a query answers, or its `config`; the dict of a network that `get_net_config` of
-            NATS-Bench returns, whose C, N, channels and num_classes count; or the name of a
-            benchmark (`model_hub.rows.READERS`). A dict may say its benchmark as `benchmark`.
+        row: A query result or its `config`; a dict from `get_net_config` of NATS-Bench, of which C,
+            N, channels and num_classes are used; or the name of a benchmark
+            (`model_hub.rows.READERS`). A dict may name its benchmark as `benchmark`.
         arch: With a name, a row of the benchmark, its `config` or the dict of either; or the
-            architecture as a row spells it: what `arch` or `arch_str` is there. Not an index: only
-            a database knows the order of the published list.
-        dataset: The data set; that of the row by default, or the one with as many classes as a
-            configuration states. For a number that none has, images are as large as CIFAR's.
+            architecture as in `arch` or `arch_str` of a row. An index is not accepted, because
+            only a database knows the order of the published list.
+        dataset: The data set; by default that of the row, or the one with as many classes as a
+            configuration has. If no data set has that number, images have the size of CIFAR's.
 
     Raises:
-        InvalidArgumentError: The row lacks what makes a network, has a field that is none of a
-            row, contradicts itself, or its parameters are those of no stem; the message says what.
-        InvalidSampleError: Its architecture is not of the benchmark.
-        UnknownNameError: There is no such benchmark or operation.
+        InvalidArgumentError: The row lacks a needed field, has an unknown one or contradicts
+            itself, or its parameters fit no stem; the message says which.
+        InvalidSampleError: The architecture is not in the benchmark.
+        UnknownNameError: The benchmark or an operation is unknown.
         TooLargeError: The weights do not fit into memory.
         ModuleNotFoundError: PyTorch is missing.
     """
@@ -65,9 +64,9 @@ def build(row: object, arch: object = None, *, dataset: str | None = None) -> nn
 def locate(
     row: object, arch: object = None, *, dataset: str | None = None
 ) -> tuple[ModelSpace, dict[str, Any]]:
-    """Return the space of a row and its sample there; arguments and errors are those of `build`.
+    """Return the space and the sample of a row; arguments and errors are those of `build`.
 
-    `space.freeze(sample)` is the network, `space.profile(sample)` counts it for an image of the
+    `space.freeze(sample)` builds the network; `space.profile(sample)` counts it for an image of the
     data set.
     """
     reader, row = _named(row, arch) if isinstance(row, str) else (_reader_of(row), row)
@@ -80,7 +79,7 @@ def locate(
 
 
 def _data_set(reader: RowReader, config: object, dataset: str | None) -> tuple[str, DataSet]:
-    """Return the data set of a configuration, by its name or by its classes."""
+    """Return the data set of a configuration, by its name or its number of classes."""
     known = reader.datasets
     given = dataset or field(config, "dataset") or (known[0] if len(known) == 1 else None)
     classes = number(_CLASSES[0], stated_once(config, _CLASSES), least=1)
@@ -100,7 +99,7 @@ def _data_set(reader: RowReader, config: object, dataset: str | None) -> tuple[s
 
 
 def _named(benchmark: str, arch: object) -> tuple[RowReader, object]:
-    """Return the reader of a benchmark, and an architecture as a row would have it."""
+    """Return the reader of a benchmark, and an architecture in the form of a row."""
     reader = named("benchmark", benchmark, READERS)
     if arch is None:
         raise InvalidArgumentError("arch", f"an architecture of {benchmark} is needed")
@@ -108,7 +107,7 @@ def _named(benchmark: str, arch: object) -> tuple[RowReader, object]:
 
 
 def _reader_of(row: object) -> RowReader:
-    """Return the reader of the benchmark that a row says it is of."""
+    """Return the reader of the benchmark that a row names."""
     for item in (row, field(row, "config")):
         stated = field(item, "benchmark")
         if isinstance(stated, str) and stated:
@@ -119,6 +118,6 @@ def _reader_of(row: object) -> RowReader:
             return reader
     raise InvalidArgumentError(
         "row",
-        f"{shown(row)} does not say which benchmark it is of: name that first, as in "
+        f"{shown(row)} does not say which benchmark it is of: pass its name first, as in "
         "build('nasbench201', row)",
     )

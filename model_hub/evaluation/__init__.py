@@ -1,4 +1,4 @@
-"""Networks on labelled images: read a data set, apply a protocol, count what is right.
+"""Evaluation of networks on labelled images: accuracy under a preprocessing protocol.
 
     from model_hub import evaluation, zoo
 

@@ -1,4 +1,4 @@
-"""Counts the right and wrong answers of a network, in total and for each label."""
+"""Counts correct and wrong predictions of a network, in total and for each label."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = ["AccuracyCounter", "ClassScore", "Confusion", "Evaluation"]
 
 _FIVE: Final = 5
 _WORST: Final = 10
-"""Labels, those with the lowest accuracy, whose confusions are reported."""
+"""Number of labels, those of lowest accuracy, whose confusions are reported."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassScore:
-    """How the images of one label were classified.
+    """Accuracy on the images of one label.
 
     Attributes:
         label: The label.
-        name: Its name, if the data set knows it.
-        count: Images with this label.
-        right: Of those, how many the network put first.
-        right_in_five: Of those, how many it had among its first five.
+        name: Its name, if known.
+        count: Number of images with this label.
+        right: Number of images with a correct top-1 prediction.
+        right_in_five: Number of images with a correct top-5 prediction.
     """
 
     label: int
@@ -44,12 +44,12 @@ class ClassScore:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confusion:
-    """How often images of one label were classified as another.
+    """Number of images of one label that were classified as another.
 
     Attributes:
-        label: Their label.
-        taken_for: The label that the network put first.
-        count: How many of them.
+        label: The label of the images.
+        taken_for: The predicted label.
+        count: Number of images.
     """
 
     label: int
@@ -59,24 +59,24 @@ class Confusion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """How a network classified a data set.
+    """Result of the evaluation of a network on a data set.
 
     Attributes:
-        count: Images.
-        num_classes: Classes of the data set; of a table of labels, how many labels occur.
-        num_outputs: Outputs of the network.
-        right: How many of them the network put first.
-        right_in_five: How many it had among its first five.
+        count: Number of images.
+        num_classes: Number of classes of the data set; for a table, the number of distinct labels.
+        num_outputs: Number of outputs of the network.
+        right: Number of images with a correct top-1 prediction.
+        right_in_five: Number of images with a correct top-5 prediction.
         loss: Mean cross-entropy, in nats.
-        classes: The same for each label that occurs, in the order of labels.
-        confusions: How images of the ten labels with the lowest accuracy were classified, worst
-            label first, and for each the most frequent mistake first.
-        answers: The label that the network put first, image by image.
-        skipped: Names of damaged images, which are left out of every count.
-        sha256: Digest of what was evaluated: name, label and content of each image, in order.
-        batch_size: Images that the network took at a time, at the end.
-        halved: Whether that is less than in the beginning, because a GPU's memory was too small.
-        seconds: Wall time of the whole evaluation, reading included.
+        classes: The scores of each label that occurs, in the order of labels.
+        confusions: Confusions of the ten labels of lowest accuracy, worst label first, and for
+            each the most frequent confusion first.
+        answers: The predicted label of each image.
+        skipped: Names of damaged images, which no count includes.
+        sha256: Digest of the evaluated images: name, label and content of each, in order.
+        batch_size: Batch size at the end.
+        halved: Whether the batch size was reduced because a GPU's memory was too small.
+        seconds: Wall time of the whole evaluation, including reading.
     """
 
     count: int
@@ -96,16 +96,16 @@ class Evaluation:
 
     @property
     def top1(self) -> float:
-        """Accuracy in percent."""
+        """Top-1 accuracy in percent."""
         return 100 * self.right / self.count
 
     @property
     def top5(self) -> float:
-        """Accuracy in percent where any of the first five may be right."""
+        """Top-5 accuracy in percent."""
         return 100 * self.right_in_five / self.count
 
     def table(self) -> str:
-        """Return a line a label as plain text."""
+        """Return a plain-text table with one line per label."""
         return text_table(
             (
                 Column("label", [_title(score) for score in self.classes], "total"),
@@ -126,11 +126,11 @@ class Evaluation:
 
 
 class AccuracyCounter:
-    """Counts the answers of a network to a data set.
+    """Counts the predictions of a network on a data set.
 
     Args:
         dataset: The images and labels.
-        label_offset: Added to a label to get the output that stands for it.
+        label_offset: Output of label 0.
     """
 
     def __init__(self, dataset: LabelledImages, label_offset: int) -> None:
@@ -146,19 +146,19 @@ class AccuracyCounter:
         self._outputs = 0
 
     def add(self, indices: Sequence[int], digests: Sequence[bytes], logits: Tensor) -> None:
-        """Count a batch.
+        """Add a batch.
 
-        A label's rank is the number of outputs above its own, and of equal ones before it: so ties
-        are broken alike everywhere.
+        The rank of a label is the number of larger outputs and of equal outputs before its own, so
+        that ties are broken consistently.
 
         Args:
-            indices: Its images.
-            digests: Theirs.
-            logits: (batch, outputs), float64, on the processor.
+            indices: Indices of the images.
+            digests: SHA-256 of their contents.
+            logits: (batch, outputs), float64, on the CPU.
 
         Raises:
             LabelError: The network has no output for a label.
-            OutputError: Its outputs are no finite numbers.
+            OutputError: An output is not finite.
         """
         if not self._outputs:
             self._check_labels(logits.shape[1])
@@ -168,7 +168,7 @@ class AccuracyCounter:
         own = logits.gather(1, outputs)
         before = torch.arange(logits.shape[1]) < outputs
         ranks = ((logits > own) | ((logits == own) & before)).sum(1).tolist()
-        # The first of equal outputs is the answer, here as there.
+        # The first of equal outputs is the prediction, as for ranks.
         answers = (logits.argmax(1) - self._offset).tolist()
         self._loss += F.cross_entropy(logits, outputs[:, 0], reduction="sum").item()
         self._answers += answers
@@ -176,7 +176,7 @@ class AccuracyCounter:
             indices, digests, labels, ranks, answers, strict=True
         ):
             stated = f"{self._dataset.name(index)}\n{label}\n"
-            # Names of files may be no text.
+            # File names may be invalid UTF-8.
             self._digest.update(stated.encode("utf-8", "surrogateescape") + digest)
             self._counts[label] += 1
             self._right[label] += rank == 0
@@ -186,13 +186,13 @@ class AccuracyCounter:
 
     @property
     def count(self) -> int:
-        """Images so far."""
+        """Number of images so far."""
         return len(self._answers)
 
     def evaluation(
         self, *, skipped: Sequence[str], batch_size: int, halved: bool, seconds: float
     ) -> Evaluation:
-        """Return what was counted."""
+        """Return the result of all batches."""
         return Evaluation(
             count=self.count,
             num_classes=len(self._dataset.classes or self._counts),
@@ -211,10 +211,10 @@ class AccuracyCounter:
         )
 
     def _check_labels(self, outputs: int) -> None:
-        """Compare all labels with the outputs of the network, once it has answered.
+        """Check that the network has an output for each label, after its first batch.
 
         Raises:
-            LabelError: It has no output for one of them.
+            LabelError: A label has no output.
             ClassesError: The numbers of classes and outputs differ, and `classes.txt` does not
                 state which output is which class.
         """
@@ -232,9 +232,9 @@ class AccuracyCounter:
                 )
         if classes > most or (0 < classes < most and not self._dataset.order_stated):
             raise ClassesError(
-                f"the data set has {classes} classes, but {wanted}: which is whose? Name the class "
-                "of each output in classes.txt beside the folders, the name of a folder a line, "
-                "those without images among them"
+                f"the data set has {classes} classes, but {wanted}. List the class of each output "
+                "in classes.txt beside the folders, one folder name per line, including classes "
+                "without images"
             )
 
     def _check_finite(self, indices: Sequence[int], logits: Tensor) -> None:

@@ -1,6 +1,6 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in their published files.
 
-Both the "python" and the "binary" version are read, in the folder that their archives unpack to.
+Both the "python" and the "binary" version are supported, as the folder in their archives.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SIDE: Final = 32
 _IMAGE_BYTES: Final = 3 * _SIDE * _SIDE
 _PLANES: Final = (-1, 3, _SIDE, _SIDE)
 _LONGEST_ARRAY: Final = 1 << 28
-"""Bytes; the 50,000 training images of CIFAR-100 lie in one array of 154 million."""
+"""Limit in bytes; the 50,000 training images of CIFAR-100 are one array of 154 million."""
 _KEY_TYPES: Final = frozenset({str, bytes, int})
 
 Pixels = npt.NDArray[np.uint8]
@@ -36,10 +36,10 @@ class ImageArray:
 
     Args:
         pixels: (count, height, width, 3), RGB, bytes.
-        labels: Their labels, one each.
-        classes: Names of the labels, where they are known.
-        source: What they were read from, for messages.
-        order_stated: Whether somebody stated the labels, as whoever publishes them does.
+        labels: The label of each image.
+        classes: Names of the labels, if known.
+        source: Where they come from, for messages.
+        order_stated: Whether the data set states its labels, as published data sets do.
     """
 
     pixels: Pixels
@@ -56,7 +56,7 @@ class ImageArray:
         return bytes(self.pixels[index].tobytes())
 
     def image(self, index: int, content: bytes | None = None) -> Image.Image:
-        """Return an image in RGB; its content is here and need not be given."""
+        """Return an image in RGB; `content` is ignored."""
         del content
         return Image.fromarray(self.pixels[index])
 
@@ -65,7 +65,7 @@ class ImageArray:
         return self.labels[index]
 
     def name(self, index: int) -> str:
-        """Return what an image is called, which is its number."""
+        """Return the name of an image, which contains its index."""
         return f"image {index}"
 
     def place(self, index: int) -> str:
@@ -75,7 +75,7 @@ class ImageArray:
 
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """What the files of one version are called, and how they hold labels."""
+    """File names and label format of one version of a data set."""
 
     test: tuple[str, ...]
     train: tuple[str, ...]
@@ -125,7 +125,7 @@ def read_cifar10(folder: Path, *, train: bool = False) -> ImageArray:
         train: The training images instead of the test images.
 
     Raises:
-        DatasetError: Files are missing or damaged; nothing in a pickle is ever called.
+        DatasetError: Files are missing or damaged; code in a pickle is never run.
     """
     return _read(folder, _CIFAR10, train=train)
 
@@ -138,7 +138,7 @@ def read_cifar100(folder: Path, *, train: bool = False) -> ImageArray:
         train: The training images instead of the test images.
 
     Raises:
-        DatasetError: Files are missing or damaged; nothing in a pickle is ever called.
+        DatasetError: Files are missing or damaged; code in a pickle is never run.
     """
     return _read(folder, _CIFAR100, train=train)
 
@@ -148,7 +148,7 @@ class _Reader(Protocol):
 
 
 def cifar_reader(folder: Path) -> _Reader | None:
-    """Return what reads the images of a folder if it is one of CIFAR, else None."""
+    """Return the function that reads a CIFAR folder; None for other folders."""
     for layouts, read in ((_CIFAR10, read_cifar10), (_CIFAR100, read_cifar100)):
         if any((folder / layout.test[0]).is_file() for layout in layouts.values()):
             return read
@@ -162,7 +162,7 @@ def _read(folder: Path, layouts: dict[str, _Layout], *, train: bool) -> ImageArr
             parts = _pickled(files, layout) if version == "python" else _binary(files, layout)
             return _joined(folder, list(parts), _class_names(folder / layout.names, layout))
     wanted = " or ".join(layout.files(train=train)[0] for layout in layouts.values())
-    raise DatasetError(f"{folder} has no file {wanted}: it is no folder of this CIFAR")
+    raise DatasetError(f"{folder} has no file {wanted}: it is not a folder of this CIFAR data set")
 
 
 Part = tuple[Pixels, tuple[int, ...]]
@@ -185,7 +185,7 @@ def _binary(files: Iterable[Path], layout: _Layout) -> Iterable[Part]:
         raw = np.frombuffer(_bytes(file), np.uint8)
         row = layout.label_bytes + _IMAGE_BYTES
         if not raw.size or raw.size % row:
-            raise DatasetError(f"{file} is damaged: {raw.size} bytes are no records of {row}")
+            raise DatasetError(f"{file} is damaged: {raw.size} bytes are not a multiple of {row}")
         rows = raw.reshape(-1, row)
         labels = rows[:, layout.label_bytes - 1].tolist()
         pixels = rows[:, layout.label_bytes :].reshape(_PLANES)
@@ -197,13 +197,13 @@ def _checked(labels: list[Any], count: int, layout: _Layout, file: Path) -> tupl
         raise DatasetError(f"{file} has {count} images and {len(labels)} labels")
     for label in labels:
         if type(label) is not int or not 0 <= label < layout.num_classes:
-            shown = short_repr(label)  # a label that is a container may be huge
-            raise DatasetError(f"{file}: {shown} is no label of {layout.num_classes}")
+            shown = short_repr(label)  # a container may be huge
+            raise DatasetError(f"{file}: {shown} is not a label below {layout.num_classes}")
     return tuple(labels)
 
 
 def _class_names(file: Path, layout: _Layout) -> tuple[str, ...] | None:
-    """Return the names of the classes if their file is there."""
+    """Return the names of the classes, or None without their file."""
     if not file.is_file():
         return None
     if file.suffix == ".txt":
@@ -213,19 +213,19 @@ def _class_names(file: Path, layout: _Layout) -> tuple[str, ...] | None:
     if not isinstance(names, list) or len(names) != layout.num_classes:
         raise DatasetError(f"{file} does not name {layout.num_classes} classes")
     if not {str, bytes}.issuperset(map(type, names)):
-        raise DatasetError(f"{file} names classes by something else than text")
+        raise DatasetError(f"{file} has a class name that is not text")
     return tuple(map(_text, names))
 
 
 def _fields(file: Path) -> dict[str, Any]:
-    """Return the dict in a pickle, its keys as text, which for Python 2 is the same as bytes."""
+    """Return the dict of a pickle with text keys, which are bytes in pickles of Python 2."""
     try:
         with file.open("rb") as pickled:
             stated = load_pickle(pickled, arrays=True, longest_value=_LONGEST_ARRAY)
     except FileNotFoundError:
         raise DatasetError(f"{file} is missing") from None
     except ArchiveError as error:
-        raise DatasetError(f"{file} is damaged or no pickle of arrays: {error}") from error
+        raise DatasetError(f"{file} is damaged or not a pickle of arrays: {error}") from error
     if not isinstance(stated, dict):
         raise DatasetError(f"{file} holds a {type(stated).__name__}, not a dict")
     if not _KEY_TYPES.issuperset(map(type, stated)):

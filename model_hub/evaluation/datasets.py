@@ -1,6 +1,6 @@
-"""Labelled images: what a data set is, and data sets by what is in them.
+"""Data sets of labelled images, recognised by their files.
 
-CIFAR's files, a table of labels, or one folder for each class; in a folder or a tar archive.
+These are CIFAR's files, or a table of labels or one folder per class, in a folder or a tar archive.
 """
 
 from __future__ import annotations
@@ -39,41 +39,41 @@ class LabelledImages(Protocol):
 
     @property
     def classes(self) -> Sequence[str] | None:
-        """Names of the labels 0, 1, … where they are known."""
+        """Names of the labels 0, 1, … if known."""
 
     @property
     def order_stated(self) -> bool:
-        """Whether the labels were stated; otherwise they follow from names of folders."""
+        """Whether the data set states its labels; otherwise they follow from folder names."""
 
     def __len__(self) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
 
     def content(self, index: int) -> bytes:
         """Return the content of an image: the bytes of its file, or its pixels."""
 
     def image(self, index: int, content: bytes | None = None) -> Image.Image:
-        """Return an image in RGB; of its content, where that has been read already."""
+        """Return an image in RGB, decoded from `content` if that is given."""
 
     def label(self, index: int) -> int:
         """Return the label of an image."""
 
     def name(self, index: int) -> str:
-        """Return what an image is called within the data set."""
+        """Return the name of an image within the data set."""
 
     def place(self, index: int) -> str:
-        """Return where an image lies, for messages."""
+        """Return the location of an image, for messages."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFiles:
-    """Images in files of their own, decoded when asked for.
+    """Images in separate files, decoded on access.
 
     Args:
-        storage: What holds the files.
-        names: Their names there.
-        labels: Their labels, one each.
-        classes: Names of the labels, where they are known.
-        order_stated: Whether the labels were stated; otherwise they follow from names of folders.
+        storage: The folder or archive of the files.
+        names: Names of the files in the storage.
+        labels: The label of each file.
+        classes: Names of the labels, if known.
+        order_stated: Whether labels are stated in the data set, not derived from folder names.
     """
 
     storage: Storage
@@ -86,18 +86,18 @@ class ImageFiles:
         return len(self.names)
 
     def content(self, index: int) -> bytes:
-        """Return the file of an image.
+        """Return the bytes of the file of an image.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: The file cannot be read.
         """
         return self.storage.read(self.names[index])
 
     def size(self, index: int) -> int:
-        """Return the bytes of the file of an image, which is not read.
+        """Return the size of the file of an image in bytes, without reading it.
 
         Raises:
-            OSError: It is not there.
+            OSError: The file is missing.
         """
         return self.storage.size(self.names[index])
 
@@ -105,12 +105,12 @@ class ImageFiles:
         """Return an image in RGB.
 
         Args:
-            index: Its place in the data set.
-            content: Its file; read if it is left out.
+            index: Index of the image.
+            content: The bytes of its file; read by default.
 
         Raises:
-            DamagedImageError: The file is no image, or damaged.
-            OSError: It cannot be read.
+            DamagedImageError: The file is damaged or not an image.
+            OSError: The file cannot be read.
         """
         kept = self.content(index) if content is None else content
         return decoded(BytesIO(kept), self.place(index))
@@ -124,19 +124,19 @@ class ImageFiles:
         return self.names[index]
 
     def place(self, index: int) -> str:
-        """Return where the file of an image lies."""
+        """Return the path of the file of an image, for messages."""
         return self.storage.place(self.names[index])
 
 
 def read_images(path: Path, *, train: bool = False) -> LabelledImages:
-    """Return the images to evaluate on: CIFAR's test images, or those of a folder or tar archive.
+    """Return the images for an evaluation: CIFAR's test images, or those of a folder or archive.
 
     Args:
         path: The folder or archive.
-        train: The training images of CIFAR instead; other data sets have no such division.
+        train: Return CIFAR's training images instead; other data sets have no such split.
 
     Raises:
-        DatasetError: It is none of these, or files are damaged.
+        DatasetError: The data set has none of these forms, or files are damaged.
         OSError: A file cannot be read.
     """
     if path.is_file():
@@ -148,19 +148,19 @@ def read_images(path: Path, *, train: bool = False) -> LabelledImages:
 def read_folder(folder: Path) -> ImageFiles:
     """Return the images of a folder.
 
-    Either it has a `labels.csv` with columns `file` (relative to the folder) and `label` (0, 1, …),
-    or one folder a class. Classes are the labels 0, 1, … in the order of `classes.txt`, a folder's
-    name a line, if it has one; else, where all names are numbers, in their order, which begins with
-    0 and leaves none out; else in the order of the code points of their names. Hidden files and
-    folders are ignored; see `storage.is_hidden`.
+    The folder has a `labels.csv` with columns `file` (relative to the folder) and `label` (0, 1,
+    …), or one folder per class. Classes have the labels 0, 1, … in the order of `classes.txt`, with
+    one folder name per line. Without this file, folders with numbers as names are in numeric order,
+    complete from 0 on, and others in the order of their code points. Hidden files and folders are
+    ignored; see `storage.is_hidden`.
 
     Raises:
-        DatasetError: It has neither, labels.csv or classes.txt states something that cannot be, or
-            the order of the classes is not beyond doubt; the message says what is wanted.
-        OSError: It cannot be read.
+        DatasetError: The folder has neither form, labels.csv or classes.txt is invalid, or the
+            order of the classes is ambiguous; the message says what is expected.
+        OSError: A file cannot be read.
     """
     if not folder.is_dir():
-        raise DatasetError(f"{folder} is no folder")
+        raise DatasetError(f"{folder} is not a folder")
     return _read(Folder(folder), str(folder))
 
 
@@ -168,8 +168,8 @@ def read_tar(path: Path) -> ImageFiles:
     """Return the images of an uncompressed tar archive of such a folder; nothing is unpacked.
 
     Raises:
-        DatasetError: It is none, or as for `read_folder`.
-        OSError: It cannot be read.
+        DatasetError: The file is not such an archive, or as for `read_folder`.
+        OSError: The archive cannot be read.
     """
     return _read(TarArchive(path), str(path))
 
@@ -178,8 +178,8 @@ def _read(storage: Storage, place: str) -> ImageFiles:
     images = _listed(storage) if LABELS in storage else _in_classes(storage, place)
     if not images.names:
         raise DatasetError(
-            f"{place} has no images; wanted is {LABELS} with columns `file` and `label`, or a "
-            "folder a class"
+            f"{place} has no images; expected is {LABELS} with columns `file` and `label`, or one "
+            "folder per class"
         )
     return images
 

@@ -1,8 +1,8 @@
-"""Labels of images: from the table `labels.csv`, or from the names of the folders they lie in.
+"""Labels of images: from the table `labels.csv`, or from the names of their folders.
 
-Which folder is which output must be beyond doubt. If folders and outputs are in different orders,
-accuracy drops to that of chance and nothing else shows it. So an ambiguous order is refused, and
-the message says what would settle it.
+The mapping from folders to outputs must be unambiguous: if their orders differ, accuracy drops to
+chance level without any other sign. An ambiguous order is therefore refused, and the message says
+how to state it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ LABELS: Final = "labels.csv"
 _COLUMNS: Final = ("file", "label")
 _LARGEST_LABEL: Final = (1 << 20) - 1
 _LARGEST_TABLE: Final = 1 << 28
-"""Bytes."""
+"""Limit in bytes."""
 _OTHER_SEPARATORS: Final = {";": "semicolons", "\t": "tabs"}
 
 CLASSES: Final = "classes.txt"
 _LARGEST_LIST: Final = 1 << 25
-"""Bytes."""
+"""Limit in bytes."""
 _MOST_CLASSES: Final = 1 << 20
 _LONGEST_NUMBER: Final = 9
 _SPLITS: Final = frozenset(
@@ -40,26 +40,26 @@ _SPLITS: Final = frozenset(
         "validation",
     }
 )
-"""Usual names of the parts of a data set, none of which is a class."""
+"""Usual names of the splits of a data set; a folder of such a name is not a class."""
 _INNER: Final = "images"
-"""Tiny ImageNet has its images in a folder of this name in each class."""
+"""Name of the folder within each class that contains the images of Tiny ImageNet."""
 
 _WANTED: Final = (
-    f"state the order in {CLASSES} beside the folders: the name of a folder a line, the class of "
+    f"state the order in {CLASSES} beside the folders: one folder name per line, the class of "
     "output 0 first"
 )
 
 
 def read_labels(storage: Storage) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Return the files that the table names, in its order, and the label of each.
+    """Return the files in the table, in its order, and the label of each.
 
-    It is CSV in UTF-8, with or without a byte-order mark. The first line names its columns, `file`
-    and `label` among them; a table of two columns, a file and its label, may lack that line.
+    The table is CSV in UTF-8, with or without a byte-order mark. The first line names the columns,
+    including `file` and `label`; a table of only these two columns may omit it.
 
     Raises:
-        DatasetError: It is no such table, names a file that is not there, or names one twice; the
-            message says in which line.
-        OSError: It cannot be read.
+        DatasetError: The table is invalid, or names a missing file or a file twice; the message
+            has the line.
+        OSError: The table cannot be read.
     """
     table = storage.place(LABELS)
     lines: dict[str, int] = {}
@@ -69,16 +69,16 @@ def read_labels(storage: Storage) -> tuple[tuple[str, ...], tuple[int, ...]]:
             place = f"{table}, line {line}"
             name = _image_name(storage, file, place)
             if name in lines:
-                raise DatasetError(f"{place}: {name} stands in line {lines[name]}, too")
+                raise DatasetError(f"{place}: {name} is also in line {lines[name]}")
             lines[name] = line
             labels.append(_label(label, place))
     except csv.Error as error:
-        raise DatasetError(f"{table} is no CSV file: {error}") from error
+        raise DatasetError(f"{table} is not a CSV file: {error}") from error
     return tuple(lines), tuple(labels)
 
 
 def _rows(storage: Storage, table: str) -> Iterator[tuple[int, str, str | None]]:
-    """Yield line, file and label."""
+    """Yield line number, file and label of each row."""
     rows = csv.reader(StringIO(text_of(storage, LABELS, most=_LARGEST_TABLE), newline=""))
     filled = (row for row in rows if any(field.strip() for field in row))
     first = next(filled, [])
@@ -91,14 +91,14 @@ def _rows(storage: Storage, table: str) -> Iterator[tuple[int, str, str | None]]
         if len(row) > len(columns):
             raise DatasetError(
                 f"{table}, line {rows.line_num}: {len(row)} fields for {len(columns)} columns; a "
-                "name with a comma stands in quotation marks"
+                "name with a comma needs quotation marks"
             )
         kept = [*row, *[None] * (len(columns) - len(row))]
         yield rows.line_num, kept[file] or "", kept[label]
 
 
 def _is_row(storage: Storage, first: Sequence[str]) -> bool:
-    """Whether the first line is already one of a file and its label."""
+    """Return whether the first line already has a file and its label."""
     return (
         len(first) == len(_COLUMNS)
         and first[1].strip().isascii()
@@ -113,9 +113,9 @@ def _column(columns: Sequence[str], name: str, first: Sequence[str], table: str)
     if name in columns:
         return columns.index(name)
     found = next((kind for sign, kind in _OTHER_SEPARATORS.items() if sign in "".join(first)), None)
-    hint = f"; it is separated by {found}, and commas are wanted" if found else ""
+    hint = f"; it is separated by {found} instead of commas" if found else ""
     raise DatasetError(
-        f"{table} lacks a column `file` or `label`: wanted is a first line `file,label`{hint}"
+        f"{table} lacks a column `file` or `label`: expected is a first line `file,label`{hint}"
     )
 
 
@@ -135,7 +135,7 @@ def _label(text: str | None, place: str) -> int:
     plain = (text or "").strip()
     label = int(plain) if plain.isascii() and plain.isdecimal() and len(plain) < 10 else -1  # noqa: PLR2004
     if not 0 <= label <= _LARGEST_LABEL:
-        raise DatasetError(f"{place}: {text!r:.80} is no label; labels are 0, 1, …")
+        raise DatasetError(f"{place}: {text!r:.80} is not a label; labels are 0, 1, …")
     return label
 
 
@@ -143,7 +143,7 @@ def classes_in(storage: Storage, place: str) -> tuple[str, ...]:
     """Return the classes in the order of their labels.
 
     Raises:
-        DatasetError: The order is not beyond doubt, or `classes.txt` is no list of the folders.
+        DatasetError: The order is ambiguous, or `classes.txt` does not list all folders.
         OSError: A file cannot be read.
     """
     folders = storage.folders()
@@ -174,53 +174,53 @@ def refuse_deep(names: Sequence[str], images: Sequence[str], place: str) -> None
 
     Args:
         names: All files.
-        images: Those among them that are images within a folder.
-        place: Where the data set lies, for messages.
+        images: The images in folders among them.
+        place: Path of the data set, for messages.
 
     Raises:
-        DatasetError: It seems to be one.
+        DatasetError: The classes seem to be deeper.
     """
     for name in names:
         path = PurePosixPath(name)
         if path.name in (LABELS, CLASSES) and len(path.parts) > 1:
-            raise DatasetError(_one_too_deep(place, str(path.parent), f"{path.name} lies in it"))
+            raise DatasetError(_one_too_deep(place, str(path.parent), f"it contains {path.name}"))
     within: defaultdict[str, Counter[str | None]] = defaultdict(Counter)
     for name in images:
         outer, inner, *deeper = PurePosixPath(name).parts
         within[outer][inner if deeper else None] += 1
     if within and all(outer.lower() in _SPLITS for outer in within):
-        reason = "its folders are parts of a data set, not classes"
+        reason = "its folders are splits of a data set, not classes"
         raise DatasetError(_one_too_deep(place, next(iter(within)), reason))
     for outer, folders in within.items():
         if outer.lower() in _SPLITS and set(folders) != {None}:
-            reason = "it is a part of a data set, not a class"
+            reason = "it is a split of a data set, not a class"
             raise DatasetError(_one_too_deep(place, outer, reason))
     if within and not any(None in inner for inner in within.values()):
         inside = {name for inner in within.values() for name in inner}
         if inside != {_INNER} or len(within) == 1:
-            reason = "no image lies in an outermost folder itself"
+            reason = "no outermost folder directly contains an image"
             raise DatasetError(_one_too_deep(place, next(iter(within)), reason))
 
 
 def _one_too_deep(place: str, inside: str, reason: str) -> str:
     return (
-        f"{place}: the classes are not the outermost folders ({reason}); wanted is "
-        f"CLASS/IMAGE, so give {inside!r} in it, or pack that: tar -cf images.tar -C {inside} ."
+        f"{place}: the classes are not the outermost folders ({reason}); expected is "
+        f"CLASS/IMAGE, so use {inside!r} in it, or pack that: tar -cf images.tar -C {inside} ."
     )
 
 
 def _by_name(folders: Sequence[str], place: str) -> tuple[str, ...]:
-    """Return names in the order of their code points, if their numbers are in order by that."""
+    """Return names in the order of code points, if that orders their numbers as well."""
     if _count_differently(folders):
         raise DatasetError(
-            f"{place}: by their letters the folders are {listed(folders)}, which is not the order "
-            f"of the numbers in their names; {_WANTED}"
+            f"{place}: in alphabetical order the folders are {listed(folders)}, which is not the "
+            f"order of the numbers in their names; {_WANTED}"
         )
     return tuple(folders)
 
 
 def _count_differently(folders: Sequence[str]) -> bool:
-    """Whether two names that differ in a number alone are in another order by their letters."""
+    """Return whether names that differ only in a number have another order than the numbers."""
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for name in folders:
         alike[re.sub("[0-9]+", "#", name)].append(name)
@@ -238,14 +238,14 @@ def _is_number(name: str) -> bool:
 
 
 def _refuse_alike(folders: Iterable[str], place: str) -> None:
-    """Refuse folders that other systems take for one, such as names in other capitals."""
+    """Refuse names that some file systems treat as equal, such as those in other case."""
     seen: dict[str, str] = {}
     for name in folders:
         plain = unicodedata.normalize("NFC", name).casefold()
         if plain in seen:
             raise DatasetError(
-                f"{place}: {seen[plain]!r} and {name!r} differ in capitals or in how accents are "
-                f"encoded alone: are they one class? If they are two, {_WANTED}"
+                f"{place}: {seen[plain]!r} and {name!r} differ only in case or in the encoding of "
+                f"accents. Merge them if they are one class; otherwise {_WANTED}"
             )
         seen[plain] = name
 
@@ -254,8 +254,8 @@ def stated_classes(storage: Storage) -> tuple[str, ...]:
     """Return the classes that `classes.txt` lists; a class may have no folder.
 
     Raises:
-        DatasetError: A line is empty or there twice, or the file is too large or no text.
-        OSError: It cannot be read.
+        DatasetError: A line is empty or repeated, or the file is too large or not text.
+        OSError: The file cannot be read.
     """
     place = storage.place(CLASSES)
     text = text_of(storage, CLASSES, most=_LARGEST_LIST)
@@ -266,10 +266,10 @@ def stated_classes(storage: Storage) -> tuple[str, ...]:
     for number, line in enumerate(lines, 1):
         name = line.strip()
         if not name:
-            raise DatasetError(f"{place}, line {number} is empty, and each line is an output's")
+            raise DatasetError(f"{place}, line {number} is empty; each line must name a class")
         if name in known:
             raise DatasetError(
-                f"{place}, line {number}: {name!r:.80} stands in line {known[name]}, too"
+                f"{place}, line {number}: {name!r:.80} is also in line {known[name]}"
             )
         known[name] = number
     return tuple(known)

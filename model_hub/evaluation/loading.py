@@ -1,4 +1,4 @@
-"""Batches of pixels: read, decoded and cropped, in processes beside the caller."""
+"""Batches of pixels, which are read, decoded and cropped in other processes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["Batch", "Reader", "batches"]
 _T = TypeVar("_T")
 
 _BATCHES_PER_PROCESS: Final = 2
-"""Batches that each process prepares in advance; pixels are in shared memory."""
+"""Number of batches that each process prepares in advance, with pixels in shared memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ class Batch:
     """The pixels of some consecutive images.
 
     Attributes:
-        indices: Their places in the data set.
-        digests: SHA-256 of the content of each.
+        indices: Indices of the images in the data set.
+        digests: SHA-256 of the content of each image.
         pixels: (batch, size, size, 3), bytes.
-        damaged: Places of those among them that could not be read.
+        damaged: Indices of damaged images, which `indices` and `pixels` omit.
     """
 
     indices: tuple[int, ...]
@@ -50,7 +50,7 @@ class Batch:
     damaged: tuple[int, ...]
 
     def pin_memory(self) -> Batch:
-        """Return it with pixels in page-locked memory; DataLoader asks for it."""
+        """Return the batch with pixels in page-locked memory; DataLoader calls this."""
         return replace(self, pixels=self.pixels.pin_memory())
 
 
@@ -59,8 +59,8 @@ class Reader:
 
     Args:
         dataset: The images.
-        protocol: What is done to them.
-        skip_damaged: Leave damaged images out, instead of stopping at the first.
+        protocol: Their preprocessing.
+        skip_damaged: Skip damaged images instead of raising an error at the first.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class Reader:
         self._skip_damaged = skip_damaged
 
     def __len__(self) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
         return len(self._dataset)
 
     def parts(self, size: int, *, start: int = 0) -> list[range]:
-        """Return the places of all images from one on, in order, some at a time."""
+        """Return the indices of all images from `start` on, in parts of `size`."""
         count = len(self)
         return [range(first, min(first + size, count)) for first in range(start, count, size)]
 
@@ -83,16 +83,16 @@ class Reader:
         """Return the contents of images: bytes of files, or pixels.
 
         Raises:
-            DatasetError: An archive of them ends too early.
+            DatasetError: An archive is truncated.
             OSError: A file cannot be read.
         """
         return [self._dataset.content(place) for place in places]
 
     def batch(self, places: range, contents: Sequence[bytes]) -> Batch:
-        """Decode images.
+        """Decode images into a batch.
 
         Raises:
-            DamagedImageError: One is damaged.
+            DamagedImageError: An image is damaged and `skip_damaged` is false.
         """
         size = self._protocol.input_size
         pixels = torch.empty((len(places), size, size, 3), dtype=torch.uint8)
@@ -107,7 +107,7 @@ class Reader:
         )
 
     def _decoded(self, place: int, content: bytes, row: npt.NDArray[np.uint8]) -> bool:
-        """Fill in the pixels of an image; False: it is damaged."""
+        """Write the pixels of an image into a row; return False if the image is damaged."""
         try:
             row[...] = cropped(self._dataset.image(place, content), self._protocol)
         except DamagedImageError:
@@ -125,23 +125,23 @@ def batches(
     pinned: bool = False,
     work: Callable[[Batch], _T],
 ) -> Generator[_T]:
-    """Yield the result of `work` for each batch, in order, prepared in other processes.
+    """Yield the result of `work` for each batch, in order, computed in other processes.
 
-    Processes decode, not threads: at least a third of a millisecond of each image needs Python's
-    lock. They are forked from the caller and inherit what they need. On other systems than Linux,
-    and in processes of a pool, the caller does everything itself.
+    Processes instead of threads decode, because each image holds Python's lock for at least a third
+    of a millisecond. They are forked from the caller and inherit its objects. On systems other than
+    Linux, and in processes of a pool, the calling process does all work.
 
     Args:
-        reader: Reads them.
-        parts: The places of each.
-        processes: How many work at once; at most as many as there are cores and batches. With 0,
-            the caller does everything itself.
+        reader: Reads the images.
+        parts: The indices of each batch.
+        processes: Number of processes, limited by the numbers of cores and batches. With 0, the
+            calling process does all work.
         pinned: Whether pixels are in page-locked memory, from which a GPU copies fastest.
-        work: What the processes do with a batch, besides reading it.
+        work: Applied to each batch in the processes.
 
     Raises:
         DamagedImageError: An image is damaged.
-        DatasetError: An archive of them ends too early.
+        DatasetError: An archive is truncated.
         OSError: A file cannot be read.
     """
     count = min(processes, len(parts), _cores()) if _may_fork() else 0
@@ -153,21 +153,21 @@ def batches(
         multiprocessing_context="fork" if count else None,
         worker_init_fn=_begin,
         pin_memory=pinned and torch.cuda.is_available(),
-        # DataLoader draws a seed, which must not change the caller's random numbers.
+        # DataLoader draws a seed; this generator keeps the caller's random state unchanged.
         generator=torch.Generator(),
     )
     for found in loader:
-        # DataLoader would replace the message of an error by the traceback of its process.
+        # DataLoader would replace the error message by the traceback of its process.
         if isinstance(found, Exception):
             raise found
         yield found
 
 
 class _Work(IterableDataset[Any]):
-    """The batches of all processes of DataLoader: of N processes, each does every Nth.
+    """The batches of DataLoader's processes: each of N processes computes every Nth batch.
 
-    A thread reads the files of the next batch meanwhile. DataLoader takes from its processes in
-    turn, so batches come in order.
+    Meanwhile a thread reads the files of the next batch. DataLoader reads from its processes in
+    turn, which keeps the batches in order.
     """
 
     def __init__(
@@ -184,8 +184,8 @@ class _Work(IterableDataset[Any]):
         self._shared = shared
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield the results of batches; an error, if there is one, is the last item."""
-        # A caller that does everything itself may still be a process of another DataLoader.
+        """Yield the results of batches; an error is yielded as the last item."""
+        # Without processes of its own, the caller may still be a process of another DataLoader.
         process = get_worker_info() if self._shared else None
         mine = self._parts[process.id :: process.num_workers] if process else self._parts
         with ThreadPoolExecutor(1, "files") as files:
@@ -208,7 +208,7 @@ def _may_fork() -> bool:
 
 
 def _cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:

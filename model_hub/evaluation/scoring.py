@@ -1,4 +1,4 @@
-"""Evaluates a network on labelled images, on the cores of a processor or on a GPU."""
+"""Evaluates a network on labelled images, on CPU cores or on a GPU."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ __all__ = ["Answers", "OnCores", "OnGpu", "evaluate"]
 
 
 _IMAGES_PER_PASS: Final = 4
-"""Images that a core runs at a time. With more, the outputs of a layer do not fit into its caches,
-which slows large networks, and servers on the same machine."""
+"""Batch size of a core. With more images, the outputs of a layer do not fit into its caches, which
+slows down large networks and servers on the same machine."""
 _PASSES_PER_MESSAGE: Final = 4
-"""Passes whose results a process sends at a time. Each message wakes four threads."""
+"""Passes whose results a process sends in one message; each message wakes four threads."""
 _LEAST_MESSAGES: Final = 4
-"""Messages of each process at least, so that all processes end at about the same time."""
+"""Fewest messages of each process, so that all processes end at about the same time."""
 
 
-def evaluate(  # noqa: PLR0913 - what a figure depends on
+def evaluate(  # noqa: PLR0913 - settings of an evaluation
     network: nn.Module,
     dataset: LabelledImages,
     protocol: EvaluationProtocol,
@@ -48,34 +48,34 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
     skip_damaged: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Classify every image of a data set, once, in its order.
+    """Evaluate a network on every image of a data set and return its accuracy and loss.
 
-    The same call gives the same figures: nothing is drawn at random, and neither TensorFloat-32 nor
-    algorithms chosen by speed are used. The network itself is not changed: a copy runs, in
-    evaluation mode. On a processor it runs in as many processes as PyTorch has threads, forked
-    from the caller's; with one thread, in the caller's own.
+    Results are reproducible: nothing is random, and neither TensorFloat-32 nor autotuned algorithms
+    are used. A copy of the network runs in evaluation mode. On the CPU it runs in as many processes
+    as PyTorch has threads, forked from the calling process; with one thread, it runs in the calling
+    process.
 
     Args:
-        network: Maps (batch, 3, height, width) to logits (batch, outputs).
+        network: Maps (batch, 3, height, width) to logits (batch, outputs); it is not changed.
         dataset: Images and labels.
-        protocol: What is done to images and labels.
-        batch_size: Images at a time; halved as often as it takes where a GPU has too little memory.
-            On a processor each core takes so many, but no more than 4, which is faster.
-        device: Where the copy runs.
-        precision: Of its weights and inputs; see `model_hub.running.PRECISIONS`.
-        compiled: Whether `torch.compile` compiles it.
-        channels_last: Whether images lie in memory pixel by pixel; None: on a GPU.
-        skip_damaged: Leave damaged images out and name them, instead of stopping at the first.
-        progress: Called now and then with the number of images that are done.
+        protocol: Preprocessing of images and labels.
+        batch_size: Images per batch, halved repeatedly if a GPU has too little memory. On the CPU,
+            it is the batch size of each core, at most 4, which is faster.
+        device: Device that runs the copy.
+        precision: Precision of weights and inputs; see `model_hub.running.PRECISIONS`.
+        compiled: Whether to use `torch.compile`.
+        channels_last: Whether images have the channels-last memory format; default: on a GPU only.
+        skip_damaged: Skip damaged images and list them, instead of raising an error at the first.
+        progress: Called repeatedly with the number of finished images.
 
     Raises:
-        InvalidArgumentError: An argument cannot mean anything.
+        InvalidArgumentError: An argument is invalid.
         DamagedImageError: An image is damaged, or all are.
         LabelError: The network has no output for a label.
         ClassesError: The numbers of classes and outputs differ, and `classes.txt` does not state
             which output is which class.
-        OutputError: The network answers with something that is no finite number.
-        torch.OutOfMemoryError: The device has no room for a single image.
+        OutputError: An output of the network is not finite.
+        torch.OutOfMemoryError: The device has too little memory for a single image.
     """
     a_count("batch_size", batch_size)
     running = Running(
@@ -115,10 +115,10 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
 
 @contextmanager
 def _reproducible(device: torch.device) -> Iterator[None]:
-    """Keep a GPU from rounding to TensorFloat-32 and from choosing algorithms by speed."""
+    """Disable TensorFloat-32 and autotuned algorithms of a GPU in a `with` block."""
     precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
-    # Page-locked memory is got through the current GPU, of which a process may have another.
+    # Page-locked memory is allocated through the current GPU, which may be another one.
     current = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
     try:
         with (
@@ -137,9 +137,9 @@ class Answers:
     """Outputs of the network for some consecutive images.
 
     Attributes:
-        indices: The places of the images in the data set.
-        digests: SHA-256 of the content of each.
-        damaged: Places of those among them that could not be read.
+        indices: Indices of the images in the data set.
+        digests: SHA-256 of the content of each image.
+        damaged: Indices of damaged images, which `indices` omits.
         logits: (images, outputs), float64; None: all are damaged.
     """
 
@@ -155,10 +155,10 @@ class _Inference:
     Args:
         run: Maps pixels (batch, size, size, 3) to logits.
         reader: Reads the images.
-        batch_size: Images at a time.
+        batch_size: Images per batch.
 
     Attributes:
-        batch_size: Images at a time.
+        batch_size: Images per batch.
     """
 
     def __init__(self, run: Callable[[Tensor], Any], reader: Reader, *, batch_size: int) -> None:
@@ -168,34 +168,33 @@ class _Inference:
 
 
 class OnCores(_Inference):
-    """A network on the cores of a processor.
+    """Runs a network on CPU cores.
 
-    Each core has a process of its own, which decodes some images and runs the network on them.
-    Cores that share the layers of a larger batch wait for each other hundreds of times a batch and
-    take up to twice as long, and threads wait for Python's lock. On a machine that also runs a
-    server, each of these waits delays the server's answers.
+    Each core has a separate process, which decodes some images and runs the network on them. Cores
+    that share the layers of a larger batch would wait for each other hundreds of times per batch
+    and take up to twice as long; threads would wait for Python's lock. On a machine that also runs
+    a server, each of these waits would delay the server's responses.
 
-    `run` is called in several processes at once, with as many images as each core takes at a time:
-    of a `batch_size` above 4, four.
+    `run` is called in several processes at once, with `batch_size` images, but at most four.
     """
 
     def __init__(self, run: Callable[[Tensor], Any], reader: Reader, *, batch_size: int) -> None:
         super().__init__(run, reader, batch_size=min(batch_size, _IMAGES_PER_PASS))
 
     def answers(self) -> Generator[Answers]:
-        """Yield the answers to all images, in order.
+        """Yield the outputs of all images, in order.
 
-        As many processes work as PyTorch has threads; with one, the caller's.
+        PyTorch's number of threads is the number of processes; with one, the calling process works.
 
         Raises:
             DamagedImageError: An image is damaged.
-            DatasetError: An archive of them ends too early.
+            DatasetError: An archive is truncated.
             OSError: A file cannot be read.
         """
         # The first batch runs in the caller: the network is compiled once, and its errors are
         # raised unchanged.
         first = range(min(self.batch_size, len(self._reader)))
-        # The caller uses one thread as well: counting so few answers needs no more.
+        # The caller uses one thread as well, which suffices to count the predictions.
         with _one_thread() as threads:
             yield self._answered(self._reader.batch(first, self._reader.contents(first)))
             yield from batches(
@@ -206,14 +205,14 @@ class OnCores(_Inference):
             )
 
     def _images_per_message(self, processes: int) -> int:
-        """Return of how many images a process sends the results together."""
+        """Return the number of images whose results a process sends in one message."""
         passes = len(self._reader) // (self.batch_size * processes * _LEAST_MESSAGES)
         return self.batch_size * min(max(passes, 1), _PASSES_PER_MESSAGE)
 
     def _answered(self, batch: Batch) -> Answers:
         if not batch.indices:
             return _answers(batch, None)
-        # By places, so that damaged images change nothing for those in other passes.
+        # Grouped by index, so that damaged images do not affect other passes.
         passes = Counter(place // self.batch_size for place in batch.indices)
         logits = [self._run(pixels) for pixels in torch.split(batch.pixels, [*passes.values()])]
         return _answers(batch, torch.cat(logits))
@@ -221,7 +220,7 @@ class OnCores(_Inference):
 
 @contextmanager
 def _one_thread() -> Iterator[int]:
-    """Let PyTorch use one thread for a while; tell how many it had."""
+    """Let PyTorch use one thread in a `with` block, which gets the former number of threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -231,21 +230,21 @@ def _one_thread() -> Iterator[int]:
 
 
 class OnGpu(_Inference):
-    """A network on a GPU, which runs the next batch while the last one is counted.
+    """Runs a network on a GPU, which computes the next batch while the previous one is counted.
 
-    `batch_size` is halved where the GPU has too little memory.
+    `batch_size` is halved if the GPU has too little memory.
     """
 
     def answers(self) -> Generator[Answers]:
-        """Yield the answers to all images, in order.
+        """Yield the outputs of all images, in order.
 
-        As many processes decode as PyTorch has threads.
+        PyTorch's number of threads is the number of decoding processes.
 
         Raises:
             DamagedImageError: An image is damaged.
-            DatasetError: An archive of them ends too early.
+            DatasetError: An archive is truncated.
             OSError: A file cannot be read.
-            torch.OutOfMemoryError: The device has no room for a single image.
+            torch.OutOfMemoryError: The device has too little memory for a single image.
         """
         read = batches(
             self._reader,
@@ -264,7 +263,7 @@ class OnGpu(_Inference):
                 yield _received(*submitted.popleft())
 
     def _submitted(self, pixels: Tensor) -> _PendingLogits:
-        """Start computing the logits of some images, as many at a time as fit on the GPU."""
+        """Start to compute the logits of some images, in batches that fit on the GPU."""
         answers = []
         while len(pixels):
             try:
@@ -274,17 +273,17 @@ class OnGpu(_Inference):
             except torch.OutOfMemoryError:
                 if self.batch_size == 1:
                     raise
-            # Out here, where the error no longer holds what the failed pass had allocated.
+            # Outside the handler, the error no longer keeps the memory of the failed pass alive.
             self.batch_size = min(self.batch_size, len(pixels)) // 2 or 1
             torch.cuda.empty_cache()
         return _PendingLogits(answers)
 
 
 class _PendingLogits:
-    """Logits on their way from a GPU, which may still be computing them.
+    """Logits that a GPU may still be computing or copying.
 
     Args:
-        parts: (some images, outputs) each, on the device.
+        parts: Logits (images, outputs) on the device.
     """
 
     def __init__(self, parts: list[Tensor]) -> None:
@@ -294,7 +293,7 @@ class _PendingLogits:
         )
 
     def wait(self) -> Tensor:
-        """Wait until they are here and return them, (batch, outputs)."""
+        """Wait for the logits and return them on the CPU, (batch, outputs)."""
         if self._copied is not None:
             self._copied.synchronize()
         return torch.cat(self._parts)
@@ -305,6 +304,6 @@ def _received(batch: Batch, logits: _PendingLogits | None) -> Answers:
 
 
 def _answers(batch: Batch, logits: Tensor | None) -> Answers:
-    # An array travels between processes within its message, a tensor in a file of shared memory.
+    # Between processes, arrays are part of a message; tensors need a file of shared memory.
     numbers = None if logits is None else logits.double().numpy()
     return Answers(batch.indices, batch.digests, batch.damaged, numbers)

@@ -1,4 +1,4 @@
-"""Where the files of a data set lie: in a folder, or in a tar archive that is never unpacked."""
+"""Storage of the files of a data set: a folder, or a tar archive that is never unpacked."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ _OF_SYSTEMS: Final = frozenset(
         *("system volume information", "thumbs.db"),
     }
 )
-"""Files that systems and programs create in any folder, in lower case."""
+"""Names, in lower case, of files that systems and programs create in any folder."""
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file, by its name within a data set, does not belong to the data set.
+    """Return whether a file, given by its name in a data set, does not belong to the data set.
 
-    That is so if its name, or that of a folder it lies in, begins with a dot, as `.git` and macOS's
-    `._image.png` do, or is that of a file of the system, as `__MACOSX` and `Thumbs.db` are.
+    The name of such a file, or of one of its folders, begins with a dot (`.git`, or `._image.png` on
+    macOS) or is that of a system file (`__MACOSX`, `Thumbs.db`).
     """
     parts = PurePosixPath(name).parts
     return any(part.startswith(".") or part.lower() in _OF_SYSTEMS for part in parts)
 
 
 def text_of(storage: Storage, name: str, *, most: int) -> str:
-    """Return a file of text in UTF-8, without its byte-order mark.
+    """Return the text of a UTF-8 file, without its byte-order mark.
 
     Args:
-        storage: What holds it.
-        name: Its name there.
-        most: Bytes that it may have.
+        storage: The storage of the file.
+        name: Name of the file in the storage.
+        most: Largest allowed size in bytes.
 
     Raises:
-        DatasetError: It has more, or is no such text.
-        OSError: It cannot be read.
+        DatasetError: The file is larger, or not UTF-8.
+        OSError: The file cannot be read.
     """
     content = storage.read(name, most=most + 1)
     if len(content) > most:
@@ -50,33 +50,33 @@ def text_of(storage: Storage, name: str, *, most: int) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DatasetError(f"{storage.place(name)} is no text in UTF-8: {error}") from error
+        raise DatasetError(f"{storage.place(name)} is not UTF-8 text: {error}") from error
 
 
 class Storage(Protocol):
-    """Files by their names, which are relative and use slashes."""
+    """Files by name; names are relative and contain slashes."""
 
     def names(self) -> list[str]:
-        """Return the names of all files that are not hidden, in the order of code points."""
+        """Return the names of all visible files, in the order of code points."""
 
     def folders(self) -> list[str]:
-        """Return the outermost folders that are not hidden, empty ones too, in order."""
+        """Return all visible outermost folders, including empty ones, in order."""
 
     def __contains__(self, name: object) -> bool:
-        """Tell whether there is a file of a name."""
+        """Return whether a file exists."""
 
     def read(self, name: str, *, most: int | None = None) -> bytes:
-        """Return what is in a file, or its first bytes."""
+        """Return the content of a file, or its first `most` bytes."""
 
     def size(self, name: str) -> int:
-        """Return how many bytes a file has."""
+        """Return the size of a file in bytes."""
 
     def place(self, name: str) -> str:
-        """Return where a file lies, for messages."""
+        """Return the location of a file, for messages."""
 
 
 class Folder:
-    """Files of a folder and of those in it.
+    """The files in a folder and its subfolders.
 
     Args:
         path: The folder.
@@ -86,11 +86,11 @@ class Folder:
         self._path = path
 
     def names(self) -> list[str]:
-        """Return the names of all files that are not hidden, in the order of code points."""
+        """Return the names of all visible files, in the order of code points."""
         return sorted(self._names())
 
     def _names(self) -> Iterator[str]:
-        # Data sets are often folders of links to folders.
+        # Data sets often consist of links to folders.
         for folder, inner, names in os.walk(self._path, followlinks=True):
             inner[:] = [name for name in inner if not is_hidden(name)]
             for name in names:
@@ -99,7 +99,7 @@ class Folder:
                     yield path.relative_to(self._path).as_posix()
 
     def folders(self) -> list[str]:
-        """Return the outermost folders that are not hidden, empty ones too, in order."""
+        """Return all visible outermost folders, including empty ones, in order."""
         inner = (path for path in self._path.iterdir() if not is_hidden(path.name))
         return sorted(path.name for path in inner if path.is_dir())
 
@@ -109,19 +109,19 @@ class Folder:
         return ".." not in PurePosixPath(name).parts and (self._path / name).is_file()
 
     def read(self, name: str, *, most: int | None = None) -> bytes:
-        """Return what is in a file, or its first bytes.
+        """Return the content of a file, or its first `most` bytes.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: The file cannot be read.
         """
         with (self._path / name).open("rb") as file:
             return file.read(most)
 
     def size(self, name: str) -> int:
-        """Return how many bytes a file has.
+        """Return the size of a file in bytes.
 
         Raises:
-            OSError: It is not there.
+            OSError: The file is missing.
         """
         return (self._path / name).stat().st_size
 
@@ -131,10 +131,10 @@ class Folder:
 
 
 class TarArchive:
-    """Files of a tar archive, uncompressed so that each can be read where it lies.
+    """The files of an uncompressed tar archive, which are read without unpacking.
 
-    Links, devices and other special members are ignored. May be used by threads and be sent to
-    other processes.
+    Links, devices and other special members are ignored. An archive can be used by several threads
+    and sent to other processes.
 
     Args:
         path: The archive.
@@ -144,25 +144,25 @@ class TarArchive:
         self._path = path
 
     def names(self) -> list[str]:
-        """Return the names of all files that are not hidden, in the order of code points.
+        """Return the names of all visible files, in the order of code points.
 
         Raises:
-            DatasetError: It is no archive, or damaged.
+            DatasetError: The file is damaged or not an archive.
         """
         return sorted(name for name in self._members if not is_hidden(name))
 
     def folders(self) -> list[str]:
-        """Return the outermost folders that are not hidden, empty ones too, in order."""
+        """Return all visible outermost folders, including empty ones, in order."""
         return sorted(name for name in self._folders if not is_hidden(name))
 
     def __contains__(self, name: object) -> bool:
         return name in self._members
 
     def read(self, name: str, *, most: int | None = None) -> bytes:
-        """Return what is in a file, or its first bytes.
+        """Return the content of a file, or its first `most` bytes.
 
         Raises:
-            DatasetError: The archive ends before it does.
+            DatasetError: The archive ends before the file.
             OSError: The archive cannot be read.
         """
         start, size = self._members[name]
@@ -177,7 +177,7 @@ class TarArchive:
         return content
 
     def size(self, name: str) -> int:
-        """Return how many bytes a file has."""
+        """Return the size of a file in bytes."""
         return self._members[name][1]
 
     def place(self, name: str) -> str:
@@ -194,7 +194,7 @@ class TarArchive:
 
     @cached_property
     def _index(self) -> tuple[Mapping[str, tuple[int, int]], frozenset[str]]:
-        """Where each file begins, and its bytes; and the outermost folders."""
+        """Offset and size of each file, and the outermost folders."""
         members: dict[str, tuple[int, int]] = {}
         folders: set[str] = set()
         try:
@@ -209,21 +209,20 @@ class TarArchive:
         except (tarfile.TarError, ValueError, OverflowError) as error:
             if isinstance(error, DatasetError):
                 raise
-            raise DatasetError(f"{self._path} is no uncompressed tar archive: {error}") from error
+            raise DatasetError(f"{self._path} is no uncompressed tar file: {error}") from error
         return members, frozenset(folders)
 
     def _inside(self, name: str) -> PurePosixPath:
-        """Return the name of a member, which is to be one within a folder."""
+        """Return the path of a member after checking that it stays inside the archive."""
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts:
             raise DatasetError(f"{self.place(name)}: the name leads out of the archive")
         return path
 
     def _check_end(self, offset: int) -> None:
-        """Find out whether the archive goes on to its end, which is a block of zeros.
+        """Check that the archive is complete: its end is a block of zeros.
 
-        `tarfile` takes a header that is cut off or damaged for the end, which would be fewer images
-        without a word.
+        `tarfile` treats a truncated or damaged header as the end, which would silently drop images.
         """
         with self._path.open("rb") as file:
             file.seek(offset)

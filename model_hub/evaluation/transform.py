@@ -1,8 +1,8 @@
-"""Makes the input of a network from an image, exactly as torchvision does it.
+"""Converts images to network inputs exactly as torchvision does.
 
 The reference is torchvision on PIL images: `Resize(size)`, `CenterCrop(size)`, `ToTensor()` and
 `Normalize(mean, std)`. Sizes, rounding and the order of the floating-point operations are the same,
-so that inputs are equal bit by bit.
+so inputs are bit-identical.
 """
 
 from __future__ import annotations
@@ -32,38 +32,38 @@ def read_image(path: Path) -> Image.Image:
     """Return the image of a file in RGB; see `decoded`.
 
     Raises:
-        DamagedImageError: The file is no image, is truncated or has absurdly many pixels.
-        OSError: It cannot be read.
+        DamagedImageError: The file is not an image, is truncated or has far too many pixels.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as file:
         return decoded(file, str(path))
 
 
 def decoded(file: BinaryIO, place: str) -> Image.Image:
-    """Return the image that a file holds in RGB, converted as Pillow converts it.
+    """Decode the image of a file and convert it to RGB with Pillow.
 
-    Grey, palette, CMYK and 16-bit images are converted, transparency is dropped, and the
-    orientation that a camera noted is not applied: as the reference does.
+    As in the reference, grey, palette, CMYK and 16-bit images are converted, transparency is
+    dropped, and the EXIF orientation is ignored.
 
     Args:
         file: The file, open for reading.
-        place: Where it lies, for messages.
+        place: Its location, for messages.
 
     Raises:
-        DamagedImageError: It is no image, is truncated or has absurdly many pixels.
+        DamagedImageError: The file is not an image, is truncated or has far too many pixels.
     """
     try:
         with Image.open(file) as image:
             image.load()
             return _in_rgb(image)
     except UnidentifiedImageError:
-        raise DamagedImageError(f"{place} is no image that Pillow knows") from None
+        raise DamagedImageError(f"{place} is not an image that Pillow can read") from None
     except (
         OSError,
         SyntaxError,
         ValueError,
         EOFError,
-        MemoryError,  # a damaged header asks for anything
+        MemoryError,  # a damaged header may request any size
         Image.DecompressionBombError,
         Image.DecompressionBombWarning,
     ) as error:
@@ -72,26 +72,26 @@ def decoded(file: BinaryIO, place: str) -> Image.Image:
 
 
 def transformed(image: Image.Image, protocol: EvaluationProtocol) -> Tensor:
-    """Return the input (3, input_size, input_size), float32, of an RGB image."""
+    """Return the network input (3, input_size, input_size), float32, of an RGB image."""
     return normalised(torch.from_numpy(cropped(image, protocol))[None], protocol)[0]
 
 
 def cropped(image: Image.Image, protocol: EvaluationProtocol) -> npt.NDArray[np.uint8]:
-    """Return the pixels (input_size, input_size, 3) of an RGB image that a network sees."""
+    """Return the resized and cropped pixels (input_size, input_size, 3) of an RGB image."""
     if protocol.resize is not None:
         image = resized(image, protocol.resize, protocol.interpolation)
     return _centre(np.array(image, dtype=np.uint8), protocol.input_size)
 
 
 def normalised(pixels: Tensor, protocol: EvaluationProtocol) -> Tensor:
-    """Return inputs (batch, 3, size, size), float32, where the pixels are.
+    """Return network inputs (batch, 3, size, size), float32, on the device of the pixels.
 
-    On a GPU they are the same to the last bit. A division by a number, instead of a tensor, would
-    be a multiplication there.
+    They are bit-identical on a GPU. There, a division by a number instead of a tensor would be a
+    multiplication.
 
     Args:
         pixels: (batch, size, size, 3), bytes.
-        protocol: What is done to them.
+        protocol: Their preprocessing.
     """
 
     def on_device(*numbers: float) -> Tensor:
@@ -106,7 +106,7 @@ def normalised(pixels: Tensor, protocol: EvaluationProtocol) -> Tensor:
 
 
 def resized(image: Image.Image, short_side: int, interpolation: str) -> Image.Image:
-    """Return the image with its shorter side as long as wanted; the longer is rounded down."""
+    """Return the image with a shorter side of this length; the longer side is rounded down."""
     width, height = image.size
     if width <= height:
         size = (short_side, int(short_side * height / width))
@@ -116,18 +116,18 @@ def resized(image: Image.Image, short_side: int, interpolation: str) -> Image.Im
 
 
 def _centre(pixels: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
-    """Return the centre of (height, width, 3); what lies beyond the image is black."""
+    """Return the centre crop of (height, width, 3); pixels beyond the image are black."""
     missing = [max(size - length, 0) for length in pixels.shape[:2]]
     if any(missing):
         edges = [(gap // 2, (gap + 1) // 2) for gap in missing]
         pixels = np.pad(pixels, (*edges, (0, 0)))
-    # Python rounds halves to even here, and so does the reference.
+    # Python rounds halves to even, as the reference does.
     top, left = (round((length - size) / 2.0) for length in pixels.shape[:2])
     return pixels[top : top + size, left : left + size]
 
 
 def _in_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "P" and isinstance(image.info.get("transparency"), bytes):
-        # The detour that Pillow recommends where a palette has transparency; the colours are equal.
+        # Pillow recommends this detour for palettes with transparency; the colours are equal.
         return image.convert("RGBA").convert("RGB")
     return image.convert("RGB")

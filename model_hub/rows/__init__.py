@@ -1,4 +1,4 @@
-"""Rows of benchmarks, read into spaces and samples: a module a benchmark."""
+"""Readers that convert rows to spaces and samples, one module per benchmark."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ __all__ = ["READERS"]
 READERS: Final[Mapping[str, RowReader]] = MappingProxyType(
     {reader.benchmark: reader for reader in (NASBENCH101, NASBENCH201, NATSSSS, NDS)}
 )
-"""By benchmark."""
+"""The readers by name of the benchmark."""

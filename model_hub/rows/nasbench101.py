@@ -1,4 +1,4 @@
-"""Rows of NAS-Bench-101."""
+"""Reader of NAS-Bench-101 rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NASBENCH101_OPERATIONS: Final = {
     "conv1x1": CONV1X1,
     "maxpool": MAXPOOL3X3,
 }
-"""Operations of the space by their names in the rows."""
+"""Operation names of the space, by those in rows."""
 
 
 def _nasbench101(config: object, asked: Asked) -> Located:

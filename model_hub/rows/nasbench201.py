@@ -1,4 +1,4 @@
-"""Rows of NAS-Bench-201, and NATS-Bench's own configurations of its networks."""
+"""Reader of NAS-Bench-201 rows and of NATS-Bench's network configurations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DATASETS: Final = ("cifar10-valid", "cifar10", "cifar100", "imagenet16-120")
 
 _CHANNELS: Final = ("C", "channel", "num_channels")
 _CELLS: Final = ("N", "num_cells")
-"""What NATS-Bench, its archives and our rows call them."""
+"""Names of these numbers in NATS-Bench, in its archives and in rows."""
 
 
 def _nasbench201(config: object, asked: Asked) -> Located:
@@ -38,8 +38,8 @@ def _nasbench201(config: object, asked: Asked) -> Located:
 
 
 def topology(arch: object) -> dict[str, Any]:
-    """Return the sample of an architecture of NAS-Bench-201: its string, edges, or object."""
-    written = getattr(arch, "tostr", None)  # of NATS-Bench's class of cells
+    """Return the sample of a NAS-Bench-201 architecture given as string, edges or object."""
+    written = getattr(arch, "tostr", None)  # NATS-Bench's cell class
     arch = written() if callable(written) else arch
     edges = dict(_edges(arch)) if isinstance(arch, str) else arch
     if not isinstance(edges, Mapping):
@@ -48,7 +48,7 @@ def topology(arch: object) -> dict[str, Any]:
 
 
 def _edges(text: str) -> Iterator[tuple[str, str]]:
-    """Yield edge and operation of `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`."""
+    """Yield the edges and operations of `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`."""
     for target, node in enumerate(text.strip().split("+"), start=1):
         for part in node.strip("|").split("|"):
             name, tilde, source = part.partition("~")

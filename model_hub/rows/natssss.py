@@ -1,4 +1,4 @@
-"""Rows of the size space of NATS-Bench, and NATS-Bench's own of its networks."""
+"""Reader of rows of the NATS-Bench size space and of NATS-Bench's network configurations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SIZE_SPACE_CELL: Final = (
 def _natssss(config: object, asked: Asked) -> Located:
     names: tuple[str, ...] = ("arch", "arch_str", "channels")
     if field(config, "channels") is not None:
-        # Beside them, these are the cell, which all networks of the space have.
+        # With channels, the other fields describe the cell, which all networks share.
         names = ("channels",)
         cell = agreed(config, ("genotype", "arch_str"), topology, wanted=False)
         if cell and cell != topology(_SIZE_SPACE_CELL):
@@ -32,7 +32,7 @@ def _natssss(config: object, asked: Asked) -> Located:
 
 
 def _sizes(arch: object) -> dict[str, Any]:
-    """Return the sample of an architecture of the size space: its string or its numbers."""
+    """Return the sample of a size-space architecture given as string or numbers."""
     widths = _numbers(arch) if isinstance(arch, str) else arch
     if not isinstance(widths, Sequence):
         raise InvalidArgumentError("arch", f"{shown(arch)} is neither c:c:c:c:c nor a list")

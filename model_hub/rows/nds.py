@@ -1,7 +1,7 @@
-"""Rows of NDS.
+"""Reader of NDS rows.
 
-Rows for ImageNet do not say which of two stems their network has. The stems differ in the size of
-their kernel, so the recorded number of parameters fits one of them at most: that one is taken.
+Rows for ImageNet do not say which of two stems their network has. The stems differ in kernel size,
+so the recorded number of parameters matches at most one of them, which is used.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _IMAGENET_STEMS: Final = ("resnet", "simple")
 _MILLION: Final = 1e6
 _MOST_MILLIONS: Final = 1e6
 _UNSTATED_STRIDE: Final = 1
-"""The stride that rows for CIFAR have; for ImageNet it leaves the stem open."""
+"""Stride of the stem in rows for CIFAR; for ImageNet it does not determine the stem."""
 _SIDES: Final = "xy"
 """The two inputs of a node."""
 _PARTS: Final = ("op", "input")
@@ -44,7 +44,7 @@ _BOTTLENECK_FIELDS: Final = frozenset({"bot_muls", "num_gs"})
 _CELL_FIELDS: Final = frozenset(
     {"aux", "depth", "drop_prob", "num_nodes_normal", "num_nodes_reduce", "width"}
 )
-"""Of a `model_spec`."""
+"""Fields of a `model_spec`."""
 
 
 def _nds(config: object, asked: Asked) -> Located:
@@ -88,16 +88,16 @@ def _nds_stages(kind: type[StageSpace], spec: Mapping[str, Any], asked: Asked) -
 
 
 def _with_recorded_stem(space: StageSpace, parameters: object, stride: object) -> StageSpace:
-    """Return a space of one network with the stem that makes it the network that was recorded.
+    """Return a space of one network with the stem that matches the recorded parameters.
 
     Args:
         space: The space, with any stem.
-        parameters: How many the network has, in millions; None if that is not recorded.
-        stride: Of the stem, as recorded; 1 leaves it open.
+        parameters: Recorded number of parameters in millions, or None.
+        stride: Recorded stride of the stem; 1 if undetermined.
 
     Raises:
-        InvalidArgumentError: Neither stem gives as many parameters, or the one that does has
-            another stride; the message says how many they give, and how to choose a stem.
+        InvalidArgumentError: Neither stem has that number of parameters, or the matching one has
+            another stride; the message lists the numbers and says how to choose a stem.
     """
     candidates = {name: replace(space, stem=name) for name in _IMAGENET_STEMS}
     counts = {name: candidate.num_parameters({}) for name, candidate in candidates.items()}
@@ -129,7 +129,7 @@ def _with_recorded_stem(space: StageSpace, parameters: object, stride: object) -
 
 
 def _stages(spec: Mapping[str, Any], name: str) -> list[Any]:
-    """Return a list of the specification, a value a stage, whole numbers as integers."""
+    """Return a list of a specification, one value per stage, with whole numbers as int."""
     values = needed(spec, name, Sequence)
     if not values or isinstance(values, str):
         raise InvalidArgumentError("model_spec", f"{name} is {shown(values)}, not a list of values")
@@ -154,7 +154,7 @@ def _nds_cells(spec: Mapping[str, Any], cells: Mapping[str, Any], asked: Asked) 
 
 
 def _nds_cell(cells: Mapping[str, Any], cell: str, spec: Mapping[str, Any]) -> CellGenotype:
-    """Return a cell of `{cell}_{node}_op_x`, `{cell}_{node}_input_x` and so on."""
+    """Return the cell of the fields `{cell}_{node}_op_x`, `{cell}_{node}_input_x` and so on."""
     name = f"num_nodes_{cell}"
     num_nodes = a_count(name, whole(needed(spec, name, int | float)), most=_MOST_NODES)
     own = {f"{cell}_{n}_{kind}_{s}" for n in range(num_nodes) for kind in _PARTS for s in _SIDES}

@@ -1,7 +1,7 @@
-"""How a row of a benchmark is read: from fields by name to a space and a sample.
+"""`RowReader`, which converts the fields of a row to a space and a sample, and its helpers.
 
 A row may be any object or mapping that has the fields; a mapping with unknown fields is refused.
-Each benchmark's `RowReader` stands in a module of its own beside this one.
+The readers of the benchmarks are in the other modules of this package.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _MEASURED: Final = frozenset(
         *("valid_acc", "valid_evaluation_time", "valid_loss"),
     }
 )
-"""Fields of rows besides those of what was trained."""
+"""Fields of rows that do not describe the network."""
 
 Located: TypeAlias = tuple[ModelSpace, dict[str, Any]]
 """A space and a sample of it."""
@@ -50,12 +50,12 @@ Located: TypeAlias = tuple[ModelSpace, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a reader needs to know besides the architecture.
+    """Facts about a row that a reader needs besides the architecture.
 
     Args:
-        dataset: Name of what the network was trained on.
-        data_set: Its classes and the size of its images.
-        parameters: How many the row has recorded, in millions; None if it has not.
+        dataset: Name of the data set.
+        data_set: Its number of classes and image size.
+        parameters: Recorded number of parameters in millions, or None.
     """
 
     dataset: str
@@ -65,15 +65,15 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowReader:
-    """What reads the rows of a benchmark.
+    """The reader of the rows of a benchmark.
 
     Attributes:
-        benchmark: Its name.
-        datasets: What its networks were trained on.
-        fields: Fields that describe the network, of rows and of NATS-Bench's own objects.
-        read: Reads them.
-        name: What NATS-Bench's own objects say in place of the benchmark, in their `name`.
-        spelled: Whether one field, `arch`, is enough, which may then be given by itself.
+        benchmark: Name of the benchmark.
+        datasets: Data sets of the benchmark.
+        fields: Fields that describe the network, in rows and in NATS-Bench's objects.
+        read: Converts a row to a space and a sample.
+        name: The field `name` of NATS-Bench's objects, which do not name the benchmark.
+        spelled: Whether the field `arch` alone determines the network.
     """
 
     benchmark: str
@@ -84,26 +84,26 @@ class RowReader:
     spelled: bool = True
 
     def refuse_unknown_fields(self, item: object) -> None:
-        """Refuse a dict that has a field which no row of the benchmark has.
+        """Refuse a dict with a field that rows of the benchmark do not have.
 
         Raises:
-            InvalidArgumentError: It has; the message offers the nearest.
+            InvalidArgumentError: A field is unknown; the message suggests the nearest.
         """
         if isinstance(item, Mapping):
             refuse_unread(f"a row of {self.benchmark}", item, self.fields | _MEASURED)
 
     def refuse_other_kind(self, config: object) -> None:
-        """Refuse an object of NATS-Bench for another kind of network.
+        """Refuse a NATS-Bench object for another kind of network.
 
         Raises:
-            InvalidArgumentError: It is one.
+            InvalidArgumentError: The object has another `name`.
         """
         name = field(config, "name")
         if self.name is not None and name not in (None, self.name):
             raise InvalidArgumentError("name", f"{shown(name)} is not {self.name!r}")
 
     def row(self, arch: object) -> object:
-        """Return an architecture as a row has it, unless it is one."""
+        """Return a row with an architecture, or the argument if it is a row already."""
         if not self.spelled:
             return arch
         is_row = any(field(arch, name) is not None for name in ("config", "arch", "arch_str"))
@@ -113,15 +113,15 @@ class RowReader:
 
 
 def field(item: object, name: str) -> Any:
-    """Return a field of an object or an entry of a mapping; None if there is none."""
+    """Return a field of an object or an entry of a mapping; None if it is missing."""
     return item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
 
 
 def refuse_unread(what: str, item: Mapping[str, Any], known: frozenset[str] | set[str]) -> None:
-    """Refuse a dict that has entries besides the known ones.
+    """Refuse a dict with unknown entries.
 
     Raises:
-        InvalidArgumentError: There is one; the message offers the nearest.
+        InvalidArgumentError: An entry is unknown; the message suggests the nearest.
     """
     for name in item:
         if name not in known:
@@ -130,10 +130,10 @@ def refuse_unread(what: str, item: Mapping[str, Any], known: frozenset[str] | se
 
 
 def stated_once(item: object, names: Sequence[str]) -> Any:
-    """Return what a row says under one of several names for it, None if under none.
+    """Return the value of a field that has several names; None if it is missing.
 
     Raises:
-        InvalidArgumentError: Two of them say different things.
+        InvalidArgumentError: Two names have different values.
     """
     stated = {name: value for name in names if (value := field(item, name)) is not None}
     first = next(iter(stated.values()), None)
@@ -144,10 +144,10 @@ def stated_once(item: object, names: Sequence[str]) -> Any:
 
 
 def number(name: str, value: object, *, least: int = 0) -> int | None:
-    """Return an integer, numpy's among them; None for None.
+    """Return a value as an int, also from numpy; None for None.
 
     Raises:
-        InvalidArgumentError: It is something else, or less.
+        InvalidArgumentError: The value is not an integer, or less than `least`.
     """
     if value is None:
         return None
@@ -157,7 +157,7 @@ def number(name: str, value: object, *, least: int = 0) -> int | None:
 
 
 def of_images(asked: Asked) -> dict[str, int]:
-    """Return the arguments of a space that the data set decides on."""
+    """Return the arguments of a space that depend on the data set."""
     return {"num_labels": asked.data_set.num_labels, "image_size": asked.data_set.image_size}
 
 
@@ -168,10 +168,10 @@ def agreed(
     *,
     wanted: bool = True,
 ) -> dict[str, Any]:
-    """Return the sample that the fields of these names spell.
+    """Return the sample that the named fields describe.
 
     Raises:
-        InvalidArgumentError: There is none but one is wanted, or two spell different ones.
+        InvalidArgumentError: All fields are missing although `wanted`, or two fields differ.
     """
     given = {name: value for name in names if (value := field(config, name)) is not None}
     if not given and wanted:
@@ -187,10 +187,10 @@ def agreed(
 
 
 def needed(item: object, name: str, kind: Any) -> Any:
-    """Return a field that a row must have.
+    """Return a required field of a row.
 
     Raises:
-        InvalidArgumentError: It lacks it, or has something else than this kind there.
+        InvalidArgumentError: The field is missing or of another type than `kind`.
     """
     value = field(item, name)
     if value is None:
@@ -201,5 +201,5 @@ def needed(item: object, name: str, kind: Any) -> Any:
 
 
 def whole(value: Any) -> Any:
-    """Return a number as an integer where it is one: 16 for 16.0."""
+    """Return a whole number as an int: 16 for 16.0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -76,5 +76,5 @@ def test_a_network_of_a_row_is_measured_and_counted_on_images_of_its_data_set() 
 
 def test_a_network_that_carries_no_shape_needs_one() -> None:
     for measure in (latency, profile):
-        with pytest.raises(InvalidArgumentError, match="inputs: the network carries no shape"):
+        with pytest.raises(InvalidArgumentError, match="inputs: the network has no shape"):
             measure(nn.Linear(3, 3))

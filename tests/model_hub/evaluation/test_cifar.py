@@ -137,9 +137,9 @@ class TestBadFiles:
             ({"data": ROWS[:, :-1], "labels": LABELS}, "no array `data`"),
             ({"data": ROWS}, "no list `labels`"),
             ({"data": ROWS, "labels": [1, 2]}, "4 images and 2 labels"),
-            ({"data": ROWS, "labels": [1, 2, 3, 10]}, "10 is no label of 10"),
-            ({"data": ROWS, "labels": [1, 2, 3, "cat"]}, "'cat' is no label of 10"),
-            ({"data": ROWS, "labels": [1, 2, 3, True]}, "True is no label of 10"),
+            ({"data": ROWS, "labels": [1, 2, 3, 10]}, "10 is not a label below 10"),
+            ({"data": ROWS, "labels": [1, 2, 3, "cat"]}, "'cat' is not a label below 10"),
+            ({"data": ROWS, "labels": [1, 2, 3, True]}, "True is not a label below 10"),
             ({"data": ROWS, "labels": LABELS, None: 1}, "a key that is neither text nor a number"),
             ({"data": ROWS, "labels": LABELS, (1, "a"): 1}, "neither text nor a number"),
             ({"data": [1, 2], "labels": LABELS}, "no array `data`"),
@@ -166,7 +166,7 @@ class TestBadFiles:
     @pytest.mark.parametrize("size", [0, 1, 3072, 3074])
     def test_binary_records_of_another_length_are_refused(self, tmp_path: Path, size: int) -> None:
         (tmp_path / "test_batch.bin").write_bytes(bytes(size))
-        with pytest.raises(DatasetError, match=f"{size} bytes are no records of 3073"):
+        with pytest.raises(DatasetError, match=f"{size} bytes are not a multiple of 3073"):
             read_cifar10(tmp_path)
 
 

@@ -112,8 +112,8 @@ def test_other_names_are_in_the_order_of_their_letters(made: Made) -> None:
         (["0", "1", "cat"], "some folders are numbers, and 'cat' not"),
         (["class1", "class2", "class10"], "is not the order of the numbers in their names"),
         (["dog_9", "dog_11", "cat"], "is not the order of the numbers in their names"),
-        (["Cat", "cat", "dog"], "'Cat' and 'cat' differ in capitals"),
-        (["caf\u00e9", "cafe\u0301"], "differ in capitals or in how accents"),
+        (["Cat", "cat", "dog"], "'Cat' and 'cat' differ only in case"),
+        (["caf\u00e9", "cafe\u0301"], "differ only in case or in the encoding of accents"),
     ],
 )
 def test_an_order_that_is_in_doubt_is_refused_until_it_is_stated(
@@ -175,14 +175,14 @@ def test_empty_hidden_folders_are_no_classes_and_other_empty_ones_are(made: Made
 def test_a_folder_one_level_too_deep_is_refused_with_what_is_wanted(
     made: Made, names: list[str]
 ) -> None:
-    with pytest.raises(DatasetError, match=r"not the outermost folders.*wanted is CLASS/IMAGE"):
+    with pytest.raises(DatasetError, match=r"not the outermost folders.*expected is CLASS/IMAGE"):
         made(*names)
 
 
 @pytest.mark.parametrize("table", ["labels.csv", "classes.txt"])
 def test_a_table_one_level_too_deep_is_refused(tmp_path: Path, table: str) -> None:
     files = {"flowers/a.png": png(), f"flowers/{table}": b"file,label\na.png,0\n"}
-    with pytest.raises(DatasetError, match=f"{table} lies in it.*give 'flowers' in it"):
+    with pytest.raises(DatasetError, match=f"it contains {table}.*use 'flowers' in it"):
         in_folder(tmp_path, files, ())
 
 
@@ -209,10 +209,10 @@ def test_a_stated_order_is_taken(made: Made, text: str) -> None:
     [
         ("cat\n", r"classes\.txt lacks the folders 'dog'"),
         ("Cat\ndog\n", "lacks the folders 'cat'; the nearest are Cat"),
-        ("cat\ndog\ncat\n", "line 3: 'cat' stands in line 1, too"),
+        ("cat\ndog\ncat\n", "line 3: 'cat' is also in line 1"),
         ("cat\n\ndog\n", "line 2 is empty"),
         ("", "line 1 is empty"),
-        (b"cat\xff\ndog", "is no text in UTF-8"),
+        (b"cat\xff\ndog", "is not UTF-8 text"),
         ("x\n" * 17_000_000, "has more than 33554432 bytes"),
     ],
 )
@@ -298,24 +298,24 @@ def test_tables_as_programs_write_them_are_read(made: Made, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file;label\na.png;1\n", "wanted is a first line `file,label`; .*semicolons"),
+        ("file;label\na.png;1\n", "expected is a first line `file,label`; .*semicolons"),
         ("a.png;1\n", "semicolons"),
         ("file\tlabel\na.png\t1\n", "tabs"),
-        ("path,class\na.png,1\n", "wanted is a first line `file,label`"),
-        ("c.png,1\n", "wanted is a first line `file,label`"),
+        ("path,class\na.png,1\n", "expected is a first line `file,label`"),
+        ("c.png,1\n", "expected is a first line `file,label`"),
         ("file,label,label\na.png,1,1\n", "two columns `label`"),
-        ("file,label\na.png,1\na.png,1\n", r"line 3: a\.png stands in line 2, too"),
-        ("file,label\na.png,1\n./a.png,0\n", r"line 3: a\.png stands in line 2, too"),
+        ("file,label\na.png,1\na.png,1\n", r"line 3: a\.png is also in line 2"),
+        ("file,label\na.png,1\n./a.png,0\n", r"line 3: a\.png is also in line 2"),
         ("file,label\nc.png,1\n", "line 2: there is no file"),
         ("file,label\n.\\a.png,1\n", "names have slashes"),
-        ("file,label\na.png,1.0\n", r"line 2: '1\.0' is no label"),
-        ("file,label\na.png,1_0\n", "line 2: '1_0' is no label"),
-        ("file,label\na.png,\u0661\n", "is no label"),
-        ("file,label\na.png,1048576\n", "is no label"),
-        ("file,label\na.png,99999999999999999999\n", "is no label"),
+        ("file,label\na.png,1.0\n", r"line 2: '1\.0' is not a label"),
+        ("file,label\na.png,1_0\n", "line 2: '1_0' is not a label"),
+        ("file,label\na.png,\u0661\n", "is not a label"),
+        ("file,label\na.png,1048576\n", "is not a label"),
+        ("file,label\na.png,99999999999999999999\n", "is not a label"),
         ("file,label\na.png,1,2\n", "3 fields for 2 columns"),
-        ("file,label\na.png,1\n".encode("utf-16"), "is no text in UTF-8"),
-        ("file,label\n" + "a" * 200_000 + ",1\n", "is no CSV file"),
+        ("file,label\na.png,1\n".encode("utf-16"), "is not UTF-8 text"),
+        ("file,label\n" + "a" * 200_000 + ",1\n", "is not a CSV file"),
     ],
 )
 def test_tables_that_state_no_labels_are_refused(

@@ -57,9 +57,9 @@ def test_the_real_sample_has_250_images(shared: Path) -> None:
         ("name,label\na.png,1\n", "lacks a column `file` or `label`"),
         ("", "lacks a column `file` or `label`"),
         ("file,label\nb.png,1\n", r"line 2: there is no file .*b\.png"),
-        ("file,label\na.png,cat\n", "line 2: 'cat' is no label"),
-        ("file,label\na.png,-1\n", "line 2: '-1' is no label"),
-        ("file,label\na.png\n", "line 2: None is no label"),
+        ("file,label\na.png,cat\n", "line 2: 'cat' is not a label"),
+        ("file,label\na.png,-1\n", "line 2: '-1' is not a label"),
+        ("file,label\na.png\n", "line 2: None is not a label"),
         ("file,label\n", "has no images"),
     ],
 )
@@ -72,16 +72,16 @@ def test_a_bad_list_is_refused_with_its_line(tmp_path: Path, table: str, message
 
 def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes(b"file,label\n\xff\xfe,1\n")
-    with pytest.raises(DatasetError, match="is no text in UTF-8"):
+    with pytest.raises(DatasetError, match="is not UTF-8 text"):
         read_folder(tmp_path)
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "n01").mkdir()
-    with pytest.raises(DatasetError, match=r"wanted is labels\.csv"):
+    with pytest.raises(DatasetError, match=r"expected is labels\.csv"):
         read_folder(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="is no folder"):
+    with pytest.raises(DatasetError, match="is not a folder"):
         read_folder(tmp_path / "none")

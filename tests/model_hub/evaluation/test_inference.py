@@ -114,7 +114,7 @@ class TestDamage:
         answering = way(greys, Reader(read_folder(folder), PROTOCOL), batch_size=7)
         with pytest.raises(DamagedImageError) as caught:
             list(answering.answers())
-        assert str(caught.value) == f"{folder}/a/041.png is no image that Pillow knows"
+        assert str(caught.value) == f"{folder}/a/041.png is not an image that Pillow can read"
 
     @pytest.mark.usefixtures("threads")
     def test_is_left_out_when_asked(self, folder: Path, way: Way) -> None:

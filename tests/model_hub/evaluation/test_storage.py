@@ -138,7 +138,7 @@ def test_a_compressed_archive_is_refused(pack: Pack, tmp_path: Path) -> None:
     packed = tmp_path / "images.tar.gz"
     with tarfile.open(packed, "w:gz") as archive:
         archive.add(pack({"rose/a.png": png()}), arcname="rose/a.png")
-    with pytest.raises(DatasetError, match="is no uncompressed tar archive"):
+    with pytest.raises(DatasetError, match="is no uncompressed tar file"):
         read_tar(packed)
 
 

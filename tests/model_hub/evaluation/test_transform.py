@@ -193,7 +193,7 @@ def test_the_orientation_a_camera_noted_is_not_applied(tmp_path: Path) -> None:
 def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     path = tmp_path / "image.png"
     path.write_text("no image")
-    with pytest.raises(DatasetError, match=r"image\.png is no image that Pillow knows"):
+    with pytest.raises(DatasetError, match=r"image\.png is not an image that Pillow can read"):
         read_image(path)
 
 

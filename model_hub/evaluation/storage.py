@@ -25,8 +25,8 @@ _OF_SYSTEMS: Final = frozenset(
 def is_hidden(name: str) -> bool:
     """Return whether a file, given by its name in a data set, does not belong to the data set.
 
-    The name of such a file, or of one of its folders, begins with a dot (`.git`, or `._image.png` on
-    macOS) or is that of a system file (`__MACOSX`, `Thumbs.db`).
+    The name of such a file, or of one of its folders, begins with a dot (`.git`, macOS's
+    `._image.png`) or is that of a system file (`__MACOSX`, `Thumbs.db`).
     """
     parts = PurePosixPath(name).parts
     return any(part.startswith(".") or part.lower() in _OF_SYSTEMS for part in parts)

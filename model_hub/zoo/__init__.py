@@ -1,4 +1,4 @@
-"""The zoo: searched models, their published weights and how they are evaluated.
+"""The zoo: searched models, their published weights and their evaluation protocols.
 
     from model_hub import zoo
 
@@ -7,10 +7,10 @@
     network = zoo.load("proxyless-mobile")
     print(zoo.profile("proxyless-mobile"))
 
-`load`, `build`, `profile` and `convert` take a model by its name or by its record.
+`load`, `build`, `profile` and `convert` take the name or the record of a model.
 
-Weights lie in $NASBENCH_ZOO_DIR, else ~/.nasbenchmark/zoo; `nbs zoo convert` puts them there. JSON
-files in `records` beside them are records of the zoo, too. Records need no PyTorch.
+`nbs zoo convert` stores weights in $NASBENCH_ZOO_DIR, by default ~/.nasbenchmark/zoo. JSON files in
+the subfolder `records` add models. Records work without PyTorch.
 """
 
 from __future__ import annotations

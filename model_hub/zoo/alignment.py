@@ -1,12 +1,12 @@
-"""Which tensor of a published file belongs where in a network of the hub.
+"""Maps the tensors of published files to those of the hub's networks.
 
-`aligned` goes by names, by tables of names (`NameTable`), or by order and shape; a subnet of an
-AutoFormer supernet is cut out of it. Tensors are copied unchanged.
+`aligned` matches tensors by name, by a table of names (`NameTable`), or by order and shape; it also
+slices a subnet out of an AutoFormer supernet. Tensors are copied unchanged.
 
-A name table maps what a name begins with. File and network number their blocks differently (slots
-that hold nothing, cells counted through the stages), so `{block}` stands for a block: the n-th of
-the file is the n-th of the network. Where an optional layer shifts those behind it, several places
-are given, and the first that the network has is used.
+A name table maps prefixes of names. File and network number their blocks differently (empty slots,
+cells counted across stages), so `{block}` stands for a block: the n-th of the file is the n-th of
+the network. If an optional layer shifts later ones, several prefixes are listed, and the first one
+in the network is used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["NAME_TABLES", "NameTable", "aligned", "subnet"]
 
 
 _COUNTER: Final = "num_batches_tracked"
-"""Counts training steps; older files lack it, and evaluation does without."""
+"""Counts training steps; older files lack it, and an evaluation does not need it."""
 
 Tensors = Mapping[str, Tensor]
 
@@ -45,16 +45,15 @@ def aligned(source: Tensors, wanted: Tensors, *, naming: str, place: object, mod
 
     Args:
         source: The tensors of the file.
-        wanted: The state of the network, for names, order and shapes; the meta device will do.
-        naming: How the file names its tensors, see `model_hub.zoo.records.NAMINGS`. "order" goes by
-            order and shape alone: each tensor of the network takes the first unused one of its
-            shape.
+        wanted: The state dict of the network, possibly on the meta device.
+        naming: Naming scheme of the file, see `model_hub.zoo.records.NAMINGS`. "order" matches by
+            order and shape: each tensor of the network takes the first unused one of its shape.
         place: The file, for messages.
         model: The model, for messages.
 
     Raises:
         MismatchError: A tensor is missing, left over or of another shape.
-        CheckpointError: A tensor has values that are no finite numbers.
+        CheckpointError: A tensor has values that are not finite.
     """
     if naming == "order":
         found, left_over = _by_order(source, wanted)
@@ -108,8 +107,8 @@ def _refuse_odd_values(found: Tensors, wanted: Tensors, place: object) -> None:
             raise CheckpointError(f"{place}: {name} has values of {tensor.dtype}")
         if not tensor.isfinite().all():
             raise CheckpointError(
-                f"{place}: {name} has values that are no finite numbers: training went astray, or "
-                "the file is damaged"
+                f"{place}: {name} has values that are not finite: the training diverged, or the "
+                "file is damaged"
             )
 
 
@@ -119,13 +118,13 @@ def _shape(tensor: Tensor) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NameTable:
-    """How a family of files names its tensors.
+    """Mapping of the tensor names of a family of files.
 
     Attributes:
-        file_block: What the name of a tensor in a block begins with, in the file.
-        hub_block: The same in the network.
-        places: What a name begins with in the file, and in the network; longer beginnings first.
-        unneeded: Beginnings of names that a network may have no place for: what only training uses.
+        file_block: Pattern of the prefix of a block in the file.
+        hub_block: Pattern of the prefix of a block in the network.
+        places: Maps prefixes in the file to prefixes in the network; longer prefixes come first.
+        unneeded: Prefixes of tensors that only training uses and the network may lack.
     """
 
     file_block: re.Pattern[str]
@@ -134,11 +133,11 @@ class NameTable:
     unneeded: tuple[str, ...] = ()
 
     def translate(self, names: Iterable[str], hub_names: Sequence[str]) -> dict[str, str | None]:
-        """Return the hub's name of each name of a file, None where the network has no place.
+        """Return the network's name for each name of a file; None if it has no such tensor.
 
         Args:
-            names: Those of the file.
-            hub_names: Those of the network, in its order.
+            names: Names in the file.
+            hub_names: Names in the network, in its order.
         """
         names = list(names)
         file_blocks = sorted(set(_beginnings(self.file_block, names)), key=_numbers)
@@ -164,7 +163,7 @@ class NameTable:
 
 
 _MOBILE_BLOCK: Final = re.compile(r"blocks\.\d+(?:\.\d+(?=\.\d))?(?=\.)")
-"""`blocks.1.0` of `blocks.1.0.6.weight`; `blocks.0` of `blocks.0.3.weight`."""
+"""Matches `blocks.1.0` in `blocks.1.0.6.weight`, and `blocks.0` in `blocks.0.3.weight`."""
 
 PROXYLESSNAS: Final = NameTable(
     file_block=re.compile(r"blocks\.\d+(?=\.)"),
@@ -187,7 +186,7 @@ PROXYLESSNAS: Final = NameTable(
         "classifier.linear": "classifier",
     },
 )
-"""mit-han-lab/proxylessnas; slots of a zero operation hold no tensors."""
+"""Names of mit-han-lab/proxylessnas; slots of a zero operation have no tensors."""
 
 MOBILENETV3: Final = NameTable(
     file_block=re.compile(r"blocks\.\d+\.\d+(?=\.)"),
@@ -212,7 +211,7 @@ MOBILENETV3: Final = NameTable(
         "classifier": "classifier.1",
     },
 )
-"""timm, and Cream, which grew out of it."""
+"""Names of timm, and of Cream, which is derived from it."""
 
 DARTS: Final = NameTable(
     file_block=re.compile(r"cells\.\d+(?=\.)"),
@@ -232,14 +231,14 @@ DARTS: Final = NameTable(
     },
     unneeded=("auxiliary_head.",),
 )
-"""quark0/darts; cells are counted through the stages, operations through the nodes."""
+"""Names of quark0/darts; cells count across stages, operations across nodes."""
 
 NAME_TABLES: Final[Mapping[str, NameTable]] = {
     "proxylessnas": PROXYLESSNAS,
     "mobilenetv3": MOBILENETV3,
     "darts": DARTS,
 }
-"""By the name that a record gives."""
+"""The name tables by the naming scheme in a record."""
 
 
 def _beginnings(pattern: re.Pattern[str], names: Iterable[str]) -> Iterable[str]:
@@ -253,11 +252,11 @@ def _numbers(name: str) -> list[int]:
 def subnet(
     supernet: Mapping[str, Tensor], shapes: Mapping[str, Sequence[int]]
 ) -> dict[str, Tensor]:
-    """Return the tensors of a subnet under the hub's names, as far as the supernet has them.
+    """Return the tensors of a subnet under the hub's names, if the supernet has them.
 
     Args:
-        supernet: Its tensors under the authors' names.
-        shapes: The shape of each tensor of the subnet, by its name in the hub.
+        supernet: Tensors of the supernet under the authors' names.
+        shapes: Shape of each tensor of the subnet, by its name in the hub.
     """
     found = {}
     for name, shape in shapes.items():
@@ -274,14 +273,14 @@ def subnet(
 
 
 def _share(joint: Tensor, rank: int, shape: Sequence[int]) -> Tensor:
-    """Return the rows of the queries, keys or values."""
+    """Return the rows of the queries, keys or values in a joint tensor."""
     if joint.dim() == 1:
         return joint[rank * shape[0] :]
     return joint[rank::3]
 
 
 def _cut(tensor: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return the beginning along each dimension; less where there is less."""
+    """Return the first entries along each dimension, at most as many as `shape` says."""
     if tensor.dim() != len(shape):
         return tensor
     return tensor[tuple(slice(length) for length in shape)]

@@ -1,7 +1,7 @@
-"""Files of weights: those of others, read without running what they carry, and the hub's own.
+"""Reads published checkpoints without running their code, and the hub's own files of weights.
 
-The hub keeps weights as safetensors, which hold tensors and text and nothing that could run. What
-others publish are pickles; they are read by `torch.load(weights_only=True)` and in no other way.
+The hub stores weights as safetensors, which contain tensors and text but no code. Published files
+are pickles, which are only read by `torch.load(weights_only=True)`.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ __all__ = [
 
 _CONTENT: Final = "content_sha256"
 _PARALLEL: Final = "module."
-"""What training on several GPUs puts before every name."""
+"""Prefix that training on several GPUs adds to every name."""
 _KNOWN_KEYS: Final = ("state_dict", "model", "net", "state_dict_ema", "model_ema")
 """Keys under which checkpoints usually keep their tensors."""
 _ZIP_START: Final = b"PK\x03\x04"
 _LEGACY_PICKLES: Final = 4
-"""In files of torch before 1.6: magic number, protocol, system and the object."""
+"""Number of pickles in files of torch before 1.6: magic number, protocol, system and object."""
 _ANY_SIZE: Final = frozenset({"builtins bytearray", "__builtin__ bytearray"})
-"""Functions that make as many bytes as their argument says."""
+"""Functions that allocate as many bytes as their argument says."""
 _COPYING_ARGUMENTS: Final = frozenset({"TUPLE1", "TUPLE2"})
-"""Instructions before a call that copies: of a container, or of `_codecs.encode`."""
+"""Instructions before a call that may copy: of a container or `_codecs.encode`."""
 _MOST_COPIED: Final = 1 << 24
-"""Elements that a pickle may copy, of containers and of the state of objects: none of them has more
-than the pickle has bytes."""
+"""Limit of elements of containers and object states that a pickle may copy; none of them has more
+elements than the pickle has bytes."""
 _MOST_UNFOLDED: Final = 16
-"""How many times the bytes of its file the tensors of a checkpoint may have: some are shared."""
+"""Largest ratio of the size of all tensors to that of their file; tensors may share memory."""
 
 
 def digest_of(path: Path) -> str:
@@ -60,7 +60,7 @@ def digest_of(path: Path) -> str:
 
 
 def is_safetensors(path: Path) -> bool:
-    """Tell whether a file is named as the hub's own are."""
+    """Return whether a file has the name of a safetensors file."""
     return path.suffix == ".safetensors"
 
 
@@ -69,21 +69,20 @@ def read_foreign(path: Path, *, inside: str | None = None) -> dict[str, Tensor]:
 
     Args:
         path: The file.
-        inside: The key under which they lie; None if they are all there is, or lie under one of the
-            usual keys.
+        inside: The key of the tensors; None if there is no key or one of the usual keys.
 
     Raises:
-        CheckpointError: The file is truncated, no checkpoint, or would run code.
-        OSError: It cannot be read.
+        CheckpointError: The file is truncated, not a checkpoint, or would run code.
+        OSError: The file cannot be read.
     """
-    with path.open("rb"):  # a file that cannot be opened is its own error
+    with path.open("rb"):  # raises OSError for an unreadable file
         pass
     _refuse_copies(path)
     found = _tensors(_loaded(path), inside, path)
     odd = [name for name, value in found.items() if not isinstance(value, Tensor)]
     if odd or not found:
         raise CheckpointError(
-            f"{path} holds no state of a network: "
+            f"{path} does not contain a state dict: "
             + (f"{odd[0]!r:.80} is a {type(found[odd[0]]).__name__}" if odd else "it is empty")
         )
     _refuse_unfolded(found, path)
@@ -93,30 +92,30 @@ def read_foreign(path: Path, *, inside: str | None = None) -> dict[str, Tensor]:
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors of a safetensors file, and its metadata.
+    """Return the tensors and the metadata of a safetensors file.
 
     Raises:
         CheckpointError: The file is damaged.
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             stated = file.metadata() or {}
     except SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
+        raise CheckpointError(f"{path} is damaged or not a safetensors file: {error}") from error
     if stated.get(_CONTENT, "") not in {"", digest_of_tensors(tensors)}:
         raise CheckpointError(
-            f"{path} is damaged: its tensors are not those that were written; convert it anew"
+            f"{path} is damaged: its tensors have changed since it was written; convert it again"
         )
     return tensors, stated
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], stated: dict[str, str]) -> None:
-    """Write tensors and their metadata; the file appears whole or not at all.
+    """Atomically write a file of tensors and metadata.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid4().hex}.part")
@@ -134,20 +133,20 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], stated: dict[st
 
 def _loaded(path: Path) -> Any:
     try:
-        # Training scripts keep their arguments beside the weights; as names and values, no more.
+        # Training scripts store their arguments, as a namespace of plain values, with the weights.
         with safe_globals([Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(_refusal(path, str(error))) from error
     except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is truncated or no checkpoint: {_line(error)}") from error
+        raise CheckpointError(f"{path} is truncated or not a checkpoint: {_line(error)}") from error
 
 
 def _refuse_copies(path: Path) -> None:
-    """Refuse a file that takes far more memory to read than it has bytes.
+    """Refuse a file that would need far more memory than its size.
 
-    `torch.load(weights_only=True)` runs nothing, but a pickle can have it copy a value again and
-    again, or unpack a member of a zip archive without end.
+    `torch.load(weights_only=True)` runs no code, but a pickle can make it copy a value repeatedly,
+    or unpack a huge member of a zip archive.
     """
     with path.open("rb") as file:
         start = file.read(len(_ZIP_START))
@@ -167,7 +166,7 @@ def _refuse_copies(path: Path) -> None:
             raise
         except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
             raise CheckpointError(
-                f"{path} is truncated or no checkpoint: {_line(error)}"
+                f"{path} is truncated or not a checkpoint: {_line(error)}"
             ) from error
 
 
@@ -177,25 +176,25 @@ def _refuse_compressed(member: zipfile.ZipInfo, path: Path) -> None:
 
 
 def _refuse_copying(file: IO[bytes], path: Path) -> None:
-    """Read the instructions of one pickle, without following them, and count what could copy."""
+    """Count the instructions of a pickle that may copy, without running them."""
     copies, size, before = 0, 0, ""
     for code, argument, place in pickletools.genops(file):
         if code.name == "GLOBAL" and argument in _ANY_SIZE:
-            raise CheckpointError(f"{path} was refused: it makes a {argument}, as no weights do")
+            raise CheckpointError(f"{path} was refused: it has a {argument}, as no weights do")
         copies += code.name == "BUILD" or (code.name == "REDUCE" and before in _COPYING_ARGUMENTS)
         size = place or 0
         if "PUT" not in code.name:
             before = code.name
     if copies * size > _MOST_COPIED:
-        raise CheckpointError(f"{path} was refused: reading it copies more than it holds")
+        raise CheckpointError(f"{path} was refused: reading it copies more than it contains")
 
 
 def _refuse_unfolded(tensors: Mapping[str, Any], path: Path) -> None:
-    """Refuse tensors that have more elements than their file has of them."""
+    """Refuse tensors that need far more memory than their file contains."""
     whole = 0
     for name, tensor in tensors.items():
         if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
-            raise CheckpointError(f"{path}: {name!r:.80} is no dense tensor of numbers")
+            raise CheckpointError(f"{path}: {name!r:.80} is not a dense tensor of numbers")
         size = tensor.numel() * tensor.element_size()
         whole += size
         if size > tensor.untyped_storage().nbytes():
@@ -208,16 +207,16 @@ def _refusal(path: Path, reason: str) -> str:
     for sentence in reason.splitlines():
         if "GLOBAL" in sentence:
             return (
-                f"{path} was refused, for reading it would run code: {sentence.strip()[:200]} "
-                "Weights need none of this: ask for a file with tensors alone, or let whoever "
-                "trusts it save its state_dict() anew. There is no option to read it all the same"
+                f"{path} was refused, because reading it would run code: "
+                f"{sentence.strip()[:200]} Weights do not need this: ask for a file that contains "
+                "only tensors. No option disables this check"
             )
-    return f"{path} is truncated or no checkpoint: {reason.splitlines()[0][:200]}"
+    return f"{path} is truncated or not a checkpoint: {reason.splitlines()[0][:200]}"
 
 
 def _tensors(loaded: Any, inside: str | None, path: Path) -> Mapping[str, Any]:
     if not isinstance(loaded, Mapping):
-        raise CheckpointError(f"{path} holds a {type(loaded).__name__}, not the state of a network")
+        raise CheckpointError(f"{path} holds a {type(loaded).__name__}, not a state dict")
     if inside is not None and isinstance(loaded.get(inside), Mapping):
         return _named(loaded[inside], path)
     usual = [key for key in _KNOWN_KEYS if isinstance(loaded.get(key), Mapping)]
@@ -237,7 +236,7 @@ def _named(tensors: Mapping[Any, Any], path: Path) -> Mapping[str, Any]:
 
 
 def digest_of_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """Return a digest of names, kinds, shapes and values."""
+    """Return a digest of the names, types, shapes and values of tensors."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]

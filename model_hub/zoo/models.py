@@ -1,6 +1,6 @@
-"""Searched models: their networks, with the weights that were published.
+"""Networks of searched models, with their published weights.
 
-Each function takes a model by its name or by its record.
+Each function takes the name or the record of a model.
 """
 
 from __future__ import annotations
@@ -31,17 +31,16 @@ def load(
     """Return the network of a searched model.
 
     Args:
-        model: Its name, see `names`, or its record.
-        pretrained: With the published weights, in evaluation mode; else freshly initialised, in
-            training mode.
-        download: Download and convert the weights if they are not there.
-        checkpoint: A file of weights instead: one that `convert` wrote, or one of the published
-            ones, or one of your own that has the names of either.
+        model: Name, see `names`, or record of the model.
+        pretrained: Load the published weights, in evaluation mode; otherwise return a freshly
+            initialised network, in training mode.
+        download: Download and convert missing weights.
+        checkpoint: Another file of weights, converted or published or with the names of either.
 
     Raises:
-        UnknownNameError: There is no such model; the message offers the nearest.
-        MissingWeightsError: Its weights are not there; the message says what to do.
-        CheckpointError: A file of weights cannot be used.
+        UnknownNameError: The name is unknown; the message suggests the nearest.
+        MissingWeightsError: The weights are missing; the message says what to do.
+        CheckpointError: A file of weights is unusable.
         DownloadError: The weights cannot be downloaded.
         OSError: A file cannot be read or written.
     """
@@ -52,7 +51,7 @@ def load(
     if not pretrained:
         return network
     with needs("hub", "reading weights"):
-        from model_hub.zoo import weights  # noqa: PLC0415 - records need no PyTorch
+        from model_hub.zoo import weights  # noqa: PLC0415 - records work without PyTorch
 
     if checkpoint is None:
         path = weights.find_weights(found, network, downloading=download)
@@ -70,27 +69,27 @@ def convert(
     naming: str | None = None,
     unlisted: bool = False,
 ) -> Path:
-    """Convert a published file of weights into the hub's form, once; return where it lies.
+    """Convert a published file of weights to the hub's format and return the new path.
 
-    The file is read without running what it may carry, its digest is compared with the published
-    one, and every tensor must have its place.
+    No code in the file is run, its digest is compared with the published one, and every tensor must
+    match a tensor of the network.
 
     Args:
-        file: What was published.
-        model: The model it is for: its name, see `names`, or its record.
-        out: Where to write; by default where `load` looks.
-        naming: How the file names its tensors, instead of what the record says: "hub", the name of
-            a family, or "order" to go by order and shape alone.
-        unlisted: Take a file that is none of the published ones.
+        file: The published file.
+        model: Name, see `names`, or record of its model.
+        out: File to write; by default the one that `load` reads.
+        naming: Naming scheme of the tensors, instead of that of the record: "hub", the name of a
+            family, or "order" to match by order and shape.
+        unlisted: Accept a file that is not one of the published ones.
 
     Raises:
-        UnknownNameError: There is no such model; the message offers the nearest.
-        CheckpointError: The file cannot be used.
+        UnknownNameError: The name is unknown; the message suggests the nearest.
+        CheckpointError: The file is unusable.
         OSError: A file cannot be read or written.
     """
     found = _recorded(model)
     with needs("hub", "reading weights"):
-        from model_hub.zoo import weights  # noqa: PLC0415 - records need no PyTorch
+        from model_hub.zoo import weights  # noqa: PLC0415 - records work without PyTorch
 
     return weights.convert_weights(
         Path(file),
@@ -105,14 +104,14 @@ def convert(
 def build(model: str | Record) -> nn.Module:
     """Return the network of a searched model, freshly initialised, in training mode.
 
-    Its attribute `input_shape` is that of the images of its protocol.
+    Its attribute `input_shape` is the image shape of the protocol.
 
     Args:
-        model: Its name, see `names`, or its record.
+        model: Name, see `names`, or record of the model.
 
     Raises:
-        UnknownNameError: There is no such model; the message offers the nearest.
-        RecordError: Space, arguments or architecture are not what they must be.
+        UnknownNameError: The name is unknown; the message suggests the nearest.
+        RecordError: The space, the arguments or the architecture are invalid.
     """
     found = _recorded(model)
     try:
@@ -131,7 +130,7 @@ def profile(model: str | Record) -> Profile:
     Arguments and errors are those of `build`.
     """
     with needs("hub", "counting a network"):
-        from model_hub.counting import profile as counted  # noqa: PLC0415 - records need no PyTorch
+        from model_hub.counting import profile as counted  # noqa: PLC0415 - records work without PyTorch
 
     found = _recorded(model)
     return counted(_outline(found), found.protocol.input_shape)
@@ -142,19 +141,19 @@ def _recorded(model: str | Record) -> Record:
 
 
 def _outline(model: Record) -> nn.Module:
-    """Return the network without numbers."""
+    """Return the network on the meta device."""
     with needs("hub", "a network"):
-        from model_hub.memory import META  # noqa: PLC0415 - records need no PyTorch
+        from model_hub.memory import META  # noqa: PLC0415 - records work without PyTorch
 
     with META:
         return build(model)
 
 
 def _set_residual(network: nn.Module, model: Record, place: str, value: object) -> None:
-    """State for one block whether it adds its input."""
+    """Set whether a block has a residual connection."""
     blocks = dict(network.named_modules())
     if not isinstance(getattr(blocks.get(place), "residual", None), bool):
-        raise RecordError(f"the record of {model.name}: {place!r:.80} is no block with a residual")
+        raise RecordError(f"the record of {model.name}: {place!r:.80} is no residual block")
     if not isinstance(value, bool):
         raise RecordError(f"the record of {model.name}: residual {place} is not true or false")
     blocks[place].residual = value

@@ -1,14 +1,14 @@
-"""Records of searched models: what is known of each, as data.
+"""Records of searched models, as data.
 
-A record says which space, arguments and architecture make the network, which files hold its
-weights, and how its published accuracy was measured. The records of the hub are the JSON files in
-`records` beside this module. A user's own lie in `records` in the folder of weights, which is
-$NASBENCH_ZOO_DIR, else ~/.nasbenchmark/zoo. Both are of one form:
+A record has the space, the arguments and the architecture of a network, the files of its weights,
+and the protocol of its published accuracy. The records of the hub are the JSON files in `records`
+beside this module. Users can add their own in `records` in the folder of weights, which is
+$NASBENCH_ZOO_DIR or ~/.nasbenchmark/zoo. Both have the same form:
 
     {"defaults": {"space": "ProxylessNAS", …}, "models": {"proxyless-cpu": {…}, …}}
 
-A field that a model does not state is taken from `defaults`; `arguments` are merged. Adding a model
-is adding a record. Errors name the file, the model and the field.
+Missing fields of a model are taken from `defaults`; `arguments` are merged. Errors name the file,
+the model and the field.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ __all__ = [
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SHA256: Final = re.compile(r"[0-9a-f]{8,64}")
 NAMINGS: Final = ("hub", "order", "autoformer", "darts", "mobilenetv3", "proxylessnas")
-"""How a file names its tensors: as the hub does, in ways of its own but in the hub's order, or as
-the authors of a family do."""
+"""Naming schemes of tensors: the hub's names, other names in the hub's order, or those of the
+authors of a family."""
 
 T = TypeVar("T")
 
@@ -59,12 +59,12 @@ _DEFAULT: Final = "~/.nasbenchmark/zoo"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Figure:
-    """An accuracy as it was published.
+    """A published accuracy.
 
     Attributes:
-        top1: Percent.
-        top5: Percent, where it was published.
-        source: Where.
+        top1: Top-1 accuracy in percent.
+        top5: Top-5 accuracy in percent, if published.
+        source: Where it was published.
     """
 
     top1: float
@@ -74,14 +74,14 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WeightFile:
-    """A file in which weights were published.
+    """A published file of weights.
 
     Attributes:
-        file: Its name.
-        sha256: Its SHA-256 or the first digits of it, at least eight; None where none is known.
-        url: Its address, where it has one.
-        inside: The key under which its tensors lie; None if they are all there is.
-        naming: How it names them, see `NAMINGS`.
+        file: Name of the file.
+        sha256: Its SHA-256 or at least the first eight digits of it; None if unknown.
+        url: Its address, if known.
+        inside: The key of the tensors in the file; None if there is no key.
+        naming: Naming scheme of the tensors, see `NAMINGS`.
     """
 
     file: str
@@ -96,18 +96,18 @@ class Record:
     """A searched model.
 
     Attributes:
-        name: Its name.
-        space: Its space, see `model_hub.space_names`.
+        name: Name of the model.
+        space: Name of its space, see `model_hub.space_names`.
         arguments: Arguments of the space that differ from its defaults.
         architecture: The sample.
-        protocol: How its accuracy is measured.
-        figures: Accuracies as they were published, the re-evaluated first.
-        weights: The files in which its weights were published, in the order to try them.
-        licence: Of the weights.
-        origin: Whose they are and where from.
-        residual: Whether single blocks add their input, where that does not follow from their
-            widths: a narrower copy of a network may meet equal ones where the original had none.
-        note: What else is to be known.
+        protocol: Protocol of the evaluation.
+        figures: Published accuracies, re-evaluated ones first.
+        weights: Published files of its weights, in the order to try them.
+        licence: Licence of the weights.
+        origin: Authors and source of the weights.
+        residual: Whether single blocks have residual connections that do not follow from their
+            widths: in a narrower copy, widths may become equal that differed in the original.
+        note: Further remarks.
     """
 
     name: str
@@ -123,7 +123,7 @@ class Record:
     note: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as a JSON object, as it may stand under `models` in a file."""
+        """Return the record as a JSON object, in the form of `models` in a file."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         del values["name"]
         return values | {
@@ -141,8 +141,8 @@ class Counts:
     """The size of a searched model.
 
     Attributes:
-        parameters: How many.
-        macs: Multiply-adds of an image of its protocol.
+        parameters: Number of parameters.
+        macs: Multiply-adds for an image of its protocol.
     """
 
     parameters: int
@@ -151,9 +151,9 @@ class Counts:
 
 @cache
 def counts() -> Mapping[str, Counts]:
-    """Return the sizes of the hub's own models by name, as `profile` counts them, from a file.
+    """Return the sizes of the hub's models by name, from a file with the counts of `profile`.
 
-    A server has no PyTorch to count with.
+    The file exists because a server has no PyTorch.
     """
     stated = json.loads(files("model_hub.zoo").joinpath("counts.json").read_text("utf-8"))
     return MappingProxyType({name: Counts(**values) for name, values in stated.items()})
@@ -165,17 +165,17 @@ def names() -> tuple[str, ...]:
 
 
 def record(name: str) -> Record:
-    """Return what is known of a searched model.
+    """Return the record of a searched model.
 
     Raises:
-        UnknownNameError: There is none of this name; the message offers the nearest.
+        UnknownNameError: The name is unknown; the message suggests the nearest.
         RecordError: A record of the user cannot be read.
     """
     return named("searched model", name, all_records())
 
 
 def all_records() -> Mapping[str, Record]:
-    """Return all searched models by name, sorted: the hub's, and the user's as they are now.
+    """Return the records of all searched models by name, sorted, including the user's own.
 
     Raises:
         RecordError: A record of the user cannot be read.
@@ -184,7 +184,7 @@ def all_records() -> Mapping[str, Record]:
     for path in sorted(records_folder().glob("*.json")):
         for added in _read(path):
             if added.name in records:
-                raise RecordError(f"{path}: there is a model {added.name!r} already")
+                raise RecordError(f"{path}: there is already a model {added.name!r}")
             records[added.name] = added
     return dict(sorted(records.items()))
 
@@ -204,7 +204,7 @@ def _read(path: Traversable) -> Iterator[Record]:
     try:
         stated = Fields(json.loads(path.read_text("utf-8")), path.name)
     except ValueError as error:
-        raise RecordError(f"{path} is no JSON: {error}") from error
+        raise RecordError(f"{path} is not JSON: {error}") from error
     defaults, models = stated.mapping("defaults"), stated.mapping("models")
     stated.finish()
     for name, values in models.items():
@@ -235,7 +235,7 @@ def _record(name: str, stated: Fields) -> Record:
 
 
 def _protocol(stated: Fields) -> EvaluationProtocol:
-    """Return the protocol of the hub that a record names, or the one it states."""
+    """Return the protocol of a record, which has its name or its fields."""
     named = stated.anything("protocol")
     try:
         if isinstance(named, str):
@@ -270,14 +270,14 @@ def _weight_file(stated: Fields) -> WeightFile:
 
 
 class Fields:
-    """The fields of a JSON object, read one by one, with checks of their kinds.
+    """The fields of a JSON object, with methods that check their types.
 
     Args:
         values: The object.
-        place: What it is, for messages.
+        place: Description of the object, for messages.
 
     Raises:
-        RecordError: It is no object. So do the methods where a field is missing or of another kind.
+        RecordError: The value is not an object; in methods: a field is missing or of another type.
     """
 
     def __init__(self, values: Any, place: str) -> None:
@@ -288,16 +288,16 @@ class Fields:
         self._taken: list[str] = []
 
     def text(self, name: str) -> str:
-        """Take a text that must be there."""
+        """Return a required text."""
         found: str = self._required(name, str, "text")
         return found
 
     def text_or_none(self, name: str) -> str | None:
-        """Take a text that may be missing or null."""
+        """Return a text, or None if it is missing or null."""
         return self.text(name) if self._stated(name) else None
 
     def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
-        """Take one of a few texts."""
+        """Return a text that must be one of `allowed`."""
         value = self._optional(name, str, "text", default)
         if value not in allowed:
             raise RecordError(
@@ -306,34 +306,34 @@ class Fields:
         return value
 
     def percentage(self, name: str) -> float:
-        """Take a number from 0 to 100 that must be there."""
+        """Return a required number from 0 to 100."""
         value = self._required(name, int | float, "a number")
         if isinstance(value, bool) or not 0 <= value <= 100:  # noqa: PLR2004 - percent
             raise RecordError(f"{self.place}: {name} is {shown(value)}, not a percentage")
         return float(value)
 
     def percentage_or_none(self, name: str) -> float | None:
-        """Take a number from 0 to 100 that may be missing or null."""
+        """Return a number from 0 to 100, or None if it is missing or null."""
         return self.percentage(name) if self._stated(name) else None
 
     def mapping(self, name: str) -> Mapping[str, Any]:
-        """Take an object; an empty one if it is missing."""
+        """Return an object; an empty one if it is missing."""
         return self._optional(name, dict, "an object", {})
 
     def objects(self, name: str) -> list[Fields]:
-        """Take a list of objects; none if it is missing."""
+        """Return a list of objects; an empty one if it is missing."""
         values: list[Any] = self._optional(name, list, "a list", [])
         return [Fields(value, f"{self.place}, {name} {n}") for n, value in enumerate(values)]
 
     def anything(self, name: str) -> Any:
-        """Take a value of any kind that must be there."""
+        """Return a required value of any type."""
         return self._required(name, object, "anything")
 
     def finish(self) -> None:
-        """Refuse fields that were not read.
+        """Refuse fields that no method has read.
 
         Raises:
-            RecordError: There is one.
+            RecordError: There is such a field.
         """
         for name in self._values.keys() - self._taken:
             hint = nearest(name, self._taken)
@@ -359,15 +359,15 @@ class Fields:
 
 
 def zoo_folder() -> Path:
-    """Return the folder of weights: $NASBENCH_ZOO_DIR, else ~/.nasbenchmark/zoo."""
+    """Return the folder of weights: $NASBENCH_ZOO_DIR or ~/.nasbenchmark/zoo."""
     return Path(os.environ.get(_VARIABLE) or _DEFAULT).expanduser()
 
 
 def records_folder() -> Path:
-    """Return the folder of the user's own records, `records` in that of the weights."""
+    """Return the folder of the user's records, `records` in the folder of weights."""
     return zoo_folder() / "records"
 
 
 def weights_path(name: str) -> Path:
-    """Return where the weights of a searched model belong."""
+    """Return the path of the weights of a searched model."""
     return zoo_folder() / f"{name}.safetensors"

@@ -1,4 +1,4 @@
-"""The weights of a searched model: found, downloaded, converted, put into its network."""
+"""Finds, downloads, converts and loads the weights of searched models."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ _MODEL: Final = "model"
 _SHOWN_DIGITS: Final = 8
 
 _LONGEST_REASON: Final = 120
-"""Characters; without a network, the error describes every attempt."""
+"""Limit in characters: without a network, the error describes every attempt."""
 
 
 def find_weights(record: Record, outline: nn.Module, *, downloading: bool) -> Path:
-    """Return the hub's file of the weights of a model.
+    """Return the path of the converted weights of a model.
 
     Args:
         record: The model.
-        outline: Its network; the meta device will do.
-        downloading: Download and convert the weights if they are not there.
+        outline: Its network, possibly on the meta device.
+        downloading: Download and convert missing weights.
 
     Raises:
-        MissingWeightsError: They are not there; the message says what to do.
-        DownloadError: They cannot be downloaded.
-        CheckpointError: What came cannot be used.
+        MissingWeightsError: The weights are missing; the message says what to do.
+        DownloadError: The weights cannot be downloaded.
+        CheckpointError: The downloaded file is unusable.
     """
     path = weights_path(record.name)
     if path.is_file():
@@ -62,7 +62,7 @@ def find_weights(record: Record, outline: nn.Module, *, downloading: bool) -> Pa
     try:
         return convert_weights(came, record, outline)
     except CheckpointError:
-        came.unlink()  # so that another try downloads it anew
+        came.unlink()  # so that the next attempt downloads it again
         raise
 
 
@@ -75,28 +75,28 @@ def convert_weights(
     naming: str | None = None,
     unlisted: bool = False,
 ) -> Path:
-    """Write the weights of a published file as the hub keeps them, and return where.
+    """Convert a published file to the hub's format and return the path of the new file.
 
-    What is known of them is written beside them: model, file, digest, licence, origin, protocol.
+    Its metadata contain model, source file, digest, licence, origin and protocol.
 
     Args:
-        source: What was published.
+        source: The published file.
         record: The model.
-        outline: Its network; the meta device will do.
-        out: The file to write; by default where the weights of the model belong.
-        naming: How the file names its tensors, instead of what the record says.
-        unlisted: Take a file that is none of the published ones.
+        outline: Its network, possibly on the meta device.
+        out: The file to write; by default that of `weights_path`.
+        naming: Naming scheme of the tensors, instead of that of the record.
+        unlisted: Accept a file that is not one of the published ones.
 
     Raises:
-        DigestError: It is none of the published files.
-        CheckpointError: It cannot be used.
+        DigestError: The file is not one of the published ones.
+        CheckpointError: The file is unusable.
         OSError: A file cannot be read or written.
     """
     published = _identified(source, record)
     if published.listed is None and not unlisted:
         raise DigestError(
-            f"{source} (SHA-256 {published.sha256}) is none of the published files of "
-            f"{record.name}: {_known_files(record)}. To take it all the same: --unlisted"
+            f"{source} (SHA-256 {published.sha256}) is not one of the published files of "
+            f"{record.name}: {_known_files(record)}. To accept it anyway, use --unlisted"
         )
     tensors = _read_foreign(source, record, outline, published, naming)
     target = out or weights_path(record.name)
@@ -115,16 +115,16 @@ def convert_weights(
 
 
 def fill(network: nn.Module, record: Record, path: Path) -> None:
-    """Put the weights of a file into a network.
+    """Load the weights of a file into a network.
 
     Args:
-        network: Of the model.
+        network: The network of the model.
         record: The model.
-        path: A file of the hub's own, or one that `torch.save` wrote.
+        path: A file in the hub's format, or one that `torch.save` wrote.
 
     Raises:
-        CheckpointError: It cannot be used.
-        OSError: It cannot be read.
+        CheckpointError: The file is unusable.
+        OSError: The file cannot be read.
     """
     if is_safetensors(path):
         read, stated = read_safetensors(path)
@@ -139,17 +139,17 @@ def fill(network: nn.Module, record: Record, path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A file, and which of the published ones it is, if any."""
+    """The digest of a file, and the published file that it matches, if any."""
 
     sha256: str
     listed: WeightFile | None
 
 
 def _identified(path: Path, record: Record) -> _Source:
-    """Return which published file this is, by its digest, or its name where no digest is known.
+    """Identify a published file by its digest, or by its name if no digest is known.
 
     Raises:
-        DigestError: It has the name of a published file, and another digest.
+        DigestError: The file has the name of a published one, but another digest.
     """
     digest = digest_of(path)
     for file in record.weights:
@@ -160,7 +160,7 @@ def _identified(path: Path, record: Record) -> _Source:
             raise DigestError(
                 f"{path} has the SHA-256 {digest}, but {file.file} was published with "
                 f"{file.sha256}{'…' if len(file.sha256) < len(digest) else ''}: it is damaged, "
-                "truncated or another file; get it anew"
+                "truncated or another file; get it again"
             )
         if file.file == path.name:
             return _Source(digest, file)
@@ -184,7 +184,7 @@ def _read_foreign(
 
 
 def _guessed(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], record: Record) -> str:
-    """Return how an unlisted file names its tensors: as the hub or as its family does."""
+    """Return the naming scheme of an unlisted file: that of the hub or of its family."""
     if wanted.keys() & tensors.keys():
         return "hub"
     families = [file.naming for file in record.weights if file.naming != "hub"]
@@ -192,7 +192,7 @@ def _guessed(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], record
 
 
 def _missing(record: Record, path: Path, *, downloading: bool) -> str:
-    text = f"the weights of {record.name} are not there: {path}. "
+    text = f"the weights of {record.name} are missing: {path}. "
     if not record.weights:
         return f"{text}Its record names no file of weights ({record.origin})"
     where = "; or ".join(
@@ -201,7 +201,7 @@ def _missing(record: Record, path: Path, *, downloading: bool) -> str:
     )
     addressed = any(file.url for file in record.weights)
     if downloading:
-        text += "No address to download them from is recorded. "
+        text += "The record has no address for a download. "
     hint = "; or try download=True (--download)" if addressed else ""
     return f"{text}Get {where}; then `nbs zoo convert FILE --model {record.name}`{hint}"
 
@@ -214,17 +214,17 @@ def _known_files(record: Record) -> str:
 
 
 def download(file: WeightFile, folder: Path, record: Record) -> Path:
-    """Return the published file in a folder, downloaded unless it is there.
+    """Return the path of a published file in a folder, after downloading it if it is missing.
 
-    Its digest is for the caller to compare.
+    The caller must compare its digest.
 
     Raises:
-        DownloadError: pooch is missing, there is no network, or the address gives no file.
+        DownloadError: pooch or the network is missing, or the address has no file.
     """
     pooch = _pooch()
     try:
         return Path(pooch.retrieve(file.url, known_hash=None, fname=file.file, path=folder))
-    except (OSError, ValueError) as error:  # of requests, and of pooch for odd addresses
+    except (OSError, ValueError) as error:  # of requests, and of pooch for invalid addresses
         reason = str(error) if len(str(error)) <= _LONGEST_REASON else type(error).__name__
         convert = f"nbs zoo convert {file.file} --model {record.name}"
         raise DownloadError(

@@ -181,7 +181,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(ask: Callable[[str], objec
         ({"figures": [{"top1": 70}]}, "figures 0: the field 'source' is missing"),
         ({"weights": [{"file": "a.pth", "sha256": "12"}]}, "sha256 is not 8 to 64"),
         ({"weights": [{"file": "a.pth", "naming": "mine"}]}, "naming is 'mine', not one of hub"),
-        ({"residual": {"blocks.9": True}}, "'blocks.9' is no block with a residual"),
+        ({"residual": {"blocks.9": True}}, "'blocks.9' is no residual block"),
         ({"residual": {"blocks.0": 1}}, "residual blocks.0 is not true or false"),
     ],
 )
@@ -195,13 +195,13 @@ def test_a_bad_record_is_refused_with_its_place(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "own.json is no JSON"),
+        ("{", "own.json is not JSON"),
         ("[]", "own.json: .* is not an object"),
         ('{"models": {"A b": {}}}', "a name consists of"),
         ('{"models": {"x": 1}}', "own.json, x: 1 is not an object"),
         ('{"models": {"x": {}}}', "the field 'space' is missing"),
         ('{"modells": {}}', "there is no field 'modells'; the nearest are models"),
-        ('{"models": {"spos": {}}}', "is missing|there is a model"),
+        ('{"models": {"spos": {}}}', "is missing|there is already a model"),
     ],
 )
 def test_a_bad_file_of_records_is_refused(folder: Path, text: str, message: str) -> None:
@@ -213,7 +213,7 @@ def test_a_bad_file_of_records_is_refused(folder: Path, text: str, message: str)
 def test_a_second_model_of_a_name_is_refused(folder: Path) -> None:
     values = zoo.record("spos").to_dict()
     (folder / "records/own.json").write_text(json.dumps({"models": {"spos": values}}))
-    with pytest.raises(zoo.RecordError, match="there is a model 'spos' already"):
+    with pytest.raises(zoo.RecordError, match="there is already a model 'spos'"):
         zoo.names()
 
 

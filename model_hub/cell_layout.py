@@ -1,8 +1,8 @@
-"""What a picture of a cell shows, and where in the picture each part goes.
+"""Layout of the picture of a cell: positions of boxes and lines.
 
-Vertices stand in columns by depth, the operations that feed each as boxes before it. Where a value
-is used further on than in the next column, it keeps a lane through those between, so that lines
-cross no boxes.
+Vertices are in columns by depth; the operations that feed a vertex are boxes to its left. A value
+that is used beyond the next column has a lane through the columns between, so that lines cross no
+boxes.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ _CHARACTER: Final = 7.3
 _BOX_HEIGHT: Final = 24.0
 _BOX_PADDING: Final = 10.0
 _ROW: Final = 32.0
-"""Height of an operation with the space around it."""
+"""Height of an operation including its spacing."""
 
 _LANE: Final = 12.0
 _BETWEEN_ROWS: Final = 14.0
 _BEFORE_VERTEX: Final = 28.0
-"""Between the operations and the vertex that they feed."""
+"""Distance from operations to the vertex that they feed."""
 
 _BETWEEN_COLUMNS: Final = 64.0
 
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """What feeds a vertex.
+    """An edge to a vertex.
 
     Args:
-        source: Number of the vertex it comes from.
-        operation: Name of the operation that is applied; None if there is none.
+        source: Number of the vertex where it starts.
+        operation: Name of the operation on the edge, if any.
     """
 
     source: int
@@ -48,8 +48,8 @@ class Vertex:
     """A value in a cell.
 
     Args:
-        name: What to write on it.
-        arrows: What feeds it.
+        name: Text of the vertex.
+        arrows: Its incoming edges.
     """
 
     name: str
@@ -58,11 +58,11 @@ class Vertex:
 
 @dataclass(frozen=True, slots=True)
 class CellDiagram:
-    """A cell.
+    """The graph of a cell to draw.
 
     Args:
-        title: What to write above it.
-        vertices: Each after all that feed it.
+        title: Title of the picture.
+        vertices: The vertices in topological order.
     """
 
     title: str
@@ -71,7 +71,7 @@ class CellDiagram:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A vertex or an operation; x and y are those of its upper left corner."""
+    """The box of a vertex or an operation; x and y are its upper left corner."""
 
     text: str
     x: float
@@ -83,15 +83,15 @@ class Box:
 
     @property
     def middle(self) -> float:
-        """Height of its middle."""
+        """Vertical centre of the box."""
         return self.y + self.height / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line from left to right, level up to `bend` and then down or up to its end.
+    """A line from left to right, horizontal up to `bend` and then curved to its end.
 
-    `carries` is the operation that it leads to or from, None if it leads to none.
+    `carries` is the operation at one of its ends, if any.
     """
 
     start: tuple[float, float]
@@ -103,7 +103,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A picture of a cell and its size."""
+    """Boxes and lines of a picture, and its size."""
 
     title: str
     boxes: tuple[Box, ...]
@@ -113,13 +113,13 @@ class Layout:
 
 
 def arranged(diagram: CellDiagram) -> Layout:
-    """Return where everything of a cell goes."""
+    """Return the layout of a cell."""
     return _Arrangement(diagram).layout()
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """An item of a column: a vertex, or the lane of a vertex further left."""
+    """An item of a column: a vertex, or the lane of an earlier vertex."""
 
     vertex: int
     is_lane: bool
@@ -151,7 +151,7 @@ class _Arrangement:
         return depths
 
     def _filled(self) -> list[list[_Item]]:
-        """Return what stands in each column: vertices, and lanes to where they are used."""
+        """Return the items of each column: its vertices, and the lanes through it."""
         columns: list[list[_Item]] = [[] for _ in range(max(self._depths) + 1)]
         for number, depth in enumerate(self._depths):
             columns[depth].append(_Item(number, is_lane=False))
@@ -165,14 +165,14 @@ class _Arrangement:
         return columns
 
     def _ordered(self, columns: list[list[_Item]]) -> list[list[_Item]]:
-        """Put what is fed from above above what is fed from below."""
+        """Sort the items of each column by the mean position of their sources."""
         for column, before in zip(columns[1:], columns, strict=False):
             places = {item.vertex: place for place, item in enumerate(before)}
             column.sort(key=lambda item: self._place(item, places))
         return columns
 
     def _place(self, item: _Item, before: dict[int, int]) -> float:
-        """Return the mean place of what feeds an item."""
+        """Return the mean position of the sources of an item."""
         if item.is_lane:
             return before[item.vertex]
         sources = [arrow.source for arrow in self._vertices[item.vertex].arrows]
@@ -192,7 +192,7 @@ class _Arrangement:
         return max(widths)
 
     def _offset(self, column: int) -> float:
-        """Return how far right of its operations a vertex stands."""
+        """Return the horizontal distance between operations and vertices of a column."""
         names = [name for vertex in self._standing(column) for name in _operations(vertex)]
         return max(map(_width, names), default=-_BEFORE_VERTEX) + _BEFORE_VERTEX
 
@@ -212,7 +212,7 @@ class _Arrangement:
 
     @cached_property
     def _middles(self) -> list[dict[int, float]]:
-        """Height of the middle of each item, by its vertex, a column each."""
+        """Vertical centres of the items of each column, by vertex."""
         middles: list[dict[int, float]] = []
         for column in self._columns:
             top = (self._height - self._column_height(column)) / 2

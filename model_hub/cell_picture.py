@@ -22,23 +22,23 @@ __all__ = ["cell_svg", "diagrams"]
 def cell_svg(item: object, sample: object = None, *, theme: Theme = "light") -> str:
     """Return a picture of the cells of a network as SVG text.
 
-    NAS-Bench-101 shows the cell without the vertices that compute nothing; NAS-Bench-201 its three
-    sums; a network of normal and reduction cells both, `cell k-1` being the cell before.
+    A NAS-Bench-101 cell is drawn after pruning, a NAS-Bench-201 cell with its three sums, and a
+    network of normal and reduction cells with both cells, where `cell k-1` is the previous cell.
 
         Path("cell.svg").write_text(cell_svg(row))
 
     Args:
         item: A space, or a row of a benchmark; see `build`.
-        sample: With a space, the sample.
+        sample: The sample, if `item` is a space.
         theme: `light` or `dark`.
 
     Raises:
-        InvalidArgumentError: Networks of the space have no cells, or the row is none.
+        InvalidArgumentError: Networks of the space have no cells, or the row is invalid.
         InvalidSampleError: The sample is not in the space.
     """
     if isinstance(item, ModelSpace):
         if sample is None:
-            raise InvalidArgumentError("sample", "a space is drawn by a sample of it")
+            raise InvalidArgumentError("sample", "to draw a network of a space, pass a sample")
         space: ModelSpace = item
     else:
         space, sample = locate(item)
@@ -48,7 +48,7 @@ def cell_svg(item: object, sample: object = None, *, theme: Theme = "light") -> 
 
 
 @singledispatch
-def diagrams(space: ModelSpace, values: Sample) -> Iterator[CellDiagram]:  # noqa: ARG001 - for the spaces that have cells
+def diagrams(space: ModelSpace, values: Sample) -> Iterator[CellDiagram]:  # noqa: ARG001 - used by spaces with cells
     """Yield the cells of a resolved sample of a space.
 
     Raises:

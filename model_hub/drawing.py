@@ -1,6 +1,6 @@
-"""Drawing as SVG: cells, choices one after the other, and widths as bars; light or dark.
+"""SVG pictures of cells, sequences of choices, and widths as bars; in a light or dark theme.
 
-A picture has one element `style` and no attribute of that name: a policy allows it by its digest.
+A picture has one `style` element and no such attributes: a policy can allow it by its digest.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Theme: TypeAlias = Literal["light", "dark"]
 _MARGIN: Final = 16
 _TITLE_HEIGHT: Final = 28
 _TEXT_DROP: Final = 4
-"""From the middle of a line of text down to the line that it stands on."""
+"""Distance from the middle of a line of text to its baseline."""
 
 _BAR_WIDTH: Final = 72
 _BAR_GAP: Final = 16
 _BAR_HEIGHT: Final = 160
-"""Of the largest one."""
+"""Height of the largest bar."""
 _LABEL_HEIGHT: Final = 22
 _CHARACTER: Final = 7.3
 """Width of a character of the picture's font."""
@@ -53,21 +53,21 @@ _COLOURS: Final[dict[Theme, dict[str, str]]] = {
     },
 }
 _KINDS: Final = ("pool", "skip", "none")
-"""Words in the names of operations that have a look of their own."""
+"""Words in the names of operations with a separate style."""
 
 
 class Bar(NamedTuple):
-    """A bar of a picture: what is written below it, and its height as a whole number."""
+    """A bar of a picture: the label below it, and its height as an integer."""
 
     label: str
     size: int
 
 
 def layouts_svg(layouts: Sequence[Layout], *, theme: Theme = "light") -> str:
-    """Return pictures of cells, one below the other.
+    """Return one SVG picture of several cells, from top to bottom.
 
     Raises:
-        InvalidArgumentError: There is no such theme.
+        InvalidArgumentError: The theme is unknown.
     """
     width = max(layout.width for layout in layouts) + 2 * _MARGIN
     height = sum(layout.height + _TITLE_HEIGHT + 2 * _MARGIN for layout in layouts)
@@ -86,10 +86,10 @@ def layouts_svg(layouts: Sequence[Layout], *, theme: Theme = "light") -> str:
 
 
 def choices_svg(title: str, choices: Sequence[str], *, theme: Theme = "light") -> str:
-    """Return a picture of choices that follow each other from an input to an output.
+    """Return an SVG picture of a sequence of choices from an input to an output.
 
     Raises:
-        InvalidArgumentError: There is no such theme.
+        InvalidArgumentError: The theme is unknown.
     """
     inner = (Vertex(str(place), (Arrow(place, choice),)) for place, choice in enumerate(choices))
     output = Vertex("output", (Arrow(len(choices)),))
@@ -98,10 +98,10 @@ def choices_svg(title: str, choices: Sequence[str], *, theme: Theme = "light") -
 
 
 def bars_svg(title: str, bars: Sequence[Bar], *, theme: Theme = "light") -> str:
-    """Return a picture of the widths of the parts of a network, from its input to its output.
+    """Return an SVG picture of the widths of a network, from its input to its output.
 
     Raises:
-        InvalidArgumentError: There is no such theme.
+        InvalidArgumentError: The theme is unknown.
     """
     step = max([_BAR_WIDTH, *(_CHARACTER * len(bar.label) for bar in bars)]) + _BAR_GAP
     width = max(step * len(bars), _CHARACTER * len(title)) + 2 * _MARGIN
@@ -122,7 +122,7 @@ def bars_svg(title: str, bars: Sequence[Bar], *, theme: Theme = "light") -> str:
 
 
 def _picture(title: str, width: float, height: float, theme: Theme) -> ET.Element:
-    """Return an empty picture with its name, its look and its ground."""
+    """Return an empty picture with title, style and background."""
     colours = _COLOURS[one_of("theme", theme, get_args(Theme))]
     svg = _element(
         None,
@@ -151,7 +151,7 @@ def _style(colours: dict[str, str]) -> str:
 
 
 def _panel(svg: ET.Element, title: str, top: float) -> ET.Element:
-    """Return where a part of a picture goes, below its title."""
+    """Add a title to a picture and return the group for the content below it."""
     text = _element(svg, "text", x=_MARGIN, y=top + _TITLE_HEIGHT, **{"class": "title"})
     text.text = title
     shift = f"translate({_MARGIN} {_number(top + _TITLE_HEIGHT + _MARGIN)})"

@@ -1,8 +1,8 @@
-"""Shapes of the results of common operations on the meta device, computed without PyTorch.
+"""Fast output shapes of common operations on the meta device, computed without PyTorch.
 
-PyTorch computes these shapes in Python, ten times as slowly, and loads its compiler for the first
-of them, which takes a second. A rule returns NotImplemented for arguments that it does not know or
-that do not fit, and the operation is then left to PyTorch, as is every operation without a rule.
+PyTorch computes these shapes in Python, ten times more slowly, and imports its compiler for the
+first one, which takes a second. A rule returns NotImplemented for unknown or invalid arguments. PyTorch
+then runs the operation, as it does for every operation without a rule.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ __all__ = ["LAYER_RULES", "alike", "run_on_meta"]
 _aten = torch.ops.aten
 
 _FULL_PRECISION: Final = (torch.float32, torch.float64)
-"""Types whose statistics have the same type."""
+"""Types for which the statistics of a norm have the same type."""
 
 _PLACES: Final = 2
-"""Height and width: a pool has them, and a batch and channels, or channels alone."""
+"""Number of spatial axes of a pooling, after an optional batch axis and the channels."""
 
 _KINDS: Final = (bool, int, float, complex)
-"""Kinds of numbers; together with a tensor of a smaller kind, a number decides on the type."""
+"""Kinds of numbers in ascending order; with a tensor of a lower kind, a number decides the type."""
 
 
 def alike(x: Tensor, *, dtype: torch.dtype | None = None) -> Tensor:
-    """Return what `torch.empty_like` does, which loads PyTorch's compiler on the meta device."""
+    """Like `torch.empty_like`, which would import PyTorch's compiler on the meta device."""
     if 0 in x.stride():
         return torch.empty_like(x, dtype=dtype)
     outermost_first = sorted(range(x.dim()), key=x.stride, reverse=True)
@@ -60,11 +60,11 @@ def _convolution(
 
 
 def _windows(sizes: Iterable[int], *layout: Sequence[int]) -> Iterator[int]:
-    """Yield along each axis how often a window finds room (PyTorch, `Conv2d` and `MaxPool2d`).
+    """Yield the output size on each axis, as for PyTorch's `Conv2d` and `MaxPool2d`.
 
     Args:
-        sizes: Of what it moves over.
-        layout: Its kernel, stride, padding and dilation, each for every axis or one for all.
+        sizes: Input size on each axis.
+        layout: Kernel, stride, padding and dilation, each for every axis or one for all.
     """
     axes = (repeat(values[0]) if len(values) == 1 else values for values in layout)
     for size, kernel, stride, padding, dilation in zip(sizes, *axes, strict=False):
@@ -79,7 +79,7 @@ def _max_pool(
     dilation: Sequence[int] = (1,),
     ceil_mode: bool = False,  # noqa: FBT001, FBT002
 ) -> Any:
-    """Return the largest number of each window, and where it is."""
+    """Return the outputs: the maxima of all windows and their indices."""
     largest = _pooled(x, kernel, stride, padding, dilation, ceil_mode)
     if largest is NotImplemented:
         return NotImplemented
@@ -92,7 +92,7 @@ def _average_pool(
     stride: Sequence[int] = (),
     padding: Sequence[int] = (0,),
     ceil_mode: bool = False,  # noqa: FBT001, FBT002
-    count_include_pad: bool = True,  # noqa: ARG001, FBT001, FBT002 - of no matter to the shape
+    count_include_pad: bool = True,  # noqa: ARG001, FBT001, FBT002 - does not affect the shape
     divisor: int | None = None,
 ) -> Any:
     return NotImplemented if divisor == 0 else _pooled(x, kernel, stride, padding, (1,), ceil_mode)
@@ -107,7 +107,7 @@ def _pooled(
     ceil_mode: bool,  # noqa: FBT001
 ) -> Any:
     kept, sizes = x.shape[:-_PLACES], x.shape[-_PLACES:]
-    # PyTorch keeps its order of memory with channels last, and wants half a kernel of padding.
+    # PyTorch preserves channels-last memory, and allows at most half a kernel of padding.
     plain = len(kept) in (1, 2) and all(kept) and x.is_contiguous() and x.is_floating_point()
     possible = min(*kernel, *(stride or kernel), *dilation) > 0 <= min(padding)
     if not plain or not possible or ceil_mode or max(padding) * 2 > min(kernel):
@@ -127,7 +127,7 @@ def _mm(left: Tensor, right: Tensor) -> Any:
 
 
 def _bmm(left: Tensor, right: Tensor) -> Any:
-    """Return the products of the matrices of two batches."""
+    """Return the output of a batched matrix product."""
     if left.dim() != 3 or right.dim() != 3:  # noqa: PLR2004
         return NotImplemented
     (batch, rows, inner), (other_batch, other_inner, columns) = left.shape, right.shape
@@ -144,7 +144,7 @@ def _batch_norm(x: Tensor, *_: Any, **__: Any) -> tuple[Tensor, None, None]:
 def _layer_norm(
     x: Tensor, sizes: Sequence[int], weight: Tensor | None, bias: Tensor | None, _: float
 ) -> Any:
-    """Return the output, and mean and deviation of each place."""
+    """Return the output, and mean and deviation at each position."""
     kept = x.shape[: max(0, x.dim() - len(sizes))]
     fits = bool(sizes) and x.dtype in _FULL_PRECISION and [*kept, *sizes] == list(x.shape)
     for parameter in (weight, bias):
@@ -185,7 +185,7 @@ LAYER_RULES: Final[Mapping[Any, Callable[..., Any]]] = MappingProxyType(
 
 
 def run_on_meta(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return what an operation returns on the meta device."""
+    """Run an operation on the meta device, by its rule if there is one."""
     rule = _RULES.get(func)
     result = rule(*args, **kwargs) if rule else NotImplemented
     return func(*args, **kwargs) if result is NotImplemented else result
@@ -202,16 +202,16 @@ def _elementwise(*operands: Any, **options: Any) -> Any:
 
 
 def _broadcast(tensors: Sequence[Tensor], dtype: torch.dtype) -> Any:
-    """Return a tensor of the shape of all together."""
+    """Return a tensor of the broadcast shape."""
     backwards = zip_longest(*(reversed(tensor.shape) for tensor in tensors), fillvalue=1)
     sizes = [set(places) - {1} for places in backwards]
     if any(len(size) > 1 for size in sizes):
-        return NotImplemented  # they do not fit; let PyTorch say so
+        return NotImplemented  # PyTorch raises the error
     return tensors[0].new_empty([next(iter(size), 1) for size in reversed(sizes)], dtype=dtype)
 
 
 def _keeps_type(tensor: Tensor, operands: Iterable[object]) -> bool:
-    """Whether the numbers among the operands are of no larger kind than the tensor."""
+    """Return whether no number among the operands has a higher kind than the tensor."""
     kinds = [_KINDS.index(type(operand)) for operand in operands if type(operand) in _KINDS]
     return max(kinds, default=0) <= _kind(tensor)
 
@@ -223,13 +223,13 @@ def _kind(tensor: Tensor) -> int:
 
 
 def _difference(x: Any, y: Any, **options: Any) -> Any:
-    """Return what a sum has, but for booleans, which have no difference."""
+    """Return the output of a subtraction, which booleans do not support."""
     is_boolean = any(isinstance(z, Tensor) and z.dtype is torch.bool for z in (x, y))
     return NotImplemented if is_boolean else _elementwise(x, y, **options)
 
 
 def _quotient(x: Any, y: Any) -> Any:
-    """Return what a product has, but for whole numbers, whose quotients are fractions."""
+    """Return the output of a division, except for integers, whose quotients are floats."""
     result = _elementwise(x, y)
     return NotImplemented if result is NotImplemented or not _is_fraction(result) else result
 
@@ -286,7 +286,7 @@ def _zeros_like(x: Tensor, *, dtype: torch.dtype | None = None, **_: Any) -> Ten
 
 
 def _function(x: Tensor, *_: Any, **__: Any) -> Any:
-    """Return numbers of the same type; integers would turn into others, or be refused."""
+    """Return the output of a function of floats; integers would change type or be refused."""
     return alike(x) if x.is_floating_point() else NotImplemented
 
 
@@ -325,7 +325,7 @@ def _sum_type(x: Tensor) -> torch.dtype:
 
 
 def _reduced(x: Tensor, dim: Sequence[int] | None, *, keepdim: bool) -> list[int] | None:
-    """Return the sizes that are left, of no axes all; None where an axis is none of them."""
+    """Return the sizes after a reduction, by default of all axes; None for an invalid axis."""
     axes = dim or range(x.dim())
     if not all(-x.dim() <= axis < x.dim() for axis in axes):
         return None
@@ -337,7 +337,7 @@ def _reduced(x: Tensor, dim: Sequence[int] | None, *, keepdim: bool) -> list[int
 
 
 def _index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
-    """Return what one list of places along one axis picks."""
+    """Return the output of indexing one axis by one tensor."""
     given = [(axis, places) for axis, places in enumerate(indices) if places is not None]
     if len(given) != 1 or given[0][1].dtype is not torch.int64:
         return NotImplemented

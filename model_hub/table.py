@@ -13,10 +13,10 @@ class Column:
     """A column of a table.
 
     Args:
-        title: Its heading.
-        cells: Its text, row by row.
-        total: Its last line.
-        numeric: Whether it is flush right.
+        title: Heading of the column.
+        cells: Text of each row.
+        total: Text of the last line.
+        numeric: Whether to align the texts to the right.
     """
 
     title: str
@@ -30,13 +30,13 @@ class Column:
         return cls(title, [f"{number:,}" for number in numbers], f"{sum(numbers):,}", numeric=True)
 
     def lines(self) -> list[str]:
-        """Return heading, cells and total, all of one width."""
+        """Return heading, cells and total, padded to equal width."""
         texts = [self.title, *self.cells, self.total]
         width = max(map(len, texts))
         return [text.rjust(width) if self.numeric else text.ljust(width) for text in texts]
 
 
 def text_table(columns: Sequence[Column]) -> str:
-    """Return columns side by side, two spaces between them."""
+    """Return a table with two spaces between columns."""
     rows = zip(*(column.lines() for column in columns), strict=True)
     return "\n".join("  ".join(row).rstrip() for row in rows)

@@ -102,20 +102,20 @@ def _with_recorded_stem(space: StageSpace, parameters: object, stride: object) -
     candidates = {name: replace(space, stem=name) for name in _IMAGENET_STEMS}
     counts = {name: candidate.num_parameters({}) for name, candidate in candidates.items()}
     found = ", ".join(f"{count:,} with stem={name!r}" for name, count in counts.items())
-    way_out = f"whoever knows the stem names it: {candidates['resnet']}.freeze({{}})"
+    way_out = f"if you know the stem, name it: {candidates['resnet']}.freeze({{}})"
     if parameters is None:
         raise InvalidArgumentError(
             "parameters",
-            "the row lacks them, and for imagenet they alone tell which stem the network has: "
-            f"it has {found}. Give the whole row, not its config; {way_out}",
+            "the row lacks them, but only they determine the stem of a network for imagenet: "
+            f"it has {found}. Pass the whole row, not its config; {way_out}",
         )
     recorded = round(a_number("parameters", parameters, least=0, most=_MOST_MILLIONS) * _MILLION)
     matching = [name for name, count in counts.items() if count == recorded]
     if not matching:
         raise InvalidArgumentError(
             "parameters",
-            f"{recorded:,} are recorded, but the network has {found}. Made-up rows, as in a sample "
-            f"database, fit no network; {way_out}",
+            f"{recorded:,} are recorded, but the network has {found}. Synthetic rows, as in a sample "
+            f"database, match no network; {way_out}",
         )
     (name,) = matching
     strides = (_UNSTATED_STRIDE, STEMS[name].stride)

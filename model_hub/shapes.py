@@ -1,8 +1,8 @@
 """Fast output shapes of common operations on the meta device, computed without PyTorch.
 
 PyTorch computes these shapes in Python, ten times more slowly, and imports its compiler for the
-first one, which takes a second. A rule returns NotImplemented for unknown or invalid arguments. PyTorch
-then runs the operation, as it does for every operation without a rule.
+first one, which takes a second. A rule returns NotImplemented for unknown or invalid arguments;
+PyTorch then runs the operation, as it does for every operation without a rule.
 """
 
 from __future__ import annotations

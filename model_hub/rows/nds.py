@@ -106,16 +106,16 @@ def _with_recorded_stem(space: StageSpace, parameters: object, stride: object) -
     if parameters is None:
         raise InvalidArgumentError(
             "parameters",
-            "the row lacks them, but only they determine the stem of a network for imagenet: "
-            f"it has {found}. Pass the whole row, not its config; {way_out}",
+            "the row lacks them, but for imagenet only they determine the stem: the network has "
+            f"{found}. Pass the whole row, not its config; {way_out}",
         )
     recorded = round(a_number("parameters", parameters, least=0, most=_MOST_MILLIONS) * _MILLION)
     matching = [name for name, count in counts.items() if count == recorded]
     if not matching:
         raise InvalidArgumentError(
             "parameters",
-            f"{recorded:,} are recorded, but the network has {found}. Synthetic rows, as in a sample "
-            f"database, match no network; {way_out}",
+            f"{recorded:,} are recorded, but the network has {found}. Synthetic rows, as in a "
+            f"sample database, match no network; {way_out}",
         )
     (name,) = matching
     strides = (_UNSTATED_STRIDE, STEMS[name].stride)

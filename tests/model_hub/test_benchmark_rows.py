@@ -124,7 +124,7 @@ def test_every_row_of_nds_is_built_unless_its_parameters_are_made_up(nds_folder:
     for row in rows:
         if row.config.model_family != "nas_cell" and row.config.dataset == "imagenet":
             refused += 1
-            with pytest.raises(ModelHubError, match=r"are recorded, but .* Made-up rows|divide"):
+            with pytest.raises(ModelHubError, match=r"are recorded, but .* Synthetic rows|divide"):
                 locate(row)
             if not is_possible(row.config):
                 continue

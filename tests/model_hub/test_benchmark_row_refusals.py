@@ -171,7 +171,7 @@ def test_a_network_for_imagenet_without_recorded_parameters_is_refused_with_the_
         build(LARGE)
     message = str(refused.value)
     assert "636,648 with stem='resnet', 634,728 with stem='simple'" in message
-    way_out = message.partition("names it: ")[2]
+    way_out = message.partition("name it: ")[2]
     with torch.device("meta"):
         network = eval(way_out, {"ResidualBasic": spaces.ResidualBasic})  # noqa: S307 - our own text
     assert sum(p.numel() for p in network.parameters()) == LARGE_PARAMETERS["resnet"]

@@ -101,7 +101,7 @@ def test_an_unknown_precision_is_refused_with_those_there_are() -> None:
     ("device", "reason"),
     [
         ("gpu", "'gpu' is not a device such as cpu, cuda or cuda:1"),
-        (None, "None is no device"),
+        (None, "None is not a device"),
         ("cuda:99", "'cuda:99': PyTorch finds [0-9]+ GPUs here"),
     ],
 )

@@ -116,7 +116,7 @@ def test_vertices_stand_from_left_to_right_by_depth() -> None:
 @pytest.mark.parametrize(
     ("item", "sample", "error", "message"),
     [
-        (model_hub.space("ProxylessNAS"), None, InvalidArgumentError, "sample: to draw a network of a space"),
+        (model_hub.space("ProxylessNAS"), None, InvalidArgumentError, "sample: to draw a network"),
         ({}, None, InvalidArgumentError, "row: {} does not say which benchmark"),
     ],
 )

@@ -195,7 +195,7 @@ def test_labels_that_hold_another_one_twice_are_not_written_out(tmp_path: Path) 
         label = [label, label]
     content = {"data": ROWS[:1], "labels": [label]}
     (tmp_path / "test_batch").write_bytes(pickle.dumps(content, protocol=2))
-    with pytest.raises(DatasetError, match="is no label of 10"):
+    with pytest.raises(DatasetError, match="is not a label below 10"):
         read_cifar10(tmp_path)
 
 

@@ -171,7 +171,7 @@ def test_outputs_that_are_no_numbers_are_no_answers() -> None:
 def test_a_damaged_image_ends_the_evaluation(tmp_path: Path) -> None:
     (tmp_path / "n01").mkdir()
     (tmp_path / "n01/a.png").write_text("no image")
-    with pytest.raises(DatasetError, match=r"a\.png is no image"):
+    with pytest.raises(DatasetError, match=r"a\.png is not an image"):
         evaluate(Answering(one_hot), read_folder(tmp_path), protocol())
 
 

@@ -1,4 +1,4 @@
-"""What an operator may set, by environment variable, and the limits every caller meets."""
+"""Settings of the server, read from environment variables, and the limits for every caller."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _RATE: Final = r"^[1-9][0-9]{0,8}/(second|minute|hour|day)$"
 
 
 def _networks(value: str) -> str:
-    """Check a list of addresses and networks."""
+    """Validate a comma-separated list of addresses and networks."""
     for part in filter(None, value.split(",")):
         try:
             ip_network(part.strip())
         except ValueError:
             raise ValueError(
-                f"{part.strip()!r} is no address or network, such as 10.0.0.7 or 172.16.0.0/12; "
-                "to trust all would let every caller choose its address"
+                f"{part.strip()!r} is not an address or network such as 10.0.0.7 or 172.16.0.0/12; "
+                "all addresses cannot be trusted, as every caller could then choose its address"
             ) from None
     return value
 
 
 class Settings(SettingsWithSecretFiles):
-    """Settings of the server, each from the environment variable of its name."""
+    """Settings of the server; each comes from the environment variable `NASBENCH_NAME`."""
 
     model_config = SettingsConfigDict(env_prefix="NASBENCH_", frozen=True, extra="ignore")
 
@@ -46,63 +46,58 @@ class Settings(SettingsWithSecretFiles):
         ),
     ] = DEFAULT_DIRECTORY
     time_budget: Annotated[
-        float, Field(gt=0, description="Seconds a question may take before it is answered by 503.")
+        float, Field(gt=0, description="Seconds that a query may take before it gets a 503.")
     ] = 2.0
     max_body: Annotated[
-        int, Field(gt=0, description="Bytes of a request body; a longer one is answered by 413.")
+        int, Field(gt=0, description="Bytes of a request body; a larger one gets a 413.")
     ] = 4 * 2**20
     cache_seconds: Annotated[
-        int, Field(ge=0, description="Seconds an answer may be reused before it is checked again.")
+        int, Field(ge=0, description="Seconds clients may reuse an answer before revalidating it.")
     ] = 300
     response_cache_bytes: Annotated[
-        int,
-        Field(ge=0, description="Bytes of answers that a worker keeps, to send them again."),
+        int, Field(ge=0, description="Bytes of answers cached per server process.")
     ] = 8 * 2**20
     column_cache_bytes: Annotated[
-        int,
-        Field(ge=0, description="Bytes of packed columns that a worker keeps, to send them again."),
+        int, Field(ge=0, description="Bytes of compressed columns cached per server process.")
     ] = 16 * 2**20
     scan_threads: Annotated[
-        int, Field(gt=0, description="Scans and batches that run at the same time in one worker.")
+        int, Field(gt=0, description="Concurrent scans and batches per server process.")
     ] = 4
     export_limit: Annotated[
-        int,
-        Field(gt=0, description="Exports open at the same time in one worker; more get a 503."),
+        int, Field(gt=0, description="Open exports per server process; more get a 503.")
     ] = 16
     export_threads: Annotated[
-        int,
-        Field(gt=0, description="Exports that are made at the same time; others take turns."),
+        int, Field(gt=0, description="Exports generated concurrently; the others take turns.")
     ] = 2
     upload_limit: Annotated[
-        int,
-        Field(gt=0, description="Uploads at the same time in one worker; more get a 503."),
+        int, Field(gt=0, description="Concurrent uploads per server process; more get a 503.")
     ] = 8
     checkpoint_bytes: Annotated[
         int,
         Field(
             gt=0,
             le=2**53,
-            description="Bytes of an uploaded checkpoint; more are answered by 413.",
+            description="Bytes of an uploaded checkpoint; a larger one gets a 413.",
         ),
     ] = 2 * 2**30
     verify_seconds: Annotated[
         float,
         Field(
             ge=0,
-            description="Seconds from one check of the databases' checksums to the next, the first "
-            "at the start; 0 for none.",
+            description="Seconds between two checks of the databases' checksums, the first at the "
+            "start; 0 for none.",
         ),
     ] = 3600.0
     job_streams: Annotated[
         int,
         Field(
             gt=0,
-            description="Streams of job events and answers held until a job changes, at the same "
-            "time in one worker; more streams get a 503, more answers are not held.",
+            description="Job event streams and held long-poll answers per server process; more "
+            "streams get a 503, more long polls an answer at once.",
         ),
     ] = 200
     log_json: Annotated[
-        bool, Field(description="Log one JSON object a line instead of text for people.")
+        bool, Field(description="Log one JSON object per line instead of readable text.")
     ] = True
     keys_file: Annotated[
         Path | None,
@@ -114,128 +109,129 @@ class Settings(SettingsWithSecretFiles):
     write_access: Annotated[
         Literal["open", "keyed"] | None,
         Field(
-            description="Whether changes need a key where there is no file of keys: `open` or "
-            "`keyed`; by default `keyed` where `nbs serve` listens beyond this machine."
+            description="Whether changes need a key if there is no file of keys: `open` or "
+            "`keyed`; by default `keyed` if `nbs serve` listens on an address other than loopback."
         ),
     ] = None
     rate_per_key: Annotated[
         str | None,
-        Field(pattern=_RATE, description="Requests of one key, such as `1000/minute`."),
+        Field(pattern=_RATE, description="Request rate of one key, such as `1000/minute`."),
     ] = None
     rate_per_address: Annotated[
         str | None,
-        Field(pattern=_RATE, description="Requests without a valid key from one address."),
+        Field(pattern=_RATE, description="Request rate of one address without a valid key."),
     ] = None
     redis_url: Annotated[
         str | None,
         Field(
             pattern=r"^(redis|rediss|unix)://",
-            description="Redis in which all workers and replicas count requests together.",
+            description="Redis in which server processes and replicas count requests together.",
         ),
     ] = None
     trusted_proxies: Annotated[
         str,
         AfterValidator(_networks),
         Field(
-            description="Addresses and networks, with commas between them, of proxies whose word "
-            "on the caller's address and scheme is believed."
+            description="Comma-separated addresses and networks of the proxies whose forwarded "
+            "client address and scheme are trusted."
         ),
     ] = ""
     trusted_hosts: Annotated[
         str | None,
         Field(
-            description="Names, with commas between them, by which the service may be called; "
-            "`*.lab.example` stands for all below it, `*` for all. By default all but, on a "
-            "loopback address without keys, other names than local ones."
+            description="Comma-separated host names under which the service may be called; "
+            "`*.lab.example` includes all names below it, `*` all names. By default all, but only "
+            "local names on a loopback address without keys."
         ),
     ] = None
     max_requests: Annotated[
-        int,
-        Field(gt=0, description="Requests in progress in one worker; more get a 503."),
+        int, Field(gt=0, description="Requests in progress per server process; more get a 503.")
     ] = 512
     caller_share: Annotated[
         float,
         Field(
             gt=0,
             le=1,
-            description="Share of requests, exports, uploads, connections and bytes of long "
-            "bodies that one key, or one address without a key, may take; more get a 429.",
+            description="Share of requests, exports, uploads, connections and bytes of large "
+            "bodies that one key, or one address without a key, may use; more get a 429, more "
+            "connections a 503.",
         ),
     ] = 0.5
     max_connections: Annotated[
         int,
         Field(
             gt=0,
-            description="Connections to one worker; those that ask for nothing make room for more.",
+            description="Connections per server process; those that await a request are closed to "
+            "make room.",
         ),
     ] = 2048
     header_bytes: Annotated[
-        int, Field(ge=1024, description="Bytes of a request's head; more are answered by 431.")
+        int, Field(ge=1024, description="Bytes of request line and header fields; more get a 431.")
     ] = 2**16
     header_fields: Annotated[
-        int, Field(gt=0, description="Header fields of a request; more are answered by 431.")
+        int, Field(gt=0, description="Header fields of a request; more get a 431.")
     ] = 100
     header_seconds: Annotated[
         float,
-        Field(gt=0, description="Seconds in which a request's head must be in, else 408."),
+        Field(gt=0, description="Seconds in which the header of a request must arrive, else 408."),
     ] = 10.0
     idle_seconds: Annotated[
         float,
-        Field(gt=0, description="Seconds that a connection is kept open for another request."),
+        Field(gt=0, description="Seconds that an idle connection stays open for another request."),
     ] = 5.0
     body_seconds: Annotated[
         float,
         Field(
             gt=0,
-            description="Seconds in which a request's body must be in, and what its bytes take at "
-            "the least rate on top, else 408.",
+            description="Seconds in which a request body must arrive, plus the time its bytes take "
+            "at `NASBENCH_BODY_RATE`, else 408.",
         ),
     ] = 10.0
     body_rate: Annotated[
-        int, Field(gt=0, description="Bytes a second that a body must come in at.")
+        int, Field(gt=0, description="Minimum rate of a request body, in bytes per second.")
     ] = 8192
     body_bytes: Annotated[
         int,
         Field(
             gt=0,
-            description="Bytes that long bodies may take in one worker; more are answered by 503.",
+            description="Bytes of large bodies per server process; more get a 503.",
         ),
     ] = 64 * 2**20
     read_seconds: Annotated[
         float,
         Field(
             gt=0,
-            description="Seconds that a reader may take for a piece of an answer, and what its "
-            "bytes take at the least rate on top, before its connection is closed.",
+            description="Seconds in which a client must read the pending part of an answer, plus "
+            "the time its bytes take at `NASBENCH_READ_RATE`; else its connection is closed.",
         ),
     ] = 10.0
     read_rate: Annotated[
-        int, Field(gt=0, description="Bytes a second that an answer must be read at.")
+        int, Field(gt=0, description="Minimum rate of reading an answer, in bytes per second.")
     ] = 8192
     unread_bytes: Annotated[
         int,
         Field(
             gt=0,
-            description="Bytes of answers that wait for readers in one worker; with more, readers "
-            "that take nothing for a second are closed.",
+            description="Bytes of unread answers per server process; beyond this, clients that "
+            "have read nothing for a second are disconnected.",
         ),
     ] = 128 * 2**20
     drain_seconds: Annotated[
         float,
-        Field(ge=0, description="Seconds between SIGTERM, which `/readyz` tells, and the end."),
+        Field(ge=0, description="Seconds from SIGTERM (`/readyz`: 503) until the listener closes."),
     ] = 1.0
     studies_dir: Annotated[
         Path | None,
         Field(
-            description="Folder of recorded searches that `/v1/studies` shows, whoever may read; "
-            "none by default."
+            description="Folder of recorded searches that `/v1/studies` shows to everybody with "
+            "read access; none by default."
         ),
     ] = None
     metrics_dir: Annotated[
         Path | None,
         Field(
-            description="Folder, private and writable, in which several workers add up their "
-            "metrics; the system's folder of temporary files by default."
+            description="Private, writable folder in which several server processes add up their "
+            "metrics; the system's temporary folder by default."
         ),
     ] = None
 
@@ -249,13 +245,13 @@ class Settings(SettingsWithSecretFiles):
 
     @cached_property
     def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """The trusted proxies."""
+        """The trusted proxies, as networks."""
         parts = filter(None, self.trusted_proxies.split(","))
         return tuple(ip_network(part.strip()) for part in parts)
 
     @cached_property
     def cache_control(self) -> str:
-        """Who may keep an answer, and how long: no cache that callers share where keys decide."""
+        """The `Cache-Control` header of answers: `private` where reading needs a key."""
         kept_by = "public" if self.read_access == "open" else "private"
         return f"{kept_by}, max-age={self.cache_seconds}"
 
@@ -266,7 +262,7 @@ class Settings(SettingsWithSecretFiles):
 
 
 class Limit(NamedTuple):
-    """A limit that callers meet."""
+    """A limit for callers, as docs/limits.md lists it."""
 
     name: str
     value: float
@@ -279,11 +275,9 @@ def _setting(name: str) -> Limit:
 
 
 LIMITS: Final = (
-    Limit("page", MAX_LIMIT, "Items in one page; a larger `limit` is answered by 422."),
-    Limit("batch", MAX_BATCH, "Architectures in one batch; more are answered by 422."),
-    Limit(
-        "curves", MAX_CURVES, "Runs with learning curves in one batch; more are answered by 422."
-    ),
+    Limit("page", MAX_LIMIT, "Items in one page; a larger `limit` gets a 422."),
+    Limit("batch", MAX_BATCH, "Architectures in one batch; more get a 422."),
+    Limit("curves", MAX_CURVES, "Runs with learning curves in one batch; more get a 422."),
     *(
         _setting(name)
         for name in (
@@ -297,4 +291,4 @@ LIMITS: Final = (
         )
     ),
 )
-"""Every limit, once: name (or the variable that sets it), default, meaning."""
+"""Every limit: name (or the variable that sets it), default, meaning."""

@@ -1,4 +1,4 @@
-"""What an operator may set about jobs, by environment variable."""
+"""Settings of jobs, read from environment variables."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ __all__ = [
 
 LONGEST_JOB: Final = 1e9
 LONGEST_LEASE: Final = 86_400.0
-"""Seconds; a server tells its workers both, which believe no more."""
+"""Upper bounds, in seconds; a worker rejects larger values from its server."""
 
 MAX_CRASHES: Final = 3
-"""Attempts that crash or take too long, before a job is parked."""
+"""Attempts that crash or exceed their time limit before a job is parked."""
 
 MAX_LOSSES: Final = 10
-"""Attempts whose lease is lost, before a job is parked: mostly not the job's fault."""
+"""Attempts with a lost lease before a job is parked; more, as the job is rarely the cause."""
 
 
 class JobSettings(SettingsWithSecretFiles):
-    """Settings of jobs, each from the environment variable of its name.
+    """Settings of jobs; each comes from the environment variable `NASBENCH_NAME`.
 
-    Server and workers read the same variables; they find each other by them.
+    Server and workers find each other through the folders and databases named here.
     """
 
     model_config = SettingsConfigDict(env_prefix="NASBENCH_", frozen=True, extra="ignore")
@@ -47,22 +47,22 @@ class JobSettings(SettingsWithSecretFiles):
         str | None,
         Field(
             pattern=r"^(postgresql|postgres|sqlite)://",
-            description="Database of the jobs, `postgresql://…`; by default SQLite in that folder.",
+            description="Job database, `postgresql://…`; by default SQLite in the jobs folder.",
         ),
     ] = None
     artifacts_url: Annotated[
         str | None,
         Field(
             pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,8}$",
-            description="Bucket of the artifacts, `s3://BUCKET/PREFIX`; by default they are in "
-            "that folder.",
+            description="Bucket of the artifacts, `s3://BUCKET/PREFIX`; by default the jobs "
+            "folder.",
         ),
     ] = None
     redis_url: Annotated[
         str | None,
         Field(
             pattern=r"^(redis|rediss|unix)://",
-            description="Redis that carries the messages; by default SQLite in that folder.",
+            description="Redis of the message queue; by default SQLite in the jobs folder.",
         ),
     ] = None
     datasets_dir: Annotated[
@@ -72,28 +72,28 @@ class JobSettings(SettingsWithSecretFiles):
         str,
         Field(
             pattern=r"^[A-Za-z0-9._-]{0,64}(\s*,\s*[A-Za-z0-9._-]{1,64}){0,31}$",
-            description="Trainers of installed packages that a worker offers, with commas between.",
+            description="Comma-separated trainers of installed packages that a worker offers.",
         ),
     ] = ""
     queue_bound: Annotated[
-        int, Field(gt=0, description="Jobs that may wait; more are answered by 429.")
+        int, Field(gt=0, description="Jobs that may be queued; more submissions get a 429.")
     ] = 10_000
     job_seconds: Annotated[
         float,
         Field(
             gt=0,
             le=LONGEST_JOB,
-            description="Seconds an attempt of a job may take, and the longest limit.",
+            description="Seconds that an attempt of a job may take; also the largest `time_limit`.",
         ),
     ] = 3600.0
-    job_memory: Annotated[int, Field(gt=0, description="Bytes of memory a job may take.")] = (
+    job_memory: Annotated[int, Field(gt=0, description="Bytes of memory that a job may use.")] = (
         8 * 2**30
     )
     attempt_priority: Annotated[
         Literal["idle", "normal"],
         Field(
-            description="How attempts of a worker share the processor: `idle` lets everything else "
-            "on the machine go first, `normal` competes with it.",
+            description="CPU priority of a worker's attempts: `idle` yields to every other process "
+            "on the machine, `normal` competes with them.",
         ),
     ] = "idle"
     lease_seconds: Annotated[
@@ -101,7 +101,7 @@ class JobSettings(SettingsWithSecretFiles):
         Field(
             gt=0,
             le=LONGEST_LEASE,
-            description="Seconds without a heartbeat after which a worker is lost.",
+            description="Seconds without a heartbeat after which a worker loses its leases.",
         ),
     ] = 30.0
     retry_seconds: Annotated[
@@ -109,37 +109,37 @@ class JobSettings(SettingsWithSecretFiles):
         Field(
             ge=0,
             le=86_400,
-            description="Seconds before a job that crashed is tried again, then doubled.",
+            description="Seconds before a crashed job is retried; then doubled each time.",
         ),
     ] = 5.0
     job_days: Annotated[
-        float, Field(gt=0, description="Days after its end that a job is remembered.")
+        float, Field(gt=0, description="Days after its end that a job is kept.")
     ] = 90.0
     artifact_bytes: Annotated[
-        int, Field(gt=0, description="Bytes of artifacts that are kept; the oldest go first.")
+        int, Field(gt=0, description="Bytes of artifacts kept; the least recently used go first.")
     ] = 20 * 2**30
     checkpoints_bytes: Annotated[
         int,
         Field(
             gt=0,
-            description="Bytes of all uploaded checkpoints, those on their way included; more are "
-            "answered by 507.",
+            description="Bytes of all uploaded checkpoints, uploads in progress included; more are "
+            "answered with 507.",
         ),
     ] = 100 * 2**30
     trainings_bytes: Annotated[
         int,
         Field(
             ge=0,
-            description="Bytes of what all trainings that run keep to go on from; a training goes "
-            "on without what would be more.",
+            description="Bytes of the checkpoints of all unfinished trainings; a training "
+            "continues without a checkpoint that does not fit.",
         ),
     ] = 20 * 2**30
     checkpoint_seconds: Annotated[
         float,
         Field(
             ge=0,
-            description="Seconds between two checkpoints of a training that a worker hands over: "
-            "to its server, or into the bucket of the artifacts.",
+            description="Seconds between two checkpoints of a training that a worker sends to its "
+            "server or to the bucket of the artifacts.",
         ),
     ] = 10.0
     artifact_days: Annotated[
@@ -148,29 +148,29 @@ class JobSettings(SettingsWithSecretFiles):
 
     @property
     def folder(self) -> Path:
-        """The folder of the jobs, with `~` spelled out."""
+        """The folder of the jobs, with `~` expanded."""
         return self.jobs_dir.expanduser()
 
     @property
     def trainer_names(self) -> tuple[str, ...]:
-        """The trainers that a worker offers."""
+        """Names of the trainers that a worker offers."""
         return tuple(name.strip() for name in self.trainers.split(",") if name.strip())
 
     @property
     def database_url(self) -> str:
-        """The database of the jobs."""
+        """URL of the job database."""
         path = (self.folder / "jobs.db").absolute()
         return self.jobs_url or f"sqlite://{quote(os.fsencode(path))}"
 
     @property
     def database_file(self) -> Path | None:
-        """The file of that database; None: it is in PostgreSQL."""
+        """The SQLite file of the job database; None with PostgreSQL."""
         url = self.database_url
         return sqlite_path(url) if url.startswith("sqlite:") else None
 
     @property
     def queue_path(self) -> Path:
-        """The SQLite file of the messages, where no Redis carries them."""
+        """The SQLite file of the message queue, used without Redis."""
         return self.folder / "queue.db"
 
     @property
@@ -180,25 +180,25 @@ class JobSettings(SettingsWithSecretFiles):
 
     @property
     def checkpoints_dir(self) -> Path:
-        """The folder of the weights that were uploaded."""
+        """The folder of uploaded checkpoints."""
         return self.folder / "checkpoints"
 
     @property
     def trainings_dir(self) -> Path:
-        """The folder of the checkpoints of trainings that have not ended."""
+        """The folder of the checkpoints of unfinished trainings."""
         return self.folder / "trainings"
 
     @property
     def workers_dir(self) -> Path:
-        """The folder of the locks that living workers hold."""
+        """The folder of the lock files of running workers."""
         return self.folder / "workers"
 
     @property
     def scratch_dir(self) -> Path:
-        """The folder where attempts make their files, a folder for each worker."""
+        """The folder of temporary files of attempts, with one subfolder per worker."""
         return self.folder / "scratch"
 
 
 def sqlite_path(url: str) -> Path:
-    """Return the file of `sqlite:///PATH`, in which `%23` is `#`, as in every address."""
+    """Return the file of a URL `sqlite:///PATH`, whose path is percent-decoded (`%23` is `#`)."""
     return Path(os.fsdecode(unquote_to_bytes(urlsplit(url).path)))

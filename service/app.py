@@ -45,12 +45,12 @@ __all__ = ["create_app"]
 _TRACED_WHERE: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 _DESCRIPTION: Final = """
-Questions about the tables of neural architecture search benchmarks.
+Queries of tabular benchmarks for neural architecture search, and jobs on networks.
 
-**Units, everywhere**: accuracies in percent; losses are cross-entropies; times and latency in
-seconds; `parameters` and `flops` (multiply-adds) in millions. `null` means "not recorded".
+**Units**, unless a field states another: accuracies in percent; losses are cross-entropies; times
+and latency in seconds; `parameters` and `flops` (multiply-adds) in millions. `null`: not recorded.
 
-What takes longer (building networks, evaluating them, timing them) is a *job* that a worker does.
+Longer tasks (building, evaluating, timing and training networks) are *jobs*, executed by workers.
 
 Every answer names its `provenance`; `synthetic: true` marks numbers that are made up.
 """
@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     at_end = [logs.write_out]
     app = FastAPI(
         title="NAS benchmark query service",
-        summary="Published results of neural architecture search spaces, by HTTP.",
+        summary="Published results of neural architecture search benchmarks over HTTP.",
         description=_DESCRIPTION,
         version=version("nas-bench-service"),
         lifespan=lifespan_of(

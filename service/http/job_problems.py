@@ -1,4 +1,4 @@
-"""Answers of the routes of jobs and plans: responses that nobody keeps, and errors as problems."""
+"""Responses of the routes of jobs and plans: uncached JSON, and problems for errors."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ from service.plans.errors import PlanConflictError, UnknownPlanError
 __all__ = ["install_job_problem_handlers", "job_problems", "job_response"]
 
 _RETRY_AFTER: Final = "5"
-"""Seconds in which a database is started anew, about."""
+"""Seconds; about the time a database takes to restart."""
 
 _MEANINGS: Final = {
-    400: "The body is not text in UTF-8, or broke off.",
-    403: "The worker is not one that this key registered.",
-    404: "There is no such job, artifact, data set, checkpoint or plan; the detail says more.",
-    409: "The idempotency key was given with another request, a job uses the checkpoint, the "
-    "lease of a worker is lost, or a plan is in another state or has the name.",
+    400: "The body is not valid UTF-8, or incomplete.",
+    403: "The worker was not registered with this key.",
+    404: "No such job, artifact, data set, trainer, checkpoint or plan; the detail says which.",
+    409: "The idempotency key was used for another request, a job uses the checkpoint, the worker "
+    "lost its lease, or the state of the plan or its name does not allow this.",
     413: "The body is too large.",
-    416: "The range lies behind the end of the file.",
+    416: "The range begins after the end of the file.",
     422: "The request is malformed, or an architecture lies outside its space.",
-    429: "As many jobs wait as may: try again after `Retry-After`.",
-    500: "The server failed; the request id leads to its log.",
-    503: "The database of the jobs or the store of the artifacts does not answer or is damaged, or "
-    "too many streams are open.",
-    507: "The disk of the server is full, or uploaded checkpoints take as much as they may.",
+    429: "Too many jobs are queued: retry after `Retry-After`.",
+    500: "The server failed; its log has the request id.",
+    503: "The job database or the artifact store does not answer or is damaged, or too many event "
+    "streams are open.",
+    507: "The disk of the server is full, or the limit of uploaded checkpoints is reached.",
 }
 
 
 def job_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route of jobs that may answer with these problems."""
+    """Return the `responses` of a route of jobs or plans for these problem statuses."""
     return described_problems(_MEANINGS, statuses)
 
 
 def install_job_problem_handlers(app: FastAPI) -> None:
-    """Make every error of jobs a problem."""
+    """Register handlers that turn every error of jobs and plans into a problem."""
     handlers: dict[type[Exception], ErrorHandler] = {
         ArtifactsUnavailableError: _unavailable,
         CheckpointInUseError: told_as(409, "checkpoint-in-use", "Checkpoint in use"),
@@ -92,7 +92,7 @@ def _unknown(thing: str) -> ErrorHandler:
 
 
 def _not_offered(member: str, thing: str) -> ErrorHandler:
-    """Return the answer to what names something that no worker has."""
+    """Return the handler of requests that name something no worker has."""
 
     async def unknown(
         request: Request, error: UnknownDatasetError | UnknownTrainerError
@@ -115,7 +115,7 @@ async def _conflict(request: Request, error: IdempotencyConflictError) -> Respon
         request,
         409,
         kind="idempotency-conflict",
-        title="Idempotency key given before",
+        title="Idempotency key used before",
         detail=str(error),
         extensions={"job_id": error.job_id},
     )
@@ -137,7 +137,7 @@ async def _queue_full(request: Request, error: QueueFullError) -> Response:
         request,
         429,
         kind="queue-full",
-        title="Too many jobs wait",
+        title="Too many jobs queued",
         detail=str(error),
         headers={"Retry-After": str(error.retry_after)},
     )
@@ -162,7 +162,7 @@ async def _unavailable(
         503,
         kind="artifacts-unavailable" if artifacts else "jobs-unavailable",
         title="Artifacts unavailable" if artifacts else "Jobs unavailable",
-        detail=f"{told}; what was asked may be asked again",
+        detail=f"{told}; the request may be repeated",
         headers={"Retry-After": _RETRY_AFTER},
     )
 
@@ -174,7 +174,7 @@ async def _unusable(request: Request, error: UnusableStoreError) -> Response:
         503,
         kind="jobs-unusable",
         title="Jobs cannot be used",
-        detail="the database of the jobs is of another version or not one of jobs; the log of the "
+        detail="the job database has another version or is not a job database; the log of the "
         "server says more",
         headers={"Retry-After": _RETRY_AFTER},
     )
@@ -187,11 +187,11 @@ def _log(request: Request) -> Any:
 def job_response(
     answer: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return the response that an answer is, in JSON; it changes at any moment and is not kept.
+    """Return an answer as a JSON response that must not be cached, as it may change at any time.
 
     Raises:
-        StoreUnavailableError: It is not JSON. Whatever was submitted is, so that the database of
-            the jobs is damaged.
+        StoreUnavailableError: The answer is not valid JSON. Only valid JSON is ever stored, so the
+            job database is damaged.
     """
     try:
         content = orjson.dumps(answer)

@@ -1,9 +1,8 @@
 """The OpenAPI document, and the page at `/docs` that shows it.
 
-`problems` and `READ_PROBLEMS` are what routes say of their errors. What the document says of keys,
-limits and refusals is derived from what decides (service/access/required_scopes.py), so that a new
-route is described on the day it is written. The page brings all its parts: clusters lack the
-internet.
+Routes describe their errors with `problems` and `READ_PROBLEMS`. Keys, limits and rejections are
+added to the document from the code that enforces them (service/access/required_scopes.py), so that
+no route has to describe them. The page loads nothing from the internet, which clusters often lack.
 """
 
 from __future__ import annotations
@@ -47,38 +46,37 @@ _SCHEME: Final = {
     "type": "http",
     "scheme": "bearer",
     "description": (
-        "A key that `nbs keys create` made. Its scope says what it allows: `read`: every GET and "
-        "HEAD, and the questions that are asked by POST; `jobs`: that, and submitting and "
-        "cancelling jobs; `plans`: that, and plans of benchmarks to be made; "
-        "`worker`: what `read` allows, and the routes of workers; "
-        "`admin`: all that, and uploading and deleting checkpoints. `x-scope` of an operation is "
-        "the least that it needs. Where its `security` has an empty alternative, this server asks "
-        "for none, but refuses a wrong one as soon as there are keys."
+        "A key created with `nbs keys create`. Its scope defines what it allows: `read`: every GET "
+        "and HEAD, and queries by POST; `jobs`: also submitting and cancelling jobs; `plans`: what "
+        "`read` allows, and plans of new benchmarks; `worker`: what `read` allows, and the routes "
+        "of workers; `admin`: everything, and alone the upload and deletion of checkpoints. "
+        "`x-scope` of an operation is the scope that it needs. If its `security` has an empty "
+        "alternative, this server needs no key for it, but rejects a wrong one once it has keys."
     ),
 }
 
 _REFUSALS: Final = {
-    "400": "The service is not called by the name in the Host header, or by two.",
-    "401": "A key is needed, or the one shown is none of this service.",
-    "403": "The scope of the key is too small, or a page of another site asks for a change.",
-    "429": "More requests than the limits allow: ask again after `Retry-After`.",
-    "503": "As many requests are in progress as may be: ask again after `Retry-After`.",
+    "400": "The Host header does not name this service, or is given twice.",
+    "401": "A key is needed, or the given key is not valid here.",
+    "403": "The scope of the key is too small, or a page of another site sent the request.",
+    "429": "Too many requests of this caller: retry after `Retry-After`.",
+    "503": "Too many requests are in progress: retry after `Retry-After`.",
 }
-"""What may happen to any request before its route is looked for."""
+"""Rejections of any request, before it is routed."""
 
 _TEXT: Final = {"schema": {"type": "string"}}
 _HEADERS: Final = {
-    "401": {"WWW-Authenticate": {**_TEXT, "description": "Names the scheme.", "required": True}},
+    "401": {"WWW-Authenticate": {**_TEXT, "description": "The scheme.", "required": True}},
     "429": {"Retry-After": {**_TEXT, "description": "Seconds to wait.", "required": True}},
 }
 
 
 def _describe_access(schema: dict[str, Any], *, unkeyed: Iterable[KeyScope]) -> None:
-    """Add to a document what its operations need and how they are refused.
+    """Add the required scope and the possible rejections to every operation of a document.
 
     Args:
-        schema: The document; it is changed.
-        unkeyed: The scopes that nobody needs a key for on this server.
+        schema: The document, modified in place.
+        unkeyed: The scopes for which this server needs no key.
     """
     schema["components"]["securitySchemes"] = {_BEARER: _SCHEME}
     free = frozenset(unkeyed)
@@ -93,10 +91,10 @@ def _describe_access(schema: dict[str, Any], *, unkeyed: Iterable[KeyScope]) -> 
 
 
 def _security(scope: KeyScope | None, *, free: bool) -> list[dict[str, list[str]]]:
-    """Return the alternatives of showing a key, the empty one first where it is one."""
+    """Return the security requirements of an operation: an empty one first if no key is needed."""
     if scope is None:
         return []
-    # Other schemes than OAuth's name roles here (OpenAPI 3.1, Security Requirement Object).
+    # A scheme other than OAuth lists roles here (OpenAPI 3.1, Security Requirement Object).
     keyed = {_BEARER: [str(scope)]}
     return [{}, keyed] if free else [keyed]
 
@@ -112,67 +110,67 @@ def _add_refusals(responses: dict[str, Any]) -> None:
 
 
 NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
-    304: {"description": "The caller's copy, named by If-None-Match, is current."}
+    304: {"description": "The client's copy, identified by If-None-Match, is current."}
 }
 
 _BOUNDS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 _MOST_INTEGER: Final = 2**63 - 1
 
 _MEANINGS: Final = {
-    400: "The body is not text in UTF-8.",
+    400: "The body is not valid UTF-8.",
     404: "The benchmark is not installed; the detail says how to install it.",
-    409: "The cursor is of an earlier version of the table: begin anew, without a cursor.",
+    409: "The cursor belongs to an earlier version of the table: start again without a cursor.",
     413: "The body is too large.",
-    422: "The question is malformed, or an architecture lies outside the space.",
-    500: "The server failed, or its database is damaged; the request id leads to its log.",
-    503: "The question took longer than its time budget; asked again, it would again.",
+    422: "The request is malformed, or an architecture lies outside the space.",
+    500: "The server failed, or its database is damaged; its log has the request id.",
+    503: "The query exceeded its time budget; an unchanged retry would exceed it again.",
 }
 _PROBLEM: Final = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _OTHER_MEDIA: Final = {
     "415": {
-        "description": "The body is of another media type, or says of none.",
+        "description": "The body has another media type, or none is stated.",
         "content": _PROBLEM,
     }
 }
-"""What every operation with a body may answer."""
+"""A possible response of every operation with a body."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that may answer with these problems."""
+    """Return the `responses` of a route for these problem statuses."""
     return described_problems(_MEANINGS, statuses)
 
 
 def described_problems(
     meanings: Mapping[int, str], statuses: Iterable[int]
 ) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that may answer with these problems, each with its meaning.
+    """Return the `responses` of a route for these problem statuses, with their descriptions.
 
-    They name the schema of a problem. As models, FastAPI would prepare to check each of them,
-    three hundred in all, which took a tenth of the start of a server.
+    They reference the schema of a problem. Given as models, FastAPI would build a validator for
+    each of the three hundred, which takes a tenth of the start of a server.
     """
     return {status: {"description": meanings[status], "content": _PROBLEM} for status in statuses}
 
 
 READ_PROBLEMS: Final = {**NOT_MODIFIED, **problems(404, 422, 500, 503)}
-"""What every GET of a benchmark may answer besides its model."""
+"""Responses of every GET of a benchmark, besides the successful one."""
 
 PAGE_PROBLEMS: Final = {**READ_PROBLEMS, **problems(409)}
-"""The same of answers that come in pages."""
+"""The same for paged answers."""
 
 
 def install_openapi(app: FastAPI, *, keys: KeyRing, reading_open: bool) -> None:
-    """Give the application a document that says what is true of this server.
+    """Make the application serve an OpenAPI document that describes this very server.
 
     Args:
         app: The application.
-        keys: The keys that are taken; once there are some, what changes something needs one.
+        keys: The valid keys; once there are some, requests that change something need one.
         reading_open: Whether reading needs no key.
     """
     made: dict[bool, tuple[list[BaseRoute], dict[str, Any]]] = {}
 
     def document() -> dict[str, Any]:
         keyed, routes = keys.configured(), app.router.routes
-        # The routes are others once a declared table has come or gone.
+        # The list of routes is replaced when a declared table is added or removed.
         if keyed not in made or made[keyed][0] is not routes:
             reading = {KeyScope.READ} if reading_open else set()
             made[keyed] = routes, _document(app, unkeyed=reading if keyed else set(KeyScope))
@@ -204,8 +202,8 @@ def _document(app: FastAPI, *, unkeyed: set[KeyScope]) -> dict[str, Any]:
 
 
 def _describe_versions(schema: dict[str, Any], app: FastAPI) -> None:
-    """Add the version of a table to each question about one that has versions."""
-    # There is no catalog before the server has started.
+    """Add the parameter `version` to every query of a table that has versions."""
+    # Before the server has started, there is no catalog.
     catalog: Catalog | None = getattr(app.state, "catalog", None)
     for path, methods in schema["paths"].items():
         table = table_of(path)
@@ -215,7 +213,7 @@ def _describe_versions(schema: dict[str, Any], app: FastAPI) -> None:
 
 
 def _describe_late(route: APIRoute) -> None:
-    """Give a route the models that only the document needs, as FastAPI would have at its making."""
+    """Give a route the models that only the document needs, which FastAPI adds at its creation."""
     said = dict(route.openapi_extra or {})
     answer = said.pop(ANSWER, None)
     if answer is not None:
@@ -230,13 +228,13 @@ def _describe_late(route: APIRoute) -> None:
 
 
 def _problem_schemas() -> dict[str, Any]:
-    """Return the schema of a problem and those that it names."""
+    """Return the schema of a problem and the schemas it references."""
     _, parts = models_json_schema(
         [(Problem, "serialization")], ref_template="#/components/schemas/{model}"
     )
     for schema in parts["$defs"].values():
         for field in schema["properties"].values():
-            # What FastAPI writes of other models leaves out that a field may be left out.
+            # FastAPI omits the default null of optional fields in other models, too.
             if field.get("default", ...) is None:
                 del field["default"]
     schemas: dict[str, Any] = parts["$defs"]
@@ -244,9 +242,9 @@ def _problem_schemas() -> dict[str, Any]:
 
 
 def _mend_bounds(part: Any) -> None:
-    """Write the bounds of integers as integers: FastAPI makes floats of them, and 2^63 - 1 more.
+    """Write the bounds of integers as integers; FastAPI writes floats, and rounds 2^63 - 1 up.
 
-    Where the values there are stand beside them, they say nothing and are left out.
+    Bounds next to an enumeration are redundant and removed.
     """
     if isinstance(part, dict):
         if part.get("type") == "integer" and isinstance(part.get("enum"), list):
@@ -275,12 +273,12 @@ _POLICY: Final = (
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-"""The page styles its elements itself; it runs its own files and its one script, nothing else."""
+"""The page sets styles inline; it may run only its own files and its one script."""
 
 
 @router.get("/docs")
 async def docs(request: Request) -> Response:
-    """Show the page."""
+    """Return the documentation page."""
     page = get_swagger_ui_html(
         openapi_url="openapi.json",
         title=request.app.title,
@@ -302,7 +300,7 @@ async def docs(request: Request) -> Response:
 
 @router.get("/swagger/{name}")
 async def file(name: str) -> Response:
-    """Send a file of the page."""
+    """Return a file of the documentation page."""
     if name not in _FILES:
         raise HTTPException(404)
     content = (resources.files("fastapi_swagger.resources") / name).read_bytes()

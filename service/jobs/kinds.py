@@ -329,17 +329,16 @@ KINDS: Final[Mapping[JobKind, Kind]] = MappingProxyType(
         "model": Kind(
             request=ModelRequest,
             path="/models",
-            summary="Submit a network to be built",
-            sentence="Submit the job that builds a network and writes it in the formats that are "
-            "asked for.",
+            summary="Submit a network to build",
+            sentence="Submit a job that builds a network and writes it in the requested formats.",
             members=_model_members,
             handler="service.worker.exporting:export_network",
         ),
         "evaluation": Kind(
             request=EvaluationRequest,
             path="/evaluations",
-            summary="Submit a network to be evaluated",
-            sentence="Submit the job that measures the accuracy of a network on a data set of a "
+            summary="Submit a network to evaluate",
+            sentence="Submit a job that measures the accuracy of a network on a data set of a "
             "worker.",
             members=_evaluation_members,
             handler="service.worker.measuring:evaluate_network",
@@ -347,26 +346,26 @@ KINDS: Final[Mapping[JobKind, Kind]] = MappingProxyType(
         "latency": Kind(
             request=LatencyRequest,
             path="/latency",
-            summary="Submit a network to be timed",
-            sentence="Submit the job that measures how long a pass through a network takes.",
+            summary="Submit a network to time",
+            sentence="Submit a job that measures the time of a forward pass of a network.",
             members=_latency_members,
             handler="service.worker.measuring:time_network",
         ),
         "training": Kind(
             request=TrainingRequest,
             path="/trainings",
-            summary="Submit a network to be trained",
-            sentence="Submit the job that trains a network on a part of a data set of a worker, "
-            "and evaluates it on another.",
+            summary="Submit a network to train",
+            sentence="Submit a job that trains a network on one part of a worker's data set and "
+            "evaluates it on another.",
             members=_training_members,
             handler="service.worker.training:train_network",
         ),
         "supernet": Kind(
             request=SupernetRequest,
             path="/supernets",
-            summary="Submit a supernet to be trained",
-            sentence="Submit the job that trains the supernet of a model space on a part of a data "
-            "set of a worker, and searches it by gradients or a policy where that is asked.",
+            summary="Submit a supernet to train",
+            sentence="Submit a job that trains the supernet of a model space on one part of a "
+            "worker's data set and, if requested, searches it by gradients or a policy.",
             members=_supernet_members,
             handler="service.worker.training:train_space",
         ),

@@ -1,4 +1,4 @@
-"""Route of the files that jobs made."""
+"""Route of the files of jobs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
 _TOUCH_SECONDS: Final = 1.0
-"""That a download waits until it is noted, which keeps the artifact longer."""
+"""Longest time that a download waits for the database to record it as use of the artifact."""
 
 _ArtifactName = Annotated[str, Path(description="Name of the artifact.", max_length=200)]
 
@@ -33,20 +33,20 @@ _ArtifactName = Annotated[str, Path(description="Name of the artifact.", max_len
 @router.get(
     "/jobs/{job_id}/artifacts/{name}",
     operation_id="job_artifact",
-    summary="Download a file that a job made",
+    summary="Download a file of a job",
     response_class=Response,
     responses={
         200: {"description": "The file.", "content": {"application/octet-stream": {}}},
-        206: {"description": "The part of it that `Range` asks for."},
+        206: {"description": "The requested range of the file."},
         **NOT_MODIFIED,
         **job_problems(404, 416, 422, 500, 503),
     },
 )
 async def artifact(request: Request, job_id: JobId, name: _ArtifactName) -> Response:
-    """Send a file that a job made, whole or in part.
+    """Send a file of a job, whole or in part.
 
-    Its `ETag` is the SHA-256 of its content, which `Repr-Digest` states, too; `Range`, `If-Range`
-    and `If-None-Match` are answered.
+    `ETag` and `Repr-Digest` contain the SHA-256 of its content. `Range`, `If-Range` and
+    `If-None-Match` are supported.
     """
     service = job_service_of(request)
 
@@ -60,7 +60,7 @@ async def artifact(request: Request, job_id: JobId, name: _ArtifactName) -> Resp
 
     found, jobs = await service.ask(find)
     file = await _opened(service, jobs, found)
-    # A database that is locked, or whose disk is full, keeps nobody from reading what is there.
+    # A locked database or a full disk must not prevent the download.
     with suppress(StoreUnavailableError):
         await service.change(
             lambda jobs: jobs.artifact_cache.touch(found.sha256), seconds=_TOUCH_SECONDS
@@ -78,12 +78,12 @@ async def artifact(request: Request, job_id: JobId, name: _ArtifactName) -> Resp
 
 
 async def _opened(service: JobService, jobs: Jobs, artifact: Artifact) -> OpenArtifact:
-    """Return the file of an artifact, open.
+    """Open the file of an artifact.
 
     Raises:
-        UnknownArtifactError: It is gone, or is not what it was. The jobs that list it expire, so
-            that it is made anew by whoever submits them again.
-        StoreUnavailableError: It cannot be read.
+        UnknownArtifactError: The file is missing or damaged. The jobs that list it expire, so that
+            submitting them again computes it again.
+        StoreUnavailableError: The file cannot be read.
     """
     try:
         return await to_thread.run_sync(
@@ -92,7 +92,7 @@ async def _opened(service: JobService, jobs: Jobs, artifact: Artifact) -> OpenAr
     except DamagedFileError:
         reason = "the file of the artifact is damaged: submit the job again"
     except FileNotFoundError:
-        reason = "the artifact was thrown away: submit the job again"
+        reason = "the artifact was evicted: submit the job again"
     except StoreUnavailableError:
         raise
     except OSError as error:
@@ -104,7 +104,7 @@ async def _opened(service: JobService, jobs: Jobs, artifact: Artifact) -> OpenAr
 
 
 async def _lose(service: JobService, jobs: Jobs, artifact: Artifact, *, damaged: bool) -> None:
-    """Note that the file of an artifact is gone or damaged, if that can be noted now."""
+    """Record that the file of an artifact is missing or damaged, if the database answers."""
     lose = partial(jobs.artifact_cache.lose, artifact, damaged=damaged)
     with suppress(StoreUnavailableError):
         await to_thread.run_sync(lose, limiter=service.artifact_limiter)

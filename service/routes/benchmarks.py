@@ -1,8 +1,8 @@
 """The routes of every benchmark and declared table, made from its description.
 
-What one benchmark alone is asked stands in a module called as it is, as `OWN`. Models are made,
-and validators built, when a question or the document first needs them: a server with many tables
-starts as fast as one without.
+Queries of one benchmark alone are in the module with its name, as `OWN`. Models and validators are
+built when a request or the document first needs them, so that a server with many tables starts as
+fast as one without.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _OWN: Final[Mapping[str, OwnQuestions]] = MappingProxyType(
 
 
 def routes(declared: Iterable[BenchmarkSpec]) -> list[BaseRoute]:
-    """Return the routes of the benchmarks that the program knows and of declared tables.
+    """Return the routes of the built-in benchmarks and of declared tables.
 
     Args:
         declared: The descriptions of the declared tables that are installed.
@@ -71,7 +71,7 @@ def routes(declared: Iterable[BenchmarkSpec]) -> list[BaseRoute]:
     specs = (*(kind.spec for kind in BENCHMARKS.values()), *declared)
     found = [route for spec in specs for route in _router(spec, declared).routes]
     found += hw_nas_bench.router.routes
-    # Routes are searched in order, but the fast path answers GET before that.
+    # Routes are matched in order. GET routes come last, as the fast path handles them before.
     return sorted(found, key=lambda route: isinstance(route, APIRoute) and route.methods == {"GET"})
 
 
@@ -112,7 +112,7 @@ def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter
         question=asked.about,
         neighboring="neighbors" in answered,
     ).add_to(router)
-    # Of a hash that is not recorded nothing is known; an object or a list can be drawn.
+    # A picture needs a structure: a hash may not be recorded.
     whole = (json.dumps(one) for one in spec.space.examples if isinstance(one, list | dict))
     drawn = next(whole, str(spec.space.examples[0]))
     PictureRoute(
@@ -133,7 +133,7 @@ def _batch_of(item: Any) -> Any:
 
 
 class _Questions(NamedTuple):
-    """What a benchmark is asked: for pages, statistics, batches, one architecture, a part."""
+    """Query models of a benchmark: pages, statistics, batches, one architecture, a slice."""
 
     page: LateModel
     stats: LateModel
@@ -171,7 +171,7 @@ def _questions(spec: BenchmarkSpec, own: OwnQuestions) -> _Questions:
             archs=(Annotated[list[Any], archs], ...),
             **filters,
         ),
-        # Judged where all spellings are: a union would turn `true` into index 1.
+        # Any, because a union would turn `true` into index 1; the benchmark checks spellings.
         about=_question(
             f"{title}ArchitectureQuestion", _About, arch=(Annotated[Any, any_arch], ...)
         ),
@@ -180,7 +180,7 @@ def _questions(spec: BenchmarkSpec, own: OwnQuestions) -> _Questions:
 
 
 def _title(spec: BenchmarkSpec) -> str:
-    """Return the beginning of the names of a benchmark's models."""
+    """Return the prefix of the names of a benchmark's models."""
     by_hand = written(spec.name)
     if by_hand is None:
         return camel_case(spec.name)
@@ -188,7 +188,7 @@ def _title(spec: BenchmarkSpec) -> str:
 
 
 def _models(spec: BenchmarkSpec) -> TableModels:
-    """Return the models of a benchmark that are written by hand, or made of its description."""
+    """Return the handwritten models of a benchmark, or models made from its description."""
     by_hand = written(spec.name)
     return models_of(spec) if by_hand is None else by_hand.models
 
@@ -200,7 +200,7 @@ class _About(BaseModel):
 
 
 class _Part(BaseModel):
-    """Within which part figures are compared."""
+    """Fields that select a slice."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
@@ -209,10 +209,10 @@ def _add_architecture(
     router: APIRouter, name: str, architecture: Callable[[], Any], about: type[BaseModel]
 ) -> None:
     async def names(request: Request, question: Any) -> Response:
-        """Return every name of an architecture, and which others are equal to it, if known."""
+        """Return every spelling of an architecture and, if known, its isomorphic architectures."""
         return answer_now(architecture_answer(installed(request, name), question.arch))
 
-    # FastAPI learns the model of a body from the annotation.
+    # FastAPI reads the model of the body from the annotation.
     names.__annotations__["question"] = about
     router.post(
         "/architecture",
@@ -229,14 +229,14 @@ def _question(name: str, base: type[BaseModel], **fields: Any) -> Any:
 
 
 def _texts(spellings: Iterable[Any]) -> list[str]:
-    """Return examples of spellings for a query string: as JSON where all are lists or objects."""
+    """Return examples for a query string; lists and objects, as JSON, only without others."""
     plain = [str(spelling) for spelling in spellings if not isinstance(spelling, list | dict)]
-    # A name says more than a number.
+    # Names before numbers, as they are clearer.
     return sorted(plain, key=str.isdecimal) or list(map(json.dumps, spellings))
 
 
 def _of_label(label: Label) -> Any:
-    """Return the annotation of a filter: what tells runs apart."""
-    # What follows is about items of several runs.
+    """Return the annotation of the filter by the label of runs, such as their seed."""
+    # The rest of the description is about reduced items.
     told = label.description.partition(";")[0].rstrip(".")
     return Annotated[int | None, Field(ge=0, le=_MOST, description=f"{told}.")]

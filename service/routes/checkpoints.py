@@ -1,4 +1,4 @@
-"""The routes of weights that administrators upload."""
+"""Routes of uploaded checkpoints: list, upload, delete."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _Name = Annotated[
         min_length=1,
         max_length=128,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$",
-        description="What to call the weights, for people.",
+        description="Label of the checkpoint, shown in lists.",
         examples=["mine.safetensors"],
     ),
 ]
@@ -53,23 +53,23 @@ _Digest = Annotated[
 
 
 class _CheckpointsQuestion(QuestionModel):
-    limit: Annotated[int, Field(ge=1, le=1000, description="Checkpoints in the page.")] = 100
+    limit: Annotated[int, Field(ge=1, le=1000, description="Checkpoints per page.")] = 100
     cursor: Annotated[
         str | None,
-        Field(pattern=_DIGEST_PATTERN, description="`next_cursor` of the page before; opaque."),
+        Field(pattern=_DIGEST_PATTERN, description="`next_cursor` of the previous page; opaque."),
     ] = None
 
 
 @router.get(
     CHECKPOINTS_PATH,
     operation_id="checkpoints",
-    summary="List the uploaded weights",
+    summary="List the uploaded checkpoints",
     response_model=CheckpointList,
     responses=job_problems(422, 500, 503),
     openapi_extra=described(_CheckpointsQuestion),
 )
 async def checkpoints(request: Request) -> Response:
-    """Return the weights that were uploaded, the latest first."""
+    """Return the uploaded checkpoints, latest first."""
     question = read_query(request, _CheckpointsQuestion)
     service = job_service_of(request)
     try:
@@ -77,7 +77,7 @@ async def checkpoints(request: Request) -> Response:
             lambda jobs: jobs.checkpoints.page(before=question.cursor, limit=question.limit)
         )
     except UnknownCheckpointError:
-        raise InvalidQuestionError("cursor", "it is of no checkpoint that is there") from None
+        raise InvalidQuestionError("cursor", "it names no existing checkpoint") from None
     page = {"items": to_json(tuple(found)), "next_cursor": following}
     return answer_now(page, {"Cache-Control": "no-store"})
 
@@ -86,12 +86,12 @@ async def checkpoints(request: Request) -> Response:
     f"{CHECKPOINTS_PATH}/{{digest}}",
     status_code=204,
     operation_id="delete_checkpoint",
-    summary="Delete uploaded weights",
+    summary="Delete an uploaded checkpoint",
     response_class=Response,
     responses={204: {"description": "It is deleted."}, **job_problems(404, 409, 422, 500, 503)},
 )
 async def delete(request: Request, digest: _Digest) -> Response:
-    """Delete uploaded weights that no job which waits or runs uses."""
+    """Delete a checkpoint, unless a queued or running job uses it."""
     await job_service_of(request).change(lambda jobs: jobs.checkpoints.remove(digest))
     return Response(status_code=204)
 
@@ -100,11 +100,11 @@ async def delete(request: Request, digest: _Digest) -> Response:
     CHECKPOINTS_PATH,
     status_code=201,
     operation_id="upload_checkpoint",
-    summary="Upload weights",
+    summary="Upload a checkpoint",
     response_model=Checkpoint,
     responses={
-        200: {"model": Checkpoint, "description": "The same file is there already."},
-        201: {"description": "The weights are there, and may be named by their digest."},
+        200: {"model": Checkpoint, "description": "The same file was uploaded before."},
+        201: {"description": "The checkpoint is stored; jobs name it by its digest."},
         **job_problems(400, 413, 422, 500, 503, 507),
     },
     openapi_extra={
@@ -116,15 +116,15 @@ async def delete(request: Request, digest: _Digest) -> Response:
     },
 )
 async def upload(request: Request, name: _Name) -> Response:
-    """Keep the safetensors file that is the body, under its SHA-256.
+    """Store the safetensors file in the body under its SHA-256.
 
-    It is checked while it comes in, and never loaded; a file that is none is 422.
+    The file is validated while it is received, and never loaded; an invalid file gets a 422.
     """
     refuse_other_media(request, _OCTETS)
     try:
         stored, added = await _receive(request, pieces_of(request.stream()), name)
     except ClientDisconnect:
-        return problem(request, 400, kind="incomplete-body", detail="the body broke off")
+        return problem(request, 400, kind="incomplete-body", detail="the body is incomplete")
     content = orjson.dumps(to_json(stored))
     return Response(content, 201 if added else 200, media_type="application/json")
 
@@ -132,12 +132,12 @@ async def upload(request: Request, name: _Name) -> Response:
 async def _receive(
     request: Request, pieces: AsyncIterator[bytes], name: str
 ) -> tuple[records.Checkpoint, bool]:
-    """Keep a body as a checkpoint, if it is one.
+    """Store a body as a checkpoint.
 
     Raises:
-        InvalidQuestionError: It is none.
-        CheckpointsFullError: Those there are leave no room for it.
-        DiskFullError: The disk has no room for it.
+        InvalidQuestionError: The body is not a safetensors file.
+        CheckpointsFullError: It would exceed the limit of all checkpoints.
+        DiskFullError: The disk is full.
     """
     length = request.headers.get("Content-Length")
     size = None if length is None else int(length)
@@ -148,7 +148,7 @@ async def _receive(
             return await _enlist(request, pieces, incoming, name)
     except NotSafetensorsError as error:
         await swallow(pieces)
-        raise InvalidQuestionError("checkpoint", f"this is no safetensors file: {error}") from None
+        raise InvalidQuestionError("checkpoint", f"not a safetensors file: {error}") from None
     except (CheckpointsFullError, DiskFullError):
         await swallow(pieces)
         raise
@@ -162,7 +162,7 @@ async def _receive(
 async def _enlist(
     request: Request, pieces: AsyncIterator[bytes], incoming: IncomingCheckpoint, name: str
 ) -> tuple[records.Checkpoint, bool]:
-    """Write a body into a file and list it."""
+    """Write a body to a file and record it in the database."""
     service = job_service_of(request)
     check = SafetensorsCheck()
 

@@ -1,4 +1,4 @@
-"""The routes of whole columns: which there are, their values, and how candidates are spelled."""
+"""Routes of whole columns: their list, their values, and the architecture strings of numbers."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ __all__ = ["ColumnRoutes", "answer_bytes", "bytes_response"]
 
 _OCTETS: Final = "application/octet-stream"
 _LEVEL: Final = 4
-"""Of gzip: a column of 423,624 takes 60 ms, and the best level twice as long for 4 % less."""
+"""Of gzip: 423,624 values take 60 ms; the best level takes twice as long and saves 4 %."""
 _LONGEST_NUMBERS: Final = 10 * MAX_NUMBERS
-"""Characters; were each of them a longer one in UTF-8, the address would still be read."""
+"""Characters; even with multi-byte characters, the address stays within the header limit."""
 _NUMBERS: Final = r"^[0-9]{1,20}(,[0-9]{1,20})*$"
 _MOST_NUMBER: Final = 2**31 - 1
 _LONGEST_NUMBER: Final = 20
@@ -52,8 +52,8 @@ class ColumnRoutes:
 
     Attributes:
         name: The benchmark.
-        filters: A model of the fields that say which part of the benchmark is meant.
-        required: Those of them without which the part is not known.
+        filters: A model of the fields that select a slice of the benchmark.
+        required: The fields without which the slice is ambiguous.
         metric: Makes the annotation of the parameter that names a column.
     """
 
@@ -72,10 +72,10 @@ class ColumnRoutes:
         name, asked = self.name, LateModel(partial(self._question, "Columns"))
 
         async def columns(request: Request) -> Response:
-            """Return the columns that there are: metrics, and what follows from architectures.
+            """Return the available columns: metrics and features of architectures.
 
-            Where the part is named whose figures are compared, each column says how many values
-            are missing, the smallest, the largest, and how many differ; otherwise these are null.
+            If the request selects a slice, each column has its numbers of missing and distinct
+            values, its minimum and its maximum; otherwise these are null.
             """
             filters = read_query(request, asked.model).model_dump(exclude_none=True)
             compute = partial(columns_answer, catalog_of(request), name, filters)
@@ -89,11 +89,11 @@ class ColumnRoutes:
         asked = LateModel(lambda: self._question("Column", metric=(self.metric(), ...)))
 
         async def column(request: Request) -> Response:
-            """Return the values of one column, one after the other, little-endian.
+            """Return the values of one column, little-endian and without gaps.
 
-            They are in ascending order of the candidates' numbers, those of a metric 32-bit floats:
-            means over runs, NaN where nothing is recorded. The header `X-Column` says as JSON of
-            which type and how many they are, their unit, and where they come from.
+            They are ordered by candidate number. Metrics are 32-bit floats: means over runs, NaN
+            if nothing is recorded. The header `X-Column` has type, count, unit and provenance as
+            JSON.
             """
             question = read_query(request, asked.model)
             filters = question.model_dump(exclude={"metric"}, exclude_none=True)
@@ -105,7 +105,7 @@ class ColumnRoutes:
         router.get(
             "/column",
             operation_id=self._operation("column"),
-            summary="Get a column as binary numbers",
+            summary="Get the values of a column, in binary",
             response_class=Response,
             responses=bytes_response(COLUMN_HEADER, _SAID_OF_COLUMN),
             openapi_extra=described(asked, required=self.required),
@@ -115,10 +115,10 @@ class ColumnRoutes:
         name = self.name
         numbers = Field(
             max_length=_LONGEST_NUMBERS,
-            # Told by the document alone: what breaks it is named by a message of ours.
+            # For the document only; `_numbers` checks it with a better message.
             json_schema_extra={"pattern": _NUMBERS},
-            description=f"Numbers, at most {MAX_NUMBERS}, with commas between them, as the column "
-            "`@number` has them.",
+            description=f"Candidate numbers, as in the column `@number`: at most {MAX_NUMBERS}, "
+            "comma-separated.",
             examples=["0,1,2"],
         )
         asked = LateModel(
@@ -126,7 +126,7 @@ class ColumnRoutes:
         )
 
         async def spellings(request: Request) -> Response:
-            """Return how the architectures with some numbers are spelled, in the order asked."""
+            """Return the architecture strings of candidate numbers, in the order of the request."""
             question = read_query(request, asked.model)
             filters = question.model_dump(exclude={"numbers"}, exclude_none=True)
             wanted = _numbers(getattr(question, "numbers"))  # noqa: B009 - as above
@@ -134,7 +134,7 @@ class ColumnRoutes:
             headers = cache_headers(request, *source_digests(request, name))
             return await answer_scan(request, installed(request, name), compute, headers)
 
-        summary = "Spell architectures by their numbers"
+        summary = "Get architecture strings by candidate number"
         self._get(router, "spellings", summary, asked, lambda: Found[SpelledArchitecture])(
             spellings
         )
@@ -172,33 +172,33 @@ _SAID_OF_COLUMN: Final = (
 
 
 def bytes_response(header: str, told: str) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that `answer_bytes` answers.
+    """Return the `responses` of a route that uses `answer_bytes`.
 
     Args:
-        header: Name of the header.
-        told: What it says.
+        header: Name of the header that describes the values.
+        told: Description of that header.
     """
     content = {_OCTETS: {"schema": {"type": "string", "format": "binary"}}}
     said = {"description": told, "required": True, "schema": {"type": "string"}}
-    answer = {"description": "The numbers.", "content": content, "headers": {header: said}}
+    answer = {"description": "The values.", "content": content, "headers": {header: said}}
     return {200: answer, **READ_PROBLEMS}
 
 
 async def answer_bytes(
     request: Request, name: str, compute: Callable[[], Answer], header: str
 ) -> Response:
-    """Send an answer whose `data` is bytes; the header says all else of it, as JSON.
+    """Send the `data` bytes of an answer, with its other members as JSON in a header.
 
-    It is packed once, if the caller takes it so, and kept under its entity tag.
+    If the client accepts gzip, the bytes are compressed once and cached by entity tag.
 
     Args:
-        request: The question.
-        name: The benchmark that is asked.
-        compute: Finds the answer.
+        request: The request.
+        name: The benchmark.
+        compute: Computes the answer.
         header: Name of the header.
 
     Raises:
-        TimeBudgetExceededError: It took too long.
+        TimeBudgetExceededError: The computation took too long.
     """
     headers = cache_headers(request, *source_digests(request, name))
     packed = b"gzip" in request.scope["headers_by_name"].get(b"accept-encoding", b"")
@@ -207,13 +207,13 @@ async def answer_bytes(
     def made() -> bytes:
         answer = compute()
         data = answer.pop("data")
-        # Of ASCII: a header has no other characters. One line, so that the data begins behind it.
+        # ASCII, as a header must be, and one line, so that the data begins after it.
         said = json.dumps(answer, separators=(",", ":")).encode()
         return said + b"\n" + (gzip.compress(data, _LEVEL, mtime=0) if packed else data)
 
     tag = f"{headers['ETag']}{'packed' if packed else ''}"
     benchmark, catalog = installed(request, name), catalog_of(request)
-    # Held while others make it, too: what is served may be another version by then.
+    # Held while another request computes it, too: the served version may change meanwhile.
     with catalog.held():
         content = await cache.get_or_make(tag, lambda: scanned(request, benchmark, made))
     said, _, body = content.partition(b"\n")
@@ -224,17 +224,17 @@ async def answer_bytes(
 
 
 def _numbers(text: str) -> list[int]:
-    """Return the numbers of a list with commas.
+    """Parse a comma-separated list of candidate numbers.
 
     Raises:
-        InvalidQuestionError: They are none, or too many.
+        InvalidQuestionError: A number is malformed, or there are too many.
     """
     parts = text.split(",")
     if len(parts) > MAX_NUMBERS:
-        message = f"{len(parts)} numbers; 1 to {MAX_NUMBERS} in one answer"
+        message = f"{len(parts)} numbers; one request may have 1 to {MAX_NUMBERS}"
         raise InvalidQuestionError("numbers", message)
     for part in parts:
-        # Python refuses to read thousands of digits, zeros in front among them.
+        # Python refuses to convert thousands of digits, even leading zeros.
         digits = part.isascii() and part.isdecimal() and len(part) <= _LONGEST_NUMBER
         if not digits or int(part) > _MOST_NUMBER:
             raise InvalidQuestionError("numbers", f"{shown(part)} is not the number of a candidate")

@@ -1,4 +1,4 @@
-"""Routes that every benchmark has: exports of everything that matches a question, as a file."""
+"""Export routes of every benchmark: all results of a query, as a file."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ __all__ = ["ExportRoute"]
 _FORMAT: Final = "format"
 _REDUCTION: Final = "reduction"
 _OF_PAGES: Final = frozenset({"limit", "cursor", "sort"})
-"""Parameters of the paged questions that say nothing about a whole table."""
+"""Parameters of paged queries that exports do not have."""
 
 
 class _ExportQuestion(QuestionModel):
     format: Annotated[
         Literal["ndjson", "csv", "parquet"],
         Field(
-            description="ndjson: a JSON object a row. csv: RFC 4180, UTF-8, null as an empty "
-            "field. parquet: compressed by zstd, with units and provenance in its metadata.",
+            description="ndjson: one JSON object per row. csv: RFC 4180, UTF-8, null as an empty "
+            "field. parquet: compressed with zstd, with units and provenance in its metadata.",
             examples=["csv"],
         ),
     ] = "ndjson"
@@ -43,11 +43,11 @@ class _ExportQuestion(QuestionModel):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportRoute:
-    """The route of everything that matches a question about a benchmark, as a file.
+    """The export route of a benchmark.
 
     Attributes:
         name: The benchmark.
-        paged: The same question, asked page by page.
+        paged: Model of the same query with a paged answer.
     """
 
     name: str
@@ -58,17 +58,16 @@ class ExportRoute:
         name, asked = self.name, LateModel(self._question)
 
         async def export(request: Request) -> Response:
-            """Send everything that matches, as one file that is made while it is read.
+            """Stream all results that match the query as one file.
 
-            A row is an item of the paged answer, its `config` laid flat; an architecture that is an
-            object is one text of JSON. The last column, `synthetic`, marks numbers that are made
-            up. The header `X-Provenance` tells where the numbers come from, as JSON. A connection
-            that ends before the body does leaves no complete file: the server failed, its log says
-            why.
+            Each row is an item of the paged answer with `config` flattened; an architecture that
+            is an object becomes a JSON string. The last column, `synthetic`, marks numbers that
+            are made up. The header `X-Provenance` has the provenance as JSON. If the connection
+            ends before the body is complete, the server failed, and its log says why.
             """
             return _export(request, name, read_query(request, asked.model).model_dump())
 
-        # A router of its own, because the document lists exports together.
+        # A separate router, because the document lists all exports together.
         exports = APIRouter(prefix="/v1", tags=["export"])
         exports.get(
             f"/{name}/export",
@@ -87,7 +86,7 @@ class ExportRoute:
         router.routes.extend(exports.routes)
 
     def _question(self) -> type[BaseModel]:
-        """Return the question whose answer is all that the pages of another hold."""
+        """Make the model of the export query from that of the paged query."""
         fields: dict[str, Any] = {
             field_name: (field.annotation, field)
             for field_name, field in self.paged.model.model_fields.items()

@@ -1,7 +1,7 @@
-"""The guide: pages made of docs/ and docstrings by `make guide`, sent as they are.
+"""The guide: static pages that `make guide` builds from docs/ and docstrings.
 
-They hold no data and are open as `/docs` is. The folder is read once; a name in a request is looked
-up among what was read, and never becomes a path.
+They contain no data and need no key, like `/docs`. The folder is read once. Names in requests are
+looked up among the files read, and never used as paths.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _POLICY: Final = (
 _MOST_FILES: Final = 1000
 _MOST_BYTES: Final = 64 * 2**20
 _NOT_MADE: Final = (
-    "The guide is not here: `make guide` in a clone makes it, and $NASBENCH_GUIDE_DIR says where "
-    "it is. The same texts are in docs/ there.\n"
+    "The guide is not built: `make guide` in a clone builds it, and $NASBENCH_GUIDE_DIR names its "
+    "folder. The same texts are in docs/ there.\n"
 )
 
 router = APIRouter(include_in_schema=False)
@@ -53,7 +53,7 @@ def _made_beside() -> Path:
 
 @cache
 def _files(folder: Path) -> Mapping[str, _File]:
-    """Return the files of the guide by their names below its folder; none where it is not made."""
+    """Return the files of the guide by relative path; empty if it is not built."""
     found: dict[str, _File] = {}
     room = _MOST_BYTES
     for path in sorted(islice(folder.rglob("*"), _MOST_FILES)):
@@ -72,17 +72,17 @@ def _files(folder: Path) -> Mapping[str, _File]:
 
 @router.get("/guide")
 async def to_start() -> Response:
-    """Lead to the first page, relative to the address by which the service is called."""
+    """Redirect to the first page, by a relative address."""
     return RedirectResponse("guide/index.html")
 
 
 @router.get("/guide/{name:path}")
 async def file_of_guide(request: Request, name: str) -> Response:
-    """Send a page of the guide, or a file that it shows."""
+    """Return a page of the guide, or a file that a page uses."""
     given = request.app.state.settings.guide_dir
     files = _files(_made_beside() if given is None else given.expanduser())
     if not files:
-        _files.cache_clear()  # It may be made while this server runs.
+        _files.cache_clear()  # The guide may be built while this server runs.
         return Response(_NOT_MADE, 404, media_type="text/plain")
     file = files.get(name)
     if file is None:

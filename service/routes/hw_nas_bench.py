@@ -1,4 +1,4 @@
-"""What architectures of NAS-Bench-201 cost on devices: HW-NAS-Bench."""
+"""Routes of HW-NAS-Bench: latencies and energies of NAS-Bench-201 architectures on devices."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ _DEVICES: Final[dict[str, Any]] = {"enum": list(DEVICES)}
 
 
 class HardwareQuestion(Paging):
-    """Filters and page; an omitted filter is a wildcard."""
+    """Query for device costs; an omitted filter matches everything."""
 
     arch: Nb201Arch = None
     dataset: Annotated[
         Annotated[str, Field(json_schema_extra=_DATASETS)] | None,
         Field(
-            description="cifar10, cifar100 or imagenet16-120, in any case. For cifar10-valid the "
-            "costs of cifar10 are given: the networks are the same.",
+            description="cifar10, cifar100 or imagenet16-120, case-insensitive. cifar10-valid "
+            "gives the costs of cifar10, as the networks are the same.",
             examples=["cifar10"],
         ),
     ] = None
     device: Annotated[
         Annotated[str, Field(json_schema_extra=_DEVICES)] | None,
         Field(
-            description=f"{', '.join(DEVICES)}: items carry the costs on it alone.",
+            description=f"Return only the costs on this device: {', '.join(DEVICES)}.",
             examples=["edgegpu"],
         ),
     ] = None
@@ -62,7 +62,7 @@ class HardwareQuestion(Paging):
     openapi_extra=described(HardwareQuestion),
 )
 async def hardware(request: Request) -> Response:
-    """Return what the matching architectures cost: an item an architecture and data set.
+    """Return the device costs of the matching architectures, per architecture and data set.
 
     Latencies in milliseconds, energies in millijoules. NAS-Bench-201 itself need not be installed.
     """

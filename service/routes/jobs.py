@@ -1,4 +1,4 @@
-"""Routes of jobs: submitted, listed, followed, cancelled; and of the workers that do them."""
+"""Routes of jobs (submit, list, follow, cancel), workers and data sets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=BodyRoute)
 
 _LONGEST_WAIT: Final = 10.0
-"""Seconds; less than anything between server and caller takes for silence."""
+"""Seconds; shorter than the idle timeout of any proxy in between."""
 _RETRY_AFTER: Final = "5"
 _LONGEST_ARCH: Final = 4096
 _DATASETS: Final[list[Any]] = sorted(
@@ -45,7 +45,7 @@ _DATASETS: Final[list[Any]] = sorted(
         for value in axis.values
     }
 )
-"""Of the architectures whose networks are known."""
+"""Data sets of the benchmarks whose networks can be built."""
 
 _GivenKey: TypeAlias = Annotated[
     str | None,
@@ -54,8 +54,8 @@ _GivenKey: TypeAlias = Annotated[
         min_length=1,
         max_length=128,
         pattern="^[ -~]+$",
-        description="Stands for this one request: repeated, it gives the same job, whatever became "
-        "of it.",
+        description="Identifies this request: repeated with the same key, it gives the same job, "
+        "even if that has failed.",
     ),
 ]
 
@@ -63,24 +63,24 @@ _SUBMITTED: Final[dict[str, Any]] = {
     "status_code": 202,
     "response_model": models.Job,
     "responses": {
-        200: {"model": models.Job, "description": "The job of an earlier request for the same."},
-        202: {"description": "The job that was made; `Location` is its address."},
+        200: {"model": models.Job, "description": "The job of an identical earlier request."},
+        202: {"description": "The new job; `Location` is its address."},
         **job_problems(400, 404, 409, 413, 422, 429, 500, 503, 507),
     },
 }
 
 
 class _JobsQuestion(QuestionModel):
-    state: Annotated[models.JobState | None, Field(description="Only those in this state.")] = None
-    kind: Annotated[models.JobKind | None, Field(description="Only those of this kind.")] = None
+    state: Annotated[models.JobState | None, Field(description="Only jobs in this state.")] = None
+    kind: Annotated[models.JobKind | None, Field(description="Only jobs of this kind.")] = None
     benchmark: Annotated[
         str | None,
         Field(
             min_length=1,
             max_length=200,
             examples=["nasbench201"],
-            description="Only those about the network of an architecture of this benchmark, "
-            "whatever they do with it; needs `arch`.",
+            description="Only jobs, of any kind, about the network of an architecture of this "
+            "benchmark; needs `arch`.",
         ),
     ] = None
     arch: Annotated[
@@ -88,7 +88,7 @@ class _JobsQuestion(QuestionModel):
         Field(
             min_length=1,
             max_length=_LONGEST_ARCH,
-            description="Which one, in any spelling.",
+            description="The architecture, in any spelling.",
             examples=["7"],
         ),
     ] = None
@@ -97,16 +97,16 @@ class _JobsQuestion(QuestionModel):
         Field(
             min_length=1,
             max_length=200,
-            description="Data set that the network is for, which says how many classes it has; "
-            "as in a submission.",
+            description="Data set of the network, which determines its number of classes; as in a "
+            "submission.",
             examples=["cifar10"],
             json_schema_extra={"enum": _DATASETS},
         ),
     ] = None
-    limit: Annotated[int, Field(ge=1, le=1000, description="Jobs in the page.")] = 100
+    limit: Annotated[int, Field(ge=1, le=1000, description="Jobs per page.")] = 100
     cursor: Annotated[
         str | None,
-        Field(max_length=1000, description="`next_cursor` of the page before; opaque."),
+        Field(max_length=1000, description="`next_cursor` of the previous page; opaque."),
     ] = None
 
 
@@ -116,15 +116,13 @@ class _JobQuestion(QuestionModel):
         Field(
             ge=0,
             le=_LONGEST_WAIT,
-            description="Seconds that the answer is held back at most, until the job has another "
-            "`revision` than the one that is given; it may come at once all the same.",
+            description="Maximum seconds to hold the answer until the job has a `revision` other "
+            "than the given one; the answer may come earlier.",
         ),
     ] = 0.0
     revision: Annotated[
         int | None,
-        Field(
-            ge=0, description="The `revision` that the caller knows; by default the present one."
-        ),
+        Field(ge=0, description="The last `revision` received; by default the current one."),
     ] = None
 
 
@@ -141,7 +139,7 @@ _EVENT: Final[dict[str, Any]] = {
     },
     "required": ["id", "event", "data"],
 }
-"""One event: what came in its fields, its comments left out."""
+"""Schema of one server-sent event: its fields, without comments."""
 
 
 async def _submit(
@@ -172,11 +170,11 @@ async def _submit(
 
 
 def _with_trainer(submission: models.Submission, jobs: Jobs) -> models.Submission:
-    """Return a submission with the code of its trainer, where it does not say which it means.
+    """Return a submission whose trainer has package, version and digest filled in.
 
     Raises:
-        UnknownTrainerError: No worker has it, or workers have several.
-        InvalidQuestionError: It means nothing.
+        UnknownTrainerError: No worker has the trainer, or workers have several of this name.
+        InvalidQuestionError: The trainer is malformed.
     """
     trainer = stated_trainer(submission)
     if trainer is None or trainer.is_complete:
@@ -186,12 +184,12 @@ def _with_trainer(submission: models.Submission, jobs: Jobs) -> models.Submissio
 
 
 def _refuse_unknown(new: NewJob, jobs: Jobs) -> None:
-    """Refuse what names a data set, a trainer or weights that nobody has.
+    """Refuse a job that names a missing data set, trainer or checkpoint.
 
     Raises:
-        UnknownDatasetError: No worker has the data set, and no job has done this before.
-        UnknownTrainerError: Likewise.
-        UnknownCheckpointError: The weights were never uploaded.
+        UnknownDatasetError: No worker has the data set, and no earlier job answers the request.
+        UnknownTrainerError: The same for the trainer.
+        UnknownCheckpointError: The checkpoint was never uploaded.
     """
     checkpoint = new.spec["network"]["checkpoint"]
     if checkpoint is not None:
@@ -210,7 +208,7 @@ def _refuse_unknown(new: NewJob, jobs: Jobs) -> None:
     openapi_extra=described(_JobsQuestion),
 )
 async def jobs(request: Request) -> Response:
-    """Return jobs, the latest first."""
+    """Return jobs, latest first."""
     question = read_query(request, _JobsQuestion)
     service = job_service_of(request)
 
@@ -230,13 +228,13 @@ async def jobs(request: Request) -> Response:
     try:
         found, following = await service.ask(find)
     except UnknownJobError:
-        raise InvalidQuestionError("cursor", "it is none that this service gave out") from None
+        raise InvalidQuestionError("cursor", "it is not a cursor of this service") from None
     items = [_job_answer(job, service.settings) for job in found]
     return job_response({"items": items, "next_cursor": following})
 
 
 def _subject(question: _JobsQuestion, catalog: Catalog) -> str | None:
-    """Return the digest of the network that jobs are asked about; None: of any.
+    """Return the digest of the network to which jobs are restricted; None without such a filter.
 
     Raises:
         InvalidQuestionError: There is no such network; the error names the parameter.
@@ -246,12 +244,12 @@ def _subject(question: _JobsQuestion, catalog: Catalog) -> str | None:
         try:
             asked["arch"] = orjson.loads(asked["arch"])
         except orjson.JSONDecodeError:
-            raise InvalidQuestionError("arch", "it begins as JSON and is none") from None
+            raise InvalidQuestionError("arch", "it looks like JSON and is malformed") from None
     if not asked:
         return None
     for name in ("benchmark", "arch"):
         if name not in asked:
-            raise InvalidQuestionError(name, "a network is named by `benchmark` and `arch`")
+            raise InvalidQuestionError(name, "give both `benchmark` and `arch` to name a network")
     try:
         network = chosen_network(models.BenchmarkNetwork(**asked), catalog)
     except InvalidQuestionError as error:
@@ -268,10 +266,10 @@ def _subject(question: _JobsQuestion, catalog: Catalog) -> str | None:
     openapi_extra=described(_JobQuestion),
 )
 async def job(request: Request, job_id: JobId) -> Response:
-    """Return a job: its state, how far it is, what it found and made.
+    """Return a job: its state, progress, result and artifacts.
 
-    With `wait` and `revision`, at once where there is something new to tell, else as soon as there
-    is. A job that has ended is told at once.
+    With `wait` and `revision`, the answer is held back until the job has another `revision`. A job
+    that has ended is returned at once.
     """
     question = read_query(request, _JobQuestion)
     service = job_service_of(request)
@@ -292,10 +290,10 @@ async def job(request: Request, job_id: JobId) -> Response:
     responses=job_problems(404, 422, 500, 503, 507),
 )
 async def cancel(request: Request, job_id: JobId) -> Response:
-    """Cancel a job and return it; one that has ended stays as it is.
+    """Cancel a job and return it; a job that has ended stays unchanged.
 
-    A job that waits is cancelled at once. One that runs is `cancel_requested`, and cancelled as
-    soon as its worker has stopped it.
+    A queued job is cancelled at once. A running job has `cancel_requested` until its worker has
+    stopped it.
     """
     return await _cancelled(request, job_id, stop=False)
 
@@ -308,11 +306,11 @@ async def cancel(request: Request, job_id: JobId) -> Response:
     responses=job_problems(404, 422, 500, 503, 507),
 )
 async def stop(request: Request, job_id: JobId) -> Response:
-    """End a training early and return its job; one that has ended stays as it is.
+    """End a training early and return its job; a job that has ended stays unchanged.
 
-    It is `cancel_requested`, and `stopped` as soon as its worker has heard of it: `progress` keeps
-    the figures of its last epoch. Before the first one, and where it is no training, it is
-    cancelled.
+    The job has `cancel_requested` until its worker has stopped it, and then is `stopped`, with the
+    metrics of its last epoch in `progress`. Before its first epoch, and if it is not a training,
+    it is cancelled.
     """
     return await _cancelled(request, job_id, stop=True)
 
@@ -332,17 +330,17 @@ async def _cancelled(request: Request, job_id: str, *, stop: bool) -> Response:
     response_class=Response,
     responses={
         200: {
-            "description": "Events `job`, whose data is the job as JSON; comments keep it alive.",
+            "description": "Events `job` with the job as JSON; comments keep the stream open.",
             "content": {EVENT_STREAM: {"schema": _EVENT}},
         },
         **job_problems(404, 422, 500, 503),
     },
 )
 async def events(request: Request, job_id: JobId) -> Response:
-    """Tell how a job is: at once, and whenever it changes, until it has ended.
+    """Stream a job as server-sent events: at once, and after every change until it has ended.
 
-    An event has the whole job, so that nothing is missed by one who comes late or comes back; its
-    id is the `revision`. `Last-Event-ID` is accepted and not needed.
+    Every event contains the whole job, and its id is the `revision`. A client that reconnects
+    receives the current state, so `Last-Event-ID` is accepted but not needed.
     """
     service = job_service_of(request)
     job = await service.ask(lambda jobs: jobs.store.get(job_id))
@@ -369,7 +367,7 @@ async def events(request: Request, job_id: JobId) -> Response:
     responses=job_problems(500, 503),
 )
 async def workers(request: Request) -> Response:
-    """Return the workers of the last day; those whose heartbeats stopped are not alive."""
+    """Return the workers seen within a day; those without recent heartbeats are not `alive`."""
     found = await job_service_of(request).ask(lambda jobs: jobs.workers.all())
     return job_response({"items": to_json(tuple(found))})
 
@@ -382,14 +380,14 @@ async def workers(request: Request) -> Response:
     responses=job_problems(500, 503),
 )
 async def datasets(request: Request) -> Response:
-    """Return the data sets that living workers have, by name."""
+    """Return the data sets of live workers, by name."""
     found = await job_service_of(request).ask(lambda jobs: jobs.workers.datasets())
     items = [{"name": name, "workers": workers} for name, workers in found.items()]
     return job_response({"items": items})
 
 
 def _job_answer(job: Job, settings: JobSettings) -> dict[str, Any]:
-    """Return a job as it is sent, with the time limit that applies where it asked for none."""
+    """Return a job as JSON, with the default time limit if its request states none."""
     answer: dict[str, Any] = to_json(job)
     if job.time_limit is None:
         answer["time_limit"] = settings.job_seconds
@@ -399,12 +397,12 @@ def _job_answer(job: Job, settings: JobSettings) -> dict[str, Any]:
 def _job_response(
     job: Job, settings: JobSettings, *, status: int = 200, **headers: str
 ) -> Response:
-    """Return the response that is a job."""
+    """Return the response that contains a job."""
     return job_response(_job_answer(job, settings), status, headers)
 
 
 def _add_submission(name: models.JobKind, kind: Kind) -> None:
-    """Add the route by which jobs of a kind are submitted."""
+    """Add the route that submits jobs of a kind."""
 
     async def submit(
         request: Request, submission: models.Submission, key: _GivenKey = None

@@ -1,4 +1,4 @@
-"""What NAS-Bench-101 alone is asked: hashes of cells, and runs of the very cell recorded."""
+"""Queries of NAS-Bench-101 alone: cell hashes, and runs without regard to isomorphism."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)
 _Isomorphism = Annotated[
     bool,
     Field(
-        description="Whether a cell answers for every cell isomorphic to it after pruning; "
-        "false matches only the very cell that was trained."
+        description="Whether to include the runs of cells that are isomorphic after pruning; false "
+        "matches only the exact cell that was trained."
     ),
 ]
 
@@ -37,7 +37,7 @@ OWN: Final = OwnQuestions(runs={"isomorphism": (_Isomorphism, True)}, router=rou
 
 
 class Nb101HashQuestion(BaseModel):
-    """One cell or many, each in any spelling."""
+    """Query for the hash of one cell or of many, each in any spelling."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -58,7 +58,7 @@ class Nb101HashQuestion(BaseModel):
 
     @property
     def asks_for_many(self) -> bool:
-        """Whether the answer is to be a list."""
+        """Whether the query is about many cells, so that the answer is a list."""
         return "archs" in self.model_fields_set
 
     @model_validator(mode="after")
@@ -76,10 +76,10 @@ class Nb101HashQuestion(BaseModel):
     responses=problems(400, 404, 413, 422, 500, 503),
 )
 async def cell_hash(request: Request, question: Nb101HashQuestion) -> Response:
-    """Return the hash of a cell, what remains of it after pruning, and whether it has runs.
+    """Return the hash of a cell, its pruned form, and whether it has runs.
 
-    For `arch` the answer is that of the one cell, and a cell outside the space is refused with the
-    reason; for `archs` it is aligned with them, with error entries for those.
+    For `arch`, the answer is about this cell, and a cell outside the space gives an error. For
+    `archs`, the answer is a list in the same order, with an error entry for each invalid cell.
     """
     benchmark = installed(request, _NAME)
     if not question.asks_for_many:

@@ -1,4 +1,4 @@
-"""What NDS alone is asked: its design spaces, bounds on runs, and their order."""
+"""Queries of NDS alone: its design spaces, bounds on runs, and their order."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _Specification: TypeAlias = Annotated[str | None, Field(max_length=16_384)]
 _Network: TypeAlias = Annotated[
     _Specification,
     Field(
-        description="The network as JSON, matched whole, its keys in any order.",
+        description="The complete network as JSON, with keys in any order.",
         examples=['{"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]}'],
     ),
 ]
 _Cells: TypeAlias = Annotated[
     _Specification,
-    Field(description="Its cells, likewise; {} for networks without cells.", examples=["{}"]),
+    Field(description="Its complete cells, likewise; {} if it has no cells.", examples=["{}"]),
 ]
 _Sort: TypeAlias = Annotated[
     str | None,
     Field(
-        description=f"What to sort by, the largest first with a leading minus: "
-        f"{', '.join(RANGED)}. Reduced answers: base_lr, weight_decay.",
+        description=f"Sort key, with a leading minus for descending order: {', '.join(RANGED)}. "
+        "Reduced answers: base_lr, weight_decay.",
         examples=["-base_lr"],
         json_schema_extra={"enum": [*RANGED, *(f"-{name}" for name in RANGED)]},
     ),
@@ -52,19 +52,19 @@ _UNITS: Final = {"parameters": ", in millions", "flops": ", in millions"}
 
 def _bound(name: str) -> tuple[Any, Any]:
     column, comparison = BOUNDS[name]
-    side = "Least" if comparison == ">=" else "Greatest"
+    side = "Minimum of" if comparison == ">=" else "Maximum of"
     unit = ", in percent" if column.endswith("_acc") else _UNITS.get(column, "")
     described = Field(
-        default=None, allow_inf_nan=False, description=f"{side} {column}{unit}; included."
+        default=None, allow_inf_nan=False, description=f"{side} {column}{unit}, inclusive."
     )
     return (float | None, described)
 
 
 _bounds: Final[dict[str, Any]] = {name: _bound(name) for name in BOUNDS}
-"""A parameter for either side of everything that has an index."""
+"""A minimum and a maximum parameter for every indexed column."""
 _parts: Final[dict[str, Any]] = {
     **{axis.name: (filter_of(axis), None) for axis in NDS.axes},
-    # A database may have others than the archive.
+    # A database may have other budgets than the archive.
     "num_epochs": (Epochs, None),
 }
 
@@ -83,16 +83,16 @@ _Selection: Any = create_model("_Selection", **_bounds, **_parts)
 
 
 class NdsDistributionQuestion(_Selection):
-    """What is distributed, and among which runs."""
+    """Query for the distribution of a metric over selected runs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     metric: Annotated[
-        str, Field(description="What is distributed.", json_schema_extra={"enum": list(METRICS)})
+        str, Field(description="The metric.", json_schema_extra={"enum": list(METRICS)})
     ] = "best_test_error"
     points: Annotated[
         int,
-        Field(ge=1, le=MAX_POINTS, description="Points of each distribution function, at most."),
+        Field(ge=1, le=MAX_POINTS, description="Maximum number of points of each function."),
     ] = 100
 
 
@@ -104,7 +104,7 @@ class NdsDistributionQuestion(_Selection):
     responses=READ_PROBLEMS,
 )
 async def families(request: Request) -> Response:
-    """List the design spaces as sampled and trained, with how many runs and networks each has."""
+    """List the design spaces by sampling and training, with their numbers of runs and networks."""
     benchmark = installed(request, _NAME)
     catalog = catalog_of(request)
     return await answer_cached(request, benchmark, partial(families_answer, catalog))
@@ -119,10 +119,10 @@ async def families(request: Request) -> Response:
     openapi_extra=described(NdsDistributionQuestion),
 )
 async def distribution(request: Request) -> Response:
-    """Return how a metric is distributed over the configurations of each design space.
+    """Return the distribution of a metric over the configurations of each design space.
 
-    `value` and `fraction` are points of the empirical distribution function; a configuration counts
-    once, with the mean over its runs.
+    `value` and `fraction` are points of the empirical distribution function. Each configuration
+    counts once, with the mean over its runs.
     """
     question = read_query(request, NdsDistributionQuestion)
     benchmark = installed(request, _NAME)

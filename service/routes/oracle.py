@@ -1,4 +1,4 @@
-"""The routes of questions about all architectures of a benchmark at once."""
+"""Routes of queries over all architectures of a benchmark: top, Pareto front, rank and others."""
 
 from __future__ import annotations
 
@@ -52,23 +52,22 @@ from service.routes.parameters import QuestionModel
 __all__ = ["OracleRoutes"]
 
 _MAX_INTEGER: Final = 2**63 - 1
-_SIDES: Final = {"min": "Least", "max": "Greatest"}
+_SIDES: Final = {"min": "Minimum of", "max": "Maximum of"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class OracleRoutes:
-    """What a benchmark's oracle is asked.
+    """The routes that compare all architectures of a benchmark.
 
     Attributes:
         name: The benchmark.
-        metrics: What it can be compared by, by name.
-        parts_by: Which filters tell parts apart, so that one must be named.
-        filters: A model of the fields that say which part of the benchmark is compared.
+        metrics: The metrics by which architectures can be compared, by name.
+        parts_by: The filters that select a slice; a query must name each of them.
+        filters: A model of the fields that select a slice of the benchmark.
         config: Makes the model of the `config` object of its items.
-        arch: What an architecture looks like in a query string; None where it has no rank.
-        example: One.
-        distributions: Whether this says how metrics are distributed, and not the benchmark's own
-            router.
+        arch: Description of an architecture in a query string; None if ranks are unavailable.
+        example: An example of one.
+        distributions: Whether to add `distribution`, which a benchmark's own router may replace.
     """
 
     name: str
@@ -102,7 +101,7 @@ class OracleRoutes:
             )
 
     def _items_of(self, item: Any) -> Callable[[], Any]:
-        """Return what makes the model of an answer whose items have a configuration."""
+        """Return a function that makes the model of an answer whose items have a `config`."""
 
         def made() -> Any:
             of_config: Any = item[self.config()]
@@ -111,12 +110,12 @@ class OracleRoutes:
         return made
 
     def _top(self) -> type[BaseModel]:
-        """Ask for the best architectures by a metric within bounds, the best first."""
-        n = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="How many.")]
+        """Make the model of the query of `top`."""
+        n = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Number of architectures.")]
         return self._question("Top", metric=(self._metric(), ...), n=(n, 10), bounded=True)
 
     def _pareto(self) -> type[BaseModel]:
-        x = self._metric("A metric; the best by it comes first.")
+        x = self._metric("A metric; the best architecture by it comes first.")
         y = self._metric("The other metric.", example="parameters")
         return self._question("Pareto", x=(x, ...), y=(y, ...), bounded=True)
 
@@ -126,19 +125,19 @@ class OracleRoutes:
 
     def _distribution(self) -> type[BaseModel]:
         points = Annotated[
-            int, Field(ge=1, le=MAX_POINTS, description="Points of the function, at most.")
+            int, Field(ge=1, le=MAX_POINTS, description="Maximum number of points of the function.")
         ]
         metric = (self._metric(), ...)
         return self._question("Distribution", metric=metric, points=(points, 100), bounded=True)
 
     def _correlation(self) -> type[BaseModel]:
-        top_k = Field(ge=1, le=MAX_TOP, description="How many of the best of both are compared.")
+        top_k = Field(ge=1, le=MAX_TOP, description="Compare so many best architectures by each.")
         resamples = Field(
             ge=0,
             le=MAX_RESAMPLES,
-            description="How often candidates are drawn anew, for intervals; 0: no intervals.",
+            description="Number of bootstrap resamples for the intervals; 0: no intervals.",
         )
-        seed = Field(ge=0, le=_MAX_INTEGER, description="Of these draws.")
+        seed = Field(ge=0, le=_MAX_INTEGER, description="Seed of the resampling.")
         return self._question(
             "Correlation",
             x=(self._metric(), ...),
@@ -151,14 +150,14 @@ class OracleRoutes:
         )
 
     def _y_parts(self) -> dict[str, Any]:
-        """Return the filters that the metric y may have otherwise than x."""
+        """Return the filters that select another slice for the metric y than for x."""
         return {
             f"y_{name}": (field.annotation, field)
             for name, field in self.filters.model_fields.items()
         }
 
     def _density(self) -> type[BaseModel]:
-        cells = Field(ge=MIN_BINS, le=MAX_BINS, description="Cells of a side of the grid.")
+        cells = Field(ge=MIN_BINS, le=MAX_BINS, description="Cells along each axis.")
         sides: dict[str, Any] = {}
         for axis in "xy":
             sides[f"{axis}_log"] = (Annotated[bool, Field(description=_LOG)], False)
@@ -177,13 +176,13 @@ class OracleRoutes:
 
     def _metric(self, said: str = "A metric.", *, example: str = "test_acc") -> Any:
         names = list(self.metrics)
-        # Any will do where none is called so.
+        # Any metric will do if none has the name of the example.
         known = next((name for name in names if name.endswith(example)), names[-1])
         extra: dict[str, Any] = {"enum": list(names)}
         return Annotated[str, Field(description=said, examples=[known], json_schema_extra=extra)]
 
     def _column(self) -> Any:
-        # Not an enumeration: `columns` has the features, too.
+        # Not an enumeration, because features are allowed, too.
         told = "A metric, or a feature such as `@number`; `columns` lists them."
         examples = [next(iter(self.metrics)), "@number"]
         return Annotated[str, Field(max_length=500, description=told, examples=examples)]
@@ -198,7 +197,7 @@ class OracleRoutes:
         )
 
     def _required(self) -> tuple[str, ...]:
-        """Return the filters without which the part that is compared is not known."""
+        """Return the filters without which the slice is ambiguous."""
         return tuple(name for name in self.parts_by if name in self.filters.model_fields)
 
     def _add_density(self, router: APIRouter) -> None:
@@ -249,7 +248,7 @@ class OracleRoutes:
             response_model=None,
             responses=READ_PROBLEMS,
             openapi_extra=described(asked, required=self._required(), answer=answer_model),
-            # Asked where it has no meaning, it says why, but the document does not offer it.
+            # If the benchmark has no ranks, the route explains why; the document omits it.
             include_in_schema=ranked,
         )(ask)
 
@@ -261,15 +260,15 @@ _OPTIONS: Final = frozenset(
     }
 )
 
-_LOG: Final = "Whether cells are equally wide in the logarithm."
+_LOG: Final = "Whether the axis of the grid is logarithmic."
 _ENDS: Final = {
-    "from": "Where the grid begins; by default at the smallest {axis} that is counted.",
-    "to": "Where the grid ends, included; by default at the largest {axis} that is counted.",
+    "from": "Lower end of the grid; by default the smallest counted {axis}.",
+    "to": "Upper end of the grid, inclusive; by default the largest counted {axis}.",
 }
 _SAID_OF_DENSITY: Final = (
-    "JSON: `bins`, `layout`, `cells` (that are filled), `counted`, `outside` (the grid), "
-    "`left_out` (without both values), `x` and `y` (`metric`, `unit`, `part`, `log`, `low`, "
-    "`high`) and `provenance`."
+    "JSON: `bins`, `layout`, `cells` (non-empty), `counted`, `outside` (the grid), `left_out` "
+    "(lacking a value), `x` and `y` (`metric`, `unit`, `part`, `log`, `low`, `high`) and "
+    "`provenance`."
 )
 
 _SUMMARIES: Final = {
@@ -280,23 +279,23 @@ _SUMMARIES: Final = {
     "distribution": "Get the distribution of a metric",
 }
 _DESCRIPTIONS: Final = {
-    "top": "Return the best architectures by a metric within bounds, the best first.",
-    "pareto": "Return the architectures that none beats in one metric without losing in the other.",
-    "rank": "Return where an architecture stands among all, and how far from the best it is.",
+    "top": "Return the best architectures by a metric within bounds, best first.",
+    "pareto": "Return the Pareto front: the architectures that no other dominates in two metrics.",
+    "rank": "Return the rank of an architecture among all, and its distance from the best.",
     "correlation": (
-        "Return how well two metrics agree: Kendall's tau-b, Spearman's rho, Pearson's r, and the "
-        "share of the best by one that are among the best by the other. Parameters that begin with "
-        "`y_` say where the metric y is taken; one that is left out, that it is where x is."
+        "Return the agreement of two metrics: Kendall's tau-b, Spearman's rho, Pearson's r, and "
+        "the overlap of the best architectures by each. Parameters with the prefix `y_` select the "
+        "slice of the metric y; omitted ones are as for x."
     ),
     "density": (
-        "Return how many architectures lie in each cell of a grid over two metrics, as counts of "
-        "32 bits, little-endian. The header `X-Density` says what they are. Where its `layout` is "
-        "`dense`, the body has `bins` times `bins` counts, row after row: rows go along y and "
-        "columns along x, from the smallest. Where it is `sparse`, it has the places (row times "
-        "`bins` plus column) of the `cells` that are filled, and then their counts. Parameters "
-        "that begin with `y_` say where the metric y is taken, as for `correlation`."
+        "Return the number of architectures in each cell of a grid over two metrics, as 32-bit "
+        "little-endian counts. The header `X-Density` describes them. With the `layout` `dense`, "
+        "the body has `bins` times `bins` counts, row by row: rows go along y and columns along x, "
+        "from the smallest. With `sparse`, it has the positions (row times `bins` plus column) of "
+        "the `cells` that are not empty, and then their counts. Parameters with the prefix `y_` "
+        "select the slice of the metric y, as for `correlation`."
     ),
-    "distribution": "Return how a metric is distributed over all architectures.",
+    "distribution": "Return the distribution of a metric over all architectures.",
 }
 
 
@@ -312,4 +311,4 @@ def _bounds(metrics: Any) -> dict[str, Any]:
 
 
 def _said(side: str, metric: Metric) -> str:
-    return f"{_SIDES[side]} {metric.name}, in {metric.unit}; included."
+    return f"{_SIDES[side]} {metric.name}, in {metric.unit}, inclusive."

@@ -1,7 +1,7 @@
 """The pages of the explorer and the files that they load.
 
-They hold no data, and are open as `/docs` is: what they show, the browser asks below `/v1/` with
-the key of its user. Names are looked up in a table; none is ever part of a path of the file system.
+They contain no data and need no key, like `/docs`: their scripts query the routes below `/v1/` with
+the key of the user. Names are looked up in a table, and never used as paths.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ PAGE_POLICY: Final = (
     "connect-src 'self'; worker-src 'self'; font-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
-"""A page runs the files of this service and nothing else; no text becomes markup or a script."""
+"""Pages may run only files of this service; no text may become markup or a script."""
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
 async def to_explorer() -> Response:
-    """Lead whoever opens the service in a browser to its pages."""
+    """Redirect browsers to the explorer."""
     return RedirectResponse("explore")
 
 
 @router.get("/assets/{digest}/{name}")
 async def asset(request: Request, digest: str, name: str) -> Response:
-    """Send a file that pages load; its address changes with its content."""
+    """Return a file that pages load; its address changes with its content."""
     files = assets()
     file = files.files.get(name)
     if file is None or digest != files.digest:
@@ -70,6 +70,6 @@ def _add(page: Page) -> None:
     router.get(page.path)(show)
 
 
-# A name that is written out is looked for before any name of a benchmark.
+# Fixed paths are matched before paths with the name of a benchmark.
 for _page in sorted(PAGES, key=lambda page: page.below_benchmark):
     _add(_page)

@@ -1,4 +1,4 @@
-"""Parameters that several routers share."""
+"""Request parameters shared by several routers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 _MAX_INTEGER: Final = 2**63 - 1
 _MOST_LISTED: Final = 20
-"""Values of an axis that a description names."""
+"""Values of an axis that its description lists at most."""
 
 Epochs: TypeAlias = Annotated[
     int | None,
@@ -45,13 +45,13 @@ JobId: TypeAlias = Annotated[str, Path(description="Id of the job.", max_length=
 
 @dataclass(frozen=True, kw_only=True)
 class OwnQuestions:
-    """What one benchmark is asked beside what its description says.
+    """Parameters and routes of one benchmark that do not follow from its description.
 
     Attributes:
-        parts: Fields that say which part is meant, in place of those of its axes.
-        runs: Further fields of questions about runs, of one architecture or many.
+        parts: Fields that select a slice, in place of those of its axes.
+        runs: Further fields of queries about the runs of one or many architectures.
         pages: Further fields of pages and exports.
-        router: Routes that it alone has, or that stand in place of what all have.
+        router: Routes of this benchmark alone, which may replace common ones.
     """
 
     parts: Mapping[str, Any] = field(default_factory=dict)
@@ -61,20 +61,20 @@ class OwnQuestions:
 
 
 class QuestionModel(BaseModel):
-    """What is asked, and nothing beside it; built when it is first read or described."""
+    """Base of query models: rejects unknown fields; its validator is built on first use."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Reducing(QuestionModel):
-    """How the runs of one configuration become one item."""
+    """How the runs of one configuration are reduced to one item."""
 
     reduction: Annotated[
         Reduction | None,
         Field(
             description=(
-                "One item a configuration instead of one a run: the mean, the population standard "
-                "deviation, the minimum or the maximum of each statistic."
+                "Return one item per configuration instead of one per run: the mean, population "
+                "standard deviation, minimum or maximum of each statistic."
             ),
             examples=["mean"],
         ),
@@ -82,53 +82,53 @@ class Reducing(QuestionModel):
 
 
 class Paging(QuestionModel):
-    """Which part of a long answer."""
+    """Which page of a long answer."""
 
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items in the page.")] = 100
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items per page.")] = 100
     cursor: Annotated[
         str | None,
-        Field(max_length=1000, description="`next_cursor` of the page before; opaque."),
+        Field(max_length=1000, description="`next_cursor` of the previous page; opaque."),
     ] = None
 
 
 class PageParameters(Paging, Reducing):
-    """Which part of a long answer, and how the runs of a configuration become one item."""
+    """Which page of a long answer, and how the runs of a configuration are reduced."""
 
 
 class _CurvesAlong(BaseModel):
     include_intermediates: Annotated[
         bool,
-        Field(description="Send each run's intermediate statistics along, one object an epoch."),
+        Field(description="Include the intermediate statistics of each run, one object per epoch."),
     ] = False
 
 
 class StatsParameters(_CurvesAlong, PageParameters):
-    """Which part of a long answer, and whether curves come with it."""
+    """Which page of a long answer, how runs are reduced, and whether curves are included."""
 
 
 class ReducedBatch(Reducing):
-    """One question for many architectures."""
+    """One query for many architectures."""
 
-    # JSON has types of its own: a text is no number there. FastAPI builds bodies at once.
+    # Strict, because JSON has its own types. Not deferred, because FastAPI builds bodies at once.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=False)
 
 
 class BatchParameters(_CurvesAlong, ReducedBatch):
-    """One question for many architectures."""
+    """One query for many architectures."""
 
 
 def filter_of(axis: Axis) -> Any:
-    """Return the annotation of a filter: one of the values of an axis."""
+    """Return the annotation of a filter parameter that takes one of the values of an axis."""
     values = list(map(str, axis.values[:_MOST_LISTED]))
     told = axis.description
     if not all(value in told for value in values):
         told += f" One of {', '.join(values)}."
-    # Choices for the document; the benchmark judges values, reads names in any case, and says which
-    # there are.
+    # The enumeration is for the document only. The benchmark checks values, ignoring the case of
+    # names, and its error lists the valid ones.
     extra: dict[str, Any] = {"enum": list(axis.values)}
     if axis.kind == "text":
         name = Annotated[str, Field(json_schema_extra=extra)]
-        said = f"{told} In any case."
+        said = f"{told} Case-insensitive."
         return Annotated[name | None, Field(description=said, examples=[axis.values[0]])]
     least = min(1, *map(int, axis.values))
     number = Annotated[int, Field(ge=least, le=_MAX_INTEGER, json_schema_extra=extra)]

@@ -37,7 +37,7 @@ _POLICY: Final = "default-src 'none'; style-src 'sha256-{}'; frame-ancestors 'no
 
 class _PictureQuestion(QuestionModel):
     theme: Annotated[
-        Literal["light", "dark"], Field(description="Of the colours.", examples=["light"])
+        Literal["light", "dark"], Field(description="Colour scheme.", examples=["light"])
     ] = "light"
 
 
@@ -47,9 +47,9 @@ class PictureRoute:
 
     Attributes:
         name: The benchmark.
-        arch: What an architecture looks like in a query string.
-        example: One.
-        drawable: Whether anything is known of architectures but their names.
+        arch: Description of an architecture in a query string.
+        example: An example of one.
+        drawable: Whether architectures have a structure, and not only names.
     """
 
     name: str
@@ -62,7 +62,7 @@ class PictureRoute:
         name, question_model = self.name, self._question()
 
         async def picture(request: Request) -> Response:
-            """Return a picture of an architecture: its cells, its choices, or its widths."""
+            """Return an SVG picture of an architecture: its cells, its choices, or its widths."""
             question: Any = read_query(request, question_model)
             benchmark = installed(request, name)
             headers = cache_headers(request, benchmark.provenance.identity)
@@ -85,7 +85,7 @@ class PictureRoute:
                 **READ_PROBLEMS,
             },
             openapi_extra=described(question_model),
-            # Asked where it has no meaning, it says why, but the document does not offer it.
+            # If nothing can be drawn, the route explains why; the document omits it.
             include_in_schema=self.drawable,
         )(picture)
 
@@ -97,7 +97,7 @@ class PictureRoute:
 
 
 def _picture(benchmark: Benchmark, arch: str, theme: Literal["light", "dark"]) -> bytes:
-    # Loads the hub, half a second of work, for the first picture that is asked for.
+    # Imported for the first picture only: it loads the model hub, which takes half a second.
     from bench_client.pictures import svg_of  # noqa: PLC0415
 
     drawing = drawing_answer(benchmark, arch)
@@ -108,7 +108,7 @@ def _picture(benchmark: Benchmark, arch: str, theme: Literal["light", "dark"]) -
 
 
 def _policy(picture: bytes) -> str:
-    """Return the policy that lets a picture have its own style, and nothing else."""
+    """Return a content security policy that allows only the style of a picture."""
     style = _STYLE.search(picture)
     digest = hashlib.sha256(b"" if style is None else style[1]).digest()
     return _POLICY.format(b64encode(digest).decode())

@@ -1,4 +1,4 @@
-"""Routes of plans: submitted, started, followed, paused, sealed; and their cells."""
+"""Routes of plans (submit, follow, start, pause, seal and others) and of their cells."""
 
 from __future__ import annotations
 
@@ -39,26 +39,22 @@ router = APIRouter(prefix="/v1", tags=["plans"], route_class=BodyRoute)
 _LONGEST_WAIT: Final = 10.0
 _LOOK_SECONDS: Final = 0.25
 _MOST_WAITING: Final = 50
-"""Answers that are held back at a time; more come at once."""
+"""Answers held back concurrently; further ones are sent at once."""
 _DEEPEST: Final = 8
 _LONGEST_TEXT: Final = 1_000
 _BYTES_A_PARAMETER: Final = 16
-"""Weights, gradients, momentum, and a copy of the weights."""
+"""Weights, gradients, momentum and a copy of the weights, in float32."""
 _waiting = 0
 
 _Name = Annotated[str, Path(max_length=100, description="Name of the plan.", examples=["digits"])]
 
 
 class _Submission(QuestionModel):
-    dry_run: Annotated[
-        bool, Field(description="Tell what the plan would be, and keep nothing of it.")
-    ] = False
+    dry_run: Annotated[bool, Field(description="Check the plan without storing it.")] = False
     pilot: Annotated[
-        bool, Field(description="Whether its cost is estimated by some short trainings.")
+        bool, Field(description="Whether to estimate its cost by a few short trainings.")
     ] = True
-    large: Annotated[bool, Field(description="Whether more than a million cells are meant.")] = (
-        False
-    )
+    large: Annotated[bool, Field(description="Whether to allow more than a million cells.")] = False
 
 
 class _PlanQuestion(QuestionModel):
@@ -67,25 +63,23 @@ class _PlanQuestion(QuestionModel):
         Field(
             ge=0,
             le=_LONGEST_WAIT,
-            description="Seconds that the answer is held back at most, until the plan has another "
-            "`revision` than the one that is given; it may come at once all the same.",
+            description="Maximum seconds to hold the answer until the plan has a `revision` other "
+            "than the given one; the answer may come earlier.",
         ),
     ] = 0.0
-    revision: Annotated[
-        int | None, Field(ge=0, description="The `revision` that the caller knows.")
-    ] = None
+    revision: Annotated[int | None, Field(ge=0, description="The last `revision` received.")] = None
 
 
 class _CellsQuestion(QuestionModel):
     state: Annotated[
-        models.PlanCellState | None, Field(description="Only those in this state.")
+        models.PlanCellState | None, Field(description="Only cells in this state.")
     ] = None
-    limit: Annotated[int, Field(ge=1, le=1000, description="Cells in the page.")] = 100
+    limit: Annotated[int, Field(ge=1, le=1000, description="Cells per page.")] = 100
     cursor: Annotated[
         str | None,
         Field(
             pattern="^[0-9]{1,12}$",
-            description="`next_cursor` of the page before; opaque.",
+            description="`next_cursor` of the previous page; opaque.",
         ),
     ] = None
 
@@ -96,8 +90,8 @@ class _MapQuestion(QuestionModel):
         Field(
             ge=1,
             le=2048,
-            description="Into how many runs the architectures are divided, at most; there are "
-            "fewer where there are many rounds.",
+            description="Maximum number of architecture ranges per round; with many rounds there "
+            "are fewer.",
         ),
     ] = 256
 
@@ -111,21 +105,21 @@ class _MapQuestion(QuestionModel):
     responses={
         200: {
             "model": models.Plan | models.PlanCheck,
-            "description": "The same plan is there already; or, with `dry_run`, what it would be.",
+            "description": "The identical existing plan or, with `dry_run`, the checked plan.",
         },
-        201: {"description": "The plan that was made; it begins when it is started."},
+        201: {"description": "The new plan; its cells run once it is started."},
         **job_problems(400, 404, 409, 413, 422, 500, 503, 507),
     },
     openapi_extra=described(_Submission),
 )
 async def submit(request: Request, plan: models.PlanRequest) -> Response:
-    """Submit a plan of a benchmark; nothing is trained before it is started, but for its pilot."""
+    """Submit a plan of a benchmark; before it is started, only its pilot is trained."""
     question = read_query(request, _Submission)
     service = plan_service_of(request)
     content = plan.model_dump(exclude_none=True)
 
     def do(plans: PlanStore, jobs: Jobs) -> tuple[dict[str, Any], bool]:
-        # What takes long, the selection, comes last: most of what is refused is refused before.
+        # The slow step, the selection, comes last, after most refusals.
         stated = _offered(_stated(content), jobs)
         if not question.dry_run:
             _refuse_taken(service, plans, stated.name)
@@ -152,7 +146,7 @@ async def submit(request: Request, plan: models.PlanRequest) -> Response:
     responses=job_problems(500, 503),
 )
 async def all_plans(request: Request) -> Response:
-    """Return all plans, the latest first."""
+    """Return all plans, latest first."""
     found = await plan_service_of(request).ask(lambda plans, _: plans.all())
     items = [record.answer(outstanding=number, whole=False) for record, number in found]
     return job_response({"items": items})
@@ -169,7 +163,7 @@ async def all_plans(request: Request) -> Response:
 async def one_plan(request: Request, name: _Name) -> Response:
     """Return a plan: its state, counts, estimate and versions.
 
-    With `wait` and `revision`, as soon as there is something new to tell.
+    With `wait` and `revision`, the answer is held back until the plan has another `revision`.
     """
     global _waiting  # noqa: PLW0603 - of this process, on its one event loop
     question = read_query(request, _PlanQuestion)
@@ -200,7 +194,7 @@ async def one_plan(request: Request, name: _Name) -> Response:
     openapi_extra=described(_CellsQuestion),
 )
 async def cells(request: Request, name: _Name) -> Response:
-    """Return cells of a plan in the order of work, each with the provenance of its figures."""
+    """Return cells of a plan in the order of work, with the provenance of their metrics."""
     question = read_query(request, _CellsQuestion)
     start = int(question.cursor or 0)
 
@@ -218,15 +212,15 @@ async def cells(request: Request, name: _Name) -> Response:
 @router.get(
     "/plans/{name}/map",
     operation_id="plan_map",
-    summary="Count the cells of a plan by round and by run",
+    summary="Count the cells of a plan by state",
     response_model=models.PlanMap,
     responses=job_problems(404, 422, 500, 503),
     openapi_extra=described(_MapQuestion),
 )
 async def cell_map(request: Request, name: _Name) -> Response:
-    """Return how many cells of each state there are, by round and by run of architectures.
+    """Return the number of cells in each state, per round and range of architectures.
 
-    This is what a picture of the whole plan is made of, however many cells it has.
+    The size of the answer is bounded, so that plans of any size can be drawn.
     """
     question = read_query(request, _MapQuestion)
     service = plan_service_of(request)
@@ -242,7 +236,7 @@ async def cell_map(request: Request, name: _Name) -> Response:
     responses=job_problems(400, 404, 409, 413, 422, 500, 503, 507),
 )
 async def measure(request: Request, name: _Name, wanted: models.PlanCellRequest) -> Response:
-    """Put the cells of an architecture at the head of the queue, and return them as they are."""
+    """Move the cells of an architecture to the head of the queue, and return them."""
     _refuse_unprintable("arch", wanted.arch, _DEEPEST)
 
     def do(plans: PlanStore, jobs: Jobs) -> list[dict[str, Any]]:
@@ -260,7 +254,7 @@ async def measure(request: Request, name: _Name, wanted: models.PlanCellRequest)
     responses=job_problems(400, 404, 409, 413, 422, 500, 503, 507),
 )
 async def keep(request: Request, name: _Name, wanted: models.PlanVersionKeeping) -> Response:
-    """Keep a version of the table for good, or no longer; the last three are kept anyway."""
+    """Keep a version of the table permanently, or no longer; the last three are always kept."""
     return await _changed(request, lambda plans: plans.keep(name, wanted.version, kept=wanted.kept))
 
 
@@ -272,13 +266,13 @@ async def keep(request: Request, name: _Name, wanted: models.PlanVersionKeeping)
     responses=job_problems(400, 404, 409, 413, 422, 500, 503, 507),
 )
 async def withdraw(request: Request, name: _Name, withdrawal: models.PlanWithdrawal) -> Response:
-    """Withdraw the result of a cell, which then counts as failed until it is tried again."""
+    """Withdraw the result of a cell, which then counts as failed until it is retried."""
     cell, reason = withdrawal.cell, withdrawal.reason
     return await _changed(request, lambda plans: plans.withdraw(name, cell, reason))
 
 
 async def _changed(request: Request, change: Callable[[PlanStore], PlanRecord]) -> Response:
-    """Change a plan, and send it as it is then."""
+    """Change a plan and return it."""
 
     def do(plans: PlanStore, _: Jobs) -> dict[str, Any]:
         return _told(plans, change(plans))
@@ -300,7 +294,7 @@ _TITLES: Final[Mapping[models.PlanAction, str]] = MappingProxyType(
 
 
 def _add_action(action: models.PlanAction, summary: str, description: str) -> None:
-    """Add the route by which something is done with a plan."""
+    """Add the route of an action on a plan."""
 
     async def change(request: Request, name: _Name) -> Response:
         if "content-type" in request.headers:
@@ -331,10 +325,10 @@ def _cells(plans: PlanStore, jobs: Jobs) -> PlanCells:
 
 
 def _stated(content: dict[str, Any]) -> Plan:
-    """Return the plan that a body states; its architectures are not looked at.
+    """Parse the plan in a body, without checking its architectures.
 
     Raises:
-        InvalidQuestionError: It is none; the error names the member.
+        InvalidQuestionError: The plan is malformed; the error names the member.
     """
     from nas_search.plans import plan_of  # noqa: PLC0415 - not before there are plans
 
@@ -345,10 +339,10 @@ def _stated(content: dict[str, Any]) -> Plan:
 
 
 def _opened(service: PlanService, plan: Plan, *, large: bool) -> OpenPlan:
-    """Return a plan ready to be fed.
+    """Check the selection and the table of a plan, and return it opened.
 
     Raises:
-        InvalidQuestionError: It selects what cannot be trained; the error names the member.
+        InvalidQuestionError: A selected network cannot be trained; the error names the member.
     """
     with _naming_the_member():
         opened = service.opened.of(plan, large=large)
@@ -366,7 +360,7 @@ def _naming_the_member() -> Iterator[None]:
 
 
 def _refuse_unprintable(place: str, value: Any, depth: int) -> None:
-    """Refuse what cannot be told again: deep values, and texts that are long or not printable.
+    """Refuse values that are nested too deeply, and strings that are too long or not printable.
 
     Raises:
         InvalidQuestionError: There is such a value.
@@ -384,11 +378,11 @@ def _refuse_unprintable(place: str, value: Any, depth: int) -> None:
 
 
 def _offered(plan: Plan, jobs: Jobs) -> Plan:
-    """Return a plan with the code of its trainer, if workers have that and the data set.
+    """Return a plan whose trainer has package, version and digest filled in.
 
     Raises:
         UnknownDatasetError: No worker has the data set.
-        UnknownTrainerError: No worker has the trainer, or workers have several.
+        UnknownTrainerError: No worker has the trainer, or workers have several of this name.
     """
     trainer = plan.trainer
     jobs.workers.refuse_unoffered(plan.data, None if trainer is None else trainer.code)
@@ -398,10 +392,10 @@ def _offered(plan: Plan, jobs: Jobs) -> Plan:
 
 
 def _refuse_too_large(opened: OpenPlan, jobs: Jobs) -> None:
-    """Refuse networks that no worker can train.
+    """Refuse a plan whose networks are too large for every worker.
 
     Raises:
-        InvalidQuestionError: The largest does not fit into the memory of any worker.
+        InvalidQuestionError: The largest network does not fit into the memory of any device.
     """
     parameters = opened.first_estimate.parameters
     memory = max(
@@ -411,16 +405,16 @@ def _refuse_too_large(opened: OpenPlan, jobs: Jobs) -> None:
     if parameters is not None and parameters * _BYTES_A_PARAMETER > memory:
         raise InvalidQuestionError(
             "space.arguments",
-            f"the largest network has {parameters:,} parameters, which no worker's memory holds "
-            "in training",
+            f"the largest network has {parameters:,} parameters, too many to train in the memory "
+            "of any worker",
         )
 
 
 def _refuse_taken(service: PlanService, plans: PlanStore, name: str) -> None:
-    """Refuse a name that a table has which is not of a plan.
+    """Refuse the name of an installed table that no plan has made.
 
     Raises:
-        PlanConflictError: It is taken.
+        PlanConflictError: The name is taken.
     """
     if not (service.folder / f"{name}.db").exists():
         return

@@ -1,4 +1,4 @@
-"""State of the server: installed benchmarks, health checks, metrics."""
+"""Routes of the server's state: installed benchmarks, health checks, metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmark_db.catalog import Catalog
 from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.installed_dataset import InstalledDataset
 from service.http.admission import Shares
-from service.http.openapi import READ_PROBLEMS, problems
+from service.http.openapi import READ_PROBLEMS, described_problems
 from service.http.problems import problem
 from service.http.questions import answer_now, cache_headers, catalog_of
 from service.http.response_cache import ResponseCache
@@ -47,7 +47,7 @@ _SECONDS_BETWEEN_NOTES: Final = 1.0
     responses=READ_PROBLEMS,
 )
 async def benchmarks(request: Request) -> Response:
-    """List the installed benchmarks: counts, budgets, fields with units, origin and digest."""
+    """List the installed benchmarks with counts, budgets, fields, units, origin and digest."""
     catalog = catalog_of(request)
     headers = cache_headers(request, *map(_file_digest, catalog.installed.values()))
     answer = benchmarks_answer(catalog)
@@ -70,7 +70,7 @@ async def benchmark(request: Request, name: _BenchmarkName) -> Response:
 
 
 def _file_digest(installed: InstalledDataset) -> str:
-    """Return what a description depends on: that of files with equal rows may differ."""
+    """Return the checksum of the database file: equal rows may have different descriptions."""
     return installed.database.checksum
 
 
@@ -80,31 +80,29 @@ def _with_fields(catalog: Catalog, info: Answer) -> Answer:
 
 
 class Liveness(BaseModel):
-    """The process answers."""
+    """Answer of `/livez`."""
 
     status: Literal["alive"]
 
 
 class DatabaseState(BaseModel):
-    """Whether one database can be asked."""
+    """Whether one database can be queried."""
 
     status: Literal["ready", "unusable"]
     content_digest: str | None = None
     reason: str | None = None
     verified_at: datetime | None = Field(
-        default=None, description="When all bytes of its file were last found to be right."
+        default=None, description="Time of the last successful check of all bytes of its file."
     )
-    verifying: bool = Field(
-        default=False, description="Whether they are being compared with its checksum now."
-    )
+    verifying: bool = Field(default=False, description="Whether such a check is running.")
     replacement: str | None = Field(
         default=None,
-        description="Why the file that is there now is not served, and the one before it still is.",
+        description="Why the new file is not served, and the previous one still is.",
     )
 
 
 class Readiness(BaseModel):
-    """Whether questions can be answered: `degraded` when some databases cannot be served."""
+    """Whether the server can answer queries; `degraded` if some databases cannot be served."""
 
     status: Literal["ready", "degraded"]
     benchmarks: dict[str, DatabaseState]
@@ -118,7 +116,7 @@ class Readiness(BaseModel):
     response_model=Liveness,
 )
 async def livez() -> Response:
-    """Tell that the process answers."""
+    """Report that the process answers."""
     return answer_now({"status": "alive"})
 
 
@@ -126,28 +124,27 @@ async def livez() -> Response:
     "/readyz",
     tags=_HEALTH,
     operation_id="readyz",
-    summary="Check which databases can be asked",
+    summary="Check which databases can be queried",
     response_model=Readiness,
-    responses=problems(503),
+    responses=described_problems({503: "The server should get no requests now."}, [503]),
 )
 async def readyz(request: Request) -> Response:
-    """Tell which databases can be asked, and why the others cannot.
+    """Report which databases can be queried, and why the others cannot.
 
-    200 as long as one can; `status` is `degraded` when another cannot, such as one whose file was
-    written to or has failed the check of its checksum, or when the file that replaced one that is
-    served cannot be served itself. 503 when none can, while the server has no place for a question,
-    and when it was told to stop and still answers what is under way to it.
+    200 if at least one can. `status` is `degraded` if another one cannot, for example because its
+    file was modified or failed its checksum, or if a replacement file cannot be served. 503 if
+    none can, while the server has no capacity for a query, and after it was told to shut down.
     """
     not_ready = partial(problem, request, 503, kind="not-ready", title="Not ready")
     if request.app.state.shutdown.begun:
         return not_ready(detail="the server is about to stop: send further requests elsewhere")
     places: Shares = request.app.state.requests
     if places.taken >= places.most:
-        told = "as many requests are in progress as may be: send further ones elsewhere"
+        told = "too many requests are in progress: send further ones elsewhere"
         return not_ready(detail=told)
     catalog: Catalog = request.app.state.catalog
     states = {name: _state(installed) for name, installed in catalog.installed.items()}
-    # Asked afterwards: what has just been found to be changed is among them.
+    # Read afterwards: it includes files that were just found to have changed.
     for name, reason in catalog.unusable.items():
         states[name] = {"status": "unusable", "reason": reason}
     for name, reason in catalog.refused_replacements.items():
@@ -185,7 +182,7 @@ def _state(installed: InstalledDataset) -> dict[str, Any]:
     responses={200: {"description": "All metrics.", "content": {"text/plain": {}}}},
 )
 async def metrics(request: Request) -> Response:
-    """Tell what was counted, in the text form of Prometheus: docs/metrics.md lists it."""
+    """Return the metrics in Prometheus's text format; docs/metrics.md lists them."""
     found: Metrics = request.app.state.metrics
     _note(request.app.state)
     text = await anyio.to_thread.run_sync(found.text)
@@ -193,7 +190,7 @@ async def metrics(request: Request) -> Response:
 
 
 async def note_regularly(state: Any) -> None:
-    """Hand on, until cancelled, what this worker counts, for other workers to tell."""
+    """Publish the counts of this server process for the other processes, until cancelled."""
     while True:
         await asyncio.sleep(_SECONDS_BETWEEN_NOTES)
         _note(state)

@@ -1,4 +1,4 @@
-"""Routes that every benchmark has: samples and neighbors of architectures."""
+"""Routes of every benchmark: random architectures and neighbors."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ __all__ = ["SpaceRoutes"]
 
 _MAX_INTEGER: Final = 2**63 - 1
 _FEW: Final = 50
-"""Architectures that are named in less time than a busy server takes to change threads."""
+"""Architectures whose answer takes less time than a thread switch on a busy server."""
 
 
 class SampleQuestion(BaseModel):
-    """How many architectures, and which sample of them."""
+    """Query for random architectures."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    n: Annotated[int, Field(ge=1, le=MAX_BATCH, description="How many, each once.")] = 1
+    n: Annotated[int, Field(ge=1, le=MAX_BATCH, description="Number of architectures.")] = 1
     seed: Annotated[
         int,
         Field(
             ge=0,
             le=_MAX_INTEGER,
-            description="The sample depends on it alone; a longer one starts with the shorter.",
+            description="Determines the sample; a longer sample starts with the shorter one.",
         ),
     ] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpaceRoutes:
-    """What is asked about the architectures of a benchmark, whatever was recorded of them.
+    """The routes of the architectures of a benchmark, independent of recorded results.
 
     Attributes:
         name: The benchmark.
-        architecture: Makes the model of the names of an architecture.
-        question: Asks about one architecture, in a body.
-        neighboring: Whether they have neighbors.
+        architecture: Makes the model of the spellings of an architecture.
+        question: Model of a query about one architecture, in the body.
+        neighboring: Whether architectures have neighbors.
     """
 
     name: str
@@ -68,7 +68,7 @@ class SpaceRoutes:
         name = self.name
 
         async def random(request: Request) -> Response:
-            """Return architectures drawn uniformly, without repeats, from those with runs."""
+            """Return architectures with runs, drawn uniformly and without replacement."""
             question = read_query(request, SampleQuestion)
             benchmark = installed(request, name)
             compute = partial(random_answer, benchmark, n=question.n, seed=question.seed)
@@ -106,6 +106,6 @@ class SpaceRoutes:
             response_model=None,
             responses=problems(400, 404, 413, 422, 500, 503),
             openapi_extra={ANSWER: found},
-            # Asked where it has no meaning, it says why, but the document does not offer it.
+            # Without neighbors, the route explains why; the document omits it.
             include_in_schema=self.neighboring,
         )(neighbors)

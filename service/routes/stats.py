@@ -1,4 +1,4 @@
-"""Routes that every benchmark has: statistics of runs, statistics of many architectures, curves."""
+"""Routes of every benchmark: statistics of runs and of many architectures, learning curves."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ _OPTIONS: Final = ("reduction", "include_intermediates", "limit", "cursor", "sor
 
 @dataclass(frozen=True, kw_only=True)
 class StatsRoutes:
-    """What a benchmark's routes ask and answer.
+    """The routes of the runs of a benchmark.
 
     Attributes:
         name: The benchmark.
-        stats_question: Asks for statistics, in the query string.
-        curves_question: Asks for curves, in the query string.
-        batch_question: Asks for the statistics of `archs`, in a body.
+        stats_question: Model of a query for statistics, in the query string.
+        curves_question: Model of a query for curves, in the query string.
+        batch_question: Model of a query for the statistics of `archs`, in the body.
         stats: Makes the model of a page of statistics.
-        curves: Makes that of a page of curves; None where there are none.
-        batch: Makes that of the statistics of many.
+        curves: Makes the model of a page of curves; None if the benchmark has no curves.
+        batch: Makes the model of the answer to a batch.
     """
 
     name: str
@@ -75,19 +75,19 @@ class StatsRoutes:
         name = self.name
 
         async def computed_stats(request: Request) -> Response:
-            """Return what the matching runs recorded at their end, each or reduced."""
+            """Return the final statistics of the matching runs, one by one or reduced."""
             return await self._page(request, self.stats_question, computed_stats_answer)
 
         async def intermediate_stats(request: Request) -> Response:
-            """Return the matching runs as they went on, in columns: one list a statistic."""
+            """Return the learning curves of the matching runs, as one list per statistic."""
             return await self._page(request, self.curves_question, intermediate_stats_answer)
 
         async def computed_stats_query(request: Request, question: Any) -> Response:
-            """Answer one question for up to 10,000 architectures, aligned with them.
+            """Return the final statistics of up to 10,000 architectures, in the given order.
 
             An architecture without matching runs gives an empty list, a malformed one an error
-            entry. Who accepts `application/vnd.nas-bench.columns` gets runs without curves in
-            columns instead: a line of JSON, and behind it their values.
+            entry. With `Accept: application/vnd.nas-bench.columns`, the answer has the runs,
+            without curves, as columns: a line of JSON, followed by the values.
             """
             benchmark = installed(request, name)
             filters, options = filters_and_options(question, _OPTIONS)
@@ -133,7 +133,7 @@ class StatsRoutes:
     async def _page(
         self, request: Request, asked: LateModel, answer: Callable[..., Answer]
     ) -> Response:
-        """Answer with a page: of one architecture at once, of many rows from a thread."""
+        """Send a page: computed at once for one architecture, in a thread for many rows."""
         question = read_query(request, asked.model)
         benchmark = installed(request, self.name)
         filters, options = filters_and_options(question, _OPTIONS)
@@ -148,13 +148,13 @@ def _columns(
     filters: Mapping[str, Any],
     options: Mapping[str, Any],
 ) -> bytes:
-    """Return the runs of many architectures in columns, as they are sent."""
+    """Return the body that contains the runs of many architectures as columns."""
     answer = run_columns_answer(benchmark, archs, filters, **options)
     data: bytes = answer.pop("data")
     return orjson.dumps(answer) + b"\n" + data
 
 
 def _in_json(item: Item) -> orjson.Fragment:
-    """Return an item as it is sent."""
-    # A copy, because what orjson returns keeps the two kilobytes it was written into.
+    """Return an item as JSON."""
+    # Copied, because the bytes that orjson returns keep a buffer of two kilobytes alive.
     return orjson.Fragment(bytes(memoryview(orjson.dumps(item))))

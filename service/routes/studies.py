@@ -1,4 +1,4 @@
-"""The routes of recorded searches, which are read from a folder while they grow."""
+"""Routes of recorded searches, read from a folder that searches may still be writing to."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ router = APIRouter(prefix="/v1/studies", tags=["studies"])
 
 _MEANINGS: Final = {
     404: "There is no such study.",
-    422: "The question is malformed.",
-    500: "The server failed; the request id leads to its log.",
+    422: "The request is malformed.",
+    500: "The server failed; its log has the request id.",
 }
 _ANEW: Final = "no-cache"
-"""A study grows: whoever has it asks whether it is still the same."""
+"""A study may grow, so clients must revalidate it."""
 
 
 class _StudyQuestion(QuestionModel):
     over: Annotated[
         Literal["seconds", "evaluations"],
         Field(
-            description="What strategies are compared over: simulated seconds, which searches on "
-            "benchmarks have, or evaluations."
+            description="Compare strategies over simulated seconds, which searches on benchmarks "
+            "record, or over evaluations."
         ),
     ] = "seconds"
 
@@ -57,7 +57,7 @@ class _StudyQuestion(QuestionModel):
     responses=described_problems(_MEANINGS, [500]),
 )
 async def studies(request: Request) -> Response:
-    """List the studies: recorded searches, by the folder that they lie in."""
+    """List the studies of recorded searches, one per folder."""
 
     def listed() -> list[dict[str, Any]]:
         folder = _folder(request)
@@ -84,9 +84,9 @@ async def study(
     request: Request,
     name: Annotated[str, Path(description="Name of the study.", max_length=200)],
 ) -> Response:
-    """Return a study as its files have it now: searches, regret bands, tests and fronts.
+    """Return the current state of a study: searches, regret bands, tests and Pareto fronts.
 
-    Files that are damaged or hold something else are listed under `skipped`.
+    Files that are damaged or of another kind are listed under `skipped`.
     """
     over = read_query(request, _StudyQuestion).over
     known = await _in_thread(request, lambda: _fingerprint(_folder(request), name))
@@ -207,7 +207,7 @@ def _of(run: RecordedRun) -> dict[str, Any]:
 
 
 def _oracle(catalog: Catalog, run: RecordedRun) -> float | None:
-    """Return the best mean over the runs of an architecture; None where it cannot be known."""
+    """Return the best mean of any architecture over its runs; None if it is unknown."""
     part = {"dataset": run.dataset, "num_epochs": run.num_epochs}
     try:
         (best,) = top(catalog, run.benchmark, part, metric=run.metric, n=1, bounds={})

@@ -1,11 +1,11 @@
-"""Routes for workers that reach the jobs over HTTP: claim, renew, hand over, end.
+"""Routes for workers without access to the job database: claim, renew, upload, end.
 
-The same store is behind them as behind workers with the database: the token of a lease decides,
-and what comes under an old one is refused. A worker belongs to the key that registered it, a lease
-to the key that claimed it: to any other key they are not there. A worker is believed nothing that
-can be checked: a result has the shape of its kind, a file the digest that was stated.
+They use the same store as workers with the database. A message with the token of an expired lease
+is rejected. A worker belongs to the key that registered it, a lease to the key that claimed it;
+other keys cannot see them. Everything that can be checked is checked: the members of a result, the
+digest of a file.
 
-The OpenAPI document leaves them out: they are spoken between a server and workers of one version.
+The OpenAPI document omits these routes, because server and workers always have the same version.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ _OCTETS: Final = "application/octet-stream"
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}
 
 _JobId: TypeAlias = Annotated[
-    str, Path(pattern="^[0-9a-f]{32}$", description="Id of the job, as it was claimed.")
+    str, Path(pattern="^[0-9a-f]{32}$", description="Id of the claimed job.")
 ]
 _AskedJob: TypeAlias = Annotated[
-    str, Query(pattern="^[0-9a-f]{32}$", description="Id of the job, as it was claimed.")
+    str, Query(pattern="^[0-9a-f]{32}$", description="Id of the claimed job.")
 ]
 _Token: TypeAlias = Annotated[
     str, Query(pattern=TOKEN_PATTERN, description="Token of the lease of the job.")
@@ -93,14 +93,14 @@ _file: Final = partial(DigestedFile, media_type=_OCTETS)
     responses=job_problems(400, 403, 413, 422, 500, 503, 507),
 )
 async def heartbeat(request: Request, worker: Heartbeat) -> Response:
-    """Register a worker, or note that it is alive, and return what it has to know."""
+    """Register a worker or record its heartbeat, and return the settings it needs."""
     service = job_service_of(request)
     keys: KeyRing = request.app.state.keys
     holder = _holder(request)
 
     def note(jobs: Jobs) -> None:
         jobs.workers.heartbeat(worker.state(), holder=holder, is_key=keys.has)
-        # Where no worker has the database, nobody else frees the jobs of those that died.
+        # If no worker has the database, nothing else releases the jobs of dead workers.
         jobs.upkeep.recover()
         jobs.upkeep.evict()
 
@@ -120,7 +120,7 @@ async def heartbeat(request: Request, worker: Heartbeat) -> Response:
     **_NOTHING,
 )
 async def leave(request: Request, worker: Leave) -> Response:
-    """Note that a worker has stopped; leases that it did not hand back expire."""
+    """Record that a worker has stopped; leases that it did not release expire."""
     holder = _holder(request)
     await job_service_of(request).change(
         lambda jobs: jobs.workers.deregister(worker.id, holder=holder)
@@ -133,14 +133,14 @@ async def leave(request: Request, worker: Leave) -> Response:
     operation_id="worker_claim",
     response_model=ClaimedLease,
     responses={
-        204: {"description": "No job is there that this worker can do."},
+        204: {"description": "There is no job for this worker."},
         **job_problems(400, 403, 413, 422, 500, 503, 507),
     },
 )
 async def claim(request: Request, asked: Claim) -> Response:
-    """Lease the first job that a worker can do; with `wait`, as soon as there is one.
+    """Lease the first job that a worker can execute; with `wait`, wait for one.
 
-    A repeated request whose first answer was lost is answered by the same lease.
+    A request repeated after its answer was lost gets the same lease.
     """
     watch: ClaimWatch = request.app.state.claim_watch
 
@@ -157,7 +157,7 @@ async def claim(request: Request, asked: Claim) -> Response:
     responses=job_problems(400, 409, 413, 422, 500, 503, 507),
 )
 async def renew(request: Request, job_id: _JobId, renewal: Renewal) -> Response:
-    """Renew a lease, note how far the attempt is, and return whether to stop it."""
+    """Renew a lease, record the progress of the attempt, and return whether to stop it."""
     progress, holder = renewal.record(), _holder(request)
 
     def change(jobs: Jobs) -> bool:
@@ -174,7 +174,7 @@ async def renew(request: Request, job_id: _JobId, renewal: Renewal) -> Response:
     **_NOTHING,
 )
 async def finish(request: Request, job_id: _JobId, finished: Finish) -> Response:
-    """Give a job its result; its files were handed over before. Repeated, it changes nothing."""
+    """Store the result of a job, whose files were uploaded before; idempotent."""
     service = job_service_of(request)
     made, holder = finished.made(), _holder(request)
 
@@ -184,7 +184,7 @@ async def finish(request: Request, job_id: _JobId, finished: Finish) -> Response
         return jobs, lease
 
     jobs, lease = await service.ask(find)
-    # By no thread that has the database: where the files are in a bucket, it takes its time.
+    # Not in a database thread, because a bucket may be slow.
     if made:
         await to_thread.run_sync(_refuse_missing, jobs, made, limiter=service.artifact_limiter)
 
@@ -203,9 +203,9 @@ async def finish(request: Request, job_id: _JobId, finished: Finish) -> Response
     **_NOTHING,
 )
 async def end(request: Request, job_id: _JobId, ending: Ending) -> Response:
-    """End an attempt without a result: it failed, crashed, is handed back or was cancelled."""
+    """End an attempt without a result: it failed, crashed, was released or was cancelled."""
     if ending.failure is None and ending.outcome in {"failed", "crashed"}:
-        raise RefusedResultError("failure", "an attempt that went wrong says why")
+        raise RefusedResultError("failure", "a failed or crashed attempt must state it")
     holder = _holder(request)
 
     def change(jobs: Jobs) -> None:
@@ -219,7 +219,7 @@ async def end(request: Request, job_id: _JobId, ending: Ending) -> Response:
             case "lost":
                 jobs.leases.lose(lease)
             case "cancelled" if not lease.job.cancel_requested:
-                raise RefusedResultError("outcome", "nobody asked to cancel the job")
+                raise RefusedResultError("outcome", "the job was not cancelled")
             case "cancelled":
                 jobs.leases.cancel(lease)
             case _:
@@ -239,7 +239,7 @@ async def end(request: Request, job_id: _JobId, ending: Ending) -> Response:
     **_NOTHING,
 )
 async def artifact(request: Request, job_id: _AskedJob, token: _Token, sha256: _Digest) -> Response:
-    """Keep a file that an attempt made, which its result will list."""
+    """Store a file of an attempt, which its result will list."""
     holder = _holder(request)
 
     def begin(jobs: Jobs) -> IncomingArtifact:
@@ -261,10 +261,10 @@ async def artifact(request: Request, job_id: _AskedJob, token: _Token, sha256: _
     **_NOTHING,
 )
 async def save(request: Request, job_id: _AskedJob, token: _Token, sha256: _Digest) -> Response:
-    """Keep the checkpoint of a training, from which the next attempt goes on, wherever it runs.
+    """Store the checkpoint of a training, from which the next attempt on any worker continues.
 
-    The body is a tar file without compression: `step-N/state.json` and
-    `step-N/weights.safetensors`. It is 507 where all trainings together keep as much as they may.
+    The body is an uncompressed tar file: `step-N/state.json` and `step-N/weights.safetensors`. It
+    gets a 507 if the checkpoints of all trainings would exceed their limit.
     """
     service, holder = job_service_of(request), _holder(request)
     stated = int(request.headers.get("Content-Length") or 0)
@@ -276,7 +276,7 @@ async def save(request: Request, job_id: _AskedJob, token: _Token, sha256: _Dige
 
     def begin(jobs: Jobs) -> IncomingFile:
         jobs.saved.refuse_larger(stated)
-        # Among artifacts on their way, which the clean-up removes where a server was killed.
+        # In the folder of incoming artifacts, which is cleaned up if a server was killed.
         path = jobs.artifact_folder.fresh()
         return IncomingFile(path, lambda _: path)
 
@@ -297,7 +297,7 @@ async def save(request: Request, job_id: _AskedJob, token: _Token, sha256: _Dige
     },
 )
 async def saved(request: Request, job_id: _AskedJob, token: _Token) -> Response:
-    """Send the newest checkpoint of a training as it was kept; 404 where there is none."""
+    """Return the newest stored checkpoint of a training; 404 if there is none."""
     service, holder = job_service_of(request), _holder(request)
 
     def find(jobs: Jobs) -> tuple[Jobs, FilePath]:
@@ -328,7 +328,7 @@ async def saved(request: Request, job_id: _AskedJob, token: _Token) -> Response:
     response_class=Response,
     responses={
         200: {"description": "The file.", "content": {_OCTETS: {}}},
-        206: {"description": "The part of it that `Range` asks for."},
+        206: {"description": "The requested range of the file."},
         **job_problems(404, 416, 422, 500, 503),
     },
 )
@@ -338,7 +338,7 @@ async def checkpoint(
         str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256 of the uploaded weights.")
     ],
 ) -> Response:
-    """Send uploaded weights that a job names."""
+    """Return an uploaded checkpoint that a job names."""
     service = job_service_of(request)
 
     def find(jobs: Jobs) -> tuple[CheckpointStore, int]:
@@ -352,7 +352,7 @@ async def checkpoint(
 
 
 def _holder(request: Request) -> str:
-    """Return the name of the key that a request shows; empty where the server asks for none."""
+    """Return the name of the key of a request; empty if the server needs no key."""
     return request.scope.get("key_name") or ""
 
 
@@ -360,7 +360,7 @@ def _refuse_missing(jobs: Jobs, made: tuple[Artifact, ...]) -> None:
     for one in made:
         if not jobs.artifacts.holds(one.sha256, one.size):
             raise RefusedResultError(
-                "artifacts", f"{one.name} was not handed over with this digest and size"
+                "artifacts", f"{one.name} was not uploaded with this digest and size"
             )
 
 
@@ -372,11 +372,11 @@ async def _upload(
     begin: Callable[[Jobs], Incoming],
     keep: Callable[[Incoming], object],
 ) -> Response:
-    """Write a body into a file, compare its digest, and keep it.
+    """Write a body to a file, check its digest, and store it.
 
     Raises:
-        RefusedResultError: It has another digest.
-        DiskFullError: The disk has no room for it.
+        RefusedResultError: The body has another digest.
+        DiskFullError: The disk is full.
     """
     refuse_other_media(request, _OCTETS)
     service = job_service_of(request)
@@ -389,7 +389,7 @@ async def _upload(
                 raise RefusedResultError("sha256", "the body has another digest")
             await to_thread.run_sync(keep, incoming, limiter=limiter)
     except ClientDisconnect:
-        return problem(request, 400, kind="incomplete-body", detail="the body broke off")
+        return problem(request, 400, kind="incomplete-body", detail="the body is incomplete")
     except OSError as error:
         with suppress(ClientDisconnect):
             await swallow(pieces)

@@ -1,6 +1,6 @@
-"""The route of the zoo: searched models as they were published.
+"""The route of the zoo: searched models with their published accuracies.
 
-What was measured here are results of jobs, and which worker has weights is said of workers.
+Accuracies measured here are results of jobs; the list of workers says who has which weights.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ router = APIRouter(tags=["jobs"])
     responses=problems(500, 503),
 )
 async def zoo(request: Request) -> Response:
-    """Return the searched models that jobs may ask for, with their published accuracies."""
-    from model_hub.errors import RecordError  # noqa: PLC0415 - not before somebody asks
+    """Return the searched models that jobs may name, with their published accuracies."""
+    from model_hub.errors import RecordError  # noqa: PLC0415 - only on demand
 
     try:
         items = await anyio.to_thread.run_sync(_models)
@@ -48,7 +48,7 @@ async def zoo(request: Request) -> Response:
 
 
 def _models() -> list[dict[str, Any]]:
-    from model_hub import zoo  # noqa: PLC0415 - not before somebody asks
+    from model_hub import zoo  # noqa: PLC0415 - only on demand
 
     counts = zoo.counts()
     return [

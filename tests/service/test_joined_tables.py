@@ -138,7 +138,7 @@ def test_the_document_has_their_bounds(url: str) -> None:
     named = {p["name"]: p for p in paths["/v1/nasbench201/top"]["get"]["parameters"]}
     assert "my-scores.score" in named["metric"]["schema"]["enum"]
     assert named["min_my-scores.score"]["description"] == (
-        "Least my-scores.score, in score; included."
+        "Minimum of my-scores.score, in score, inclusive."
     )
     others = {p["name"] for p in paths["/v1/natssss/top"]["get"]["parameters"]}
     assert "min_my-scores.score" not in others

@@ -138,8 +138,8 @@ class JobSettings(SettingsWithSecretFiles):
         float,
         Field(
             ge=0,
-            description="Seconds between two checkpoints of a training that a worker sends to its "
-            "server or to the bucket of the artifacts.",
+            description="Minimum seconds between two checkpoints of a training that a worker sends "
+            "to its server or to the bucket of the artifacts.",
         ),
     ] = 10.0
     artifact_days: Annotated[

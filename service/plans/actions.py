@@ -1,4 +1,4 @@
-"""Actions on a plan and their descriptions, for routes and commands."""
+"""What may be done with a plan, in a sentence each: for its routes and its commands."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["PLAN_ACTIONS"]
 
 PLAN_ACTIONS: Final[Mapping[PlanAction, str]] = MappingProxyType(
     {
-        "start": "Start a plan that is ready: submit its cells to workers.",
-        "pause": "Pause a plan: queued cells are taken back, running cells finish.",
-        "resume": "Resume a paused plan and reset its failure count.",
-        "stop": "End a plan permanently; its results stay.",
-        "retry": "Retry the failed cells of a plan.",
-        "seal": "Seal a plan: the next version of its table is the last one.",
-        "version": "Publish a version of the table now instead of within a quarter of an hour.",
+        "start": "Start a plan that is ready: its cells are fed to workers.",
+        "pause": "Take the cells back that wait; those that run end.",
+        "resume": "Go on with a paused plan, and count failures anew.",
+        "stop": "End a plan for good; what is there stays.",
+        "retry": "Try the cells again that failed.",
+        "seal": "Say that nothing more comes: the next version of the table is the last.",
+        "version": "Ask for a version of the table now, instead of within a quarter of an hour.",
     }
 )

@@ -131,7 +131,7 @@ class OracleRoutes:
         return self._question("Distribution", metric=metric, points=(points, 100), bounded=True)
 
     def _correlation(self) -> type[BaseModel]:
-        top_k = Field(ge=1, le=MAX_TOP, description="Compare so many best architectures by each.")
+        top_k = Field(ge=1, le=MAX_TOP, description="Number of best architectures compared.")
         resamples = Field(
             ge=0,
             le=MAX_RESAMPLES,

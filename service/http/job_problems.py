@@ -1,4 +1,4 @@
-"""Responses of the routes of jobs and plans: uncached JSON, and problems for errors."""
+"""Answers of the routes of jobs and plans: responses that nobody keeps, and errors as problems."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from service.plans.errors import PlanConflictError, UnknownPlanError
 __all__ = ["install_job_problem_handlers", "job_problems", "job_response"]
 
 _RETRY_AFTER: Final = "5"
-"""Seconds; about the time a database takes to restart."""
+"""Seconds in which a database is started anew, about."""
 
 _MEANINGS: Final = {
     400: "The body is not valid UTF-8, or incomplete.",
@@ -56,12 +56,12 @@ _MEANINGS: Final = {
 
 
 def job_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route of jobs or plans for these problem statuses."""
+    """Return the `responses` of a route of jobs that may answer with these problems."""
     return described_problems(_MEANINGS, statuses)
 
 
 def install_job_problem_handlers(app: FastAPI) -> None:
-    """Register handlers that turn every error of jobs and plans into a problem."""
+    """Make every error of jobs a problem."""
     handlers: dict[type[Exception], ErrorHandler] = {
         ArtifactsUnavailableError: _unavailable,
         CheckpointInUseError: told_as(409, "checkpoint-in-use", "Checkpoint in use"),
@@ -92,7 +92,7 @@ def _unknown(thing: str) -> ErrorHandler:
 
 
 def _not_offered(member: str, thing: str) -> ErrorHandler:
-    """Return the handler of requests that name something no worker has."""
+    """Return the answer to what names something that no worker has."""
 
     async def unknown(
         request: Request, error: UnknownDatasetError | UnknownTrainerError
@@ -162,7 +162,7 @@ async def _unavailable(
         503,
         kind="artifacts-unavailable" if artifacts else "jobs-unavailable",
         title="Artifacts unavailable" if artifacts else "Jobs unavailable",
-        detail=f"{told}; the request may be repeated",
+        detail=f"{told}; what was asked may be asked again",
         headers={"Retry-After": _RETRY_AFTER},
     )
 
@@ -174,7 +174,7 @@ async def _unusable(request: Request, error: UnusableStoreError) -> Response:
         503,
         kind="jobs-unusable",
         title="Jobs cannot be used",
-        detail="the job database has another version or is not a job database; the log of the "
+        detail="the database of the jobs is of another version or not one of jobs; the log of the "
         "server says more",
         headers={"Retry-After": _RETRY_AFTER},
     )
@@ -187,11 +187,11 @@ def _log(request: Request) -> Any:
 def job_response(
     answer: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return an answer as a JSON response that must not be cached, as it may change at any time.
+    """Return the response that an answer is, in JSON; it changes at any moment and is not kept.
 
     Raises:
-        StoreUnavailableError: The answer is not valid JSON. Only valid JSON is ever stored, so the
-            job database is damaged.
+        StoreUnavailableError: It is not JSON. Whatever was submitted is, so that the database of
+            the jobs is damaged.
     """
     try:
         content = orjson.dumps(answer)

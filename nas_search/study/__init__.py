@@ -1,4 +1,4 @@
-"""Studies, and comparison of the runs that they make.
+"""Studies, and comparison of their recorded runs.
 
 study = Study("runs/evolution-0.study", problem, RegularizedEvolution(seed=0))
 study.run(Budget(trials=100))

@@ -1,4 +1,4 @@
-"""The regret of random search on a table, computed exactly: a line to compare strategies with.
+"""The exact regret of random search on a table, as a baseline for other strategies.
 
 bands = regret_bands([study.to_run(oracle=problem.optimum(), clock="trials") for study in studies])
 plot_regret([*bands, random_band(problem, bands[0].times)], "regret.svg")
@@ -19,11 +19,11 @@ from nas_search.study.regret import RegretBand
 __all__ = ["EXACT", "random_band"]
 
 EXACT: Final = 0
-"""As the number of runs of a band: none were run, it is computed."""
+"""The number of runs of a band that is computed, not measured."""
 
 _QUARTILES: Final = (0.25, 0.5, 0.75)
 _ROUNDING: Final = 1e-9
-"""Of logarithms of binomials: a chance that is just the quartile counts as one."""
+"""Tolerance for logarithms of binomials, so that a chance equal to the quartile counts."""
 
 
 def random_band(
@@ -35,21 +35,21 @@ def random_band(
 ) -> RegretBand:
     """Return the quartiles of the regret of random draws without repeats, by the first objective.
 
-    Of N architectures, all of n draws are among some m with probability C(m, n) / C(N, n). So the
-    quartile q of the regret is that of the best architecture that the best draw reaches, or passes,
-    with probability q. Draws are from what is recorded and within the bounds.
+    Of N architectures, n draws all fall among a given set of m with probability
+    C(m, n) / C(N, n). So quartile q of the regret is the smallest regret that the best draw
+    reaches with probability q. Draws are from the recorded architectures within the bounds.
 
     Args:
-        problem: What is drawn from.
-        trials: Numbers of draws, ascending, such as the times of bands over trials; of a fraction,
-            the draws that are complete. Below 1 there is no regret, beyond N it stays.
+        problem: A problem with a table.
+        trials: Numbers of draws, ascending, such as the times of bands over trials. Fractions are
+            rounded down. Below 1 the regret is None; beyond N it is constant.
         oracle: As for `regret_bands`; None: the best value of the table.
-        name: Of the band.
+        name: The name of the band.
 
     Raises:
-        ProblemError: Nothing is recorded within the bounds, numbers of draws are not finite or not
-            ascending, or the problem has no table.
-        BenchError: The question was not answered.
+        ProblemError: No recorded architecture is within the bounds, the numbers of draws are not
+            finite or not ascending, or the problem has no table.
+        BenchError: The benchmark did not answer.
     """
     goal = problem.goals.objectives[0]
     rows = table_of(problem)
@@ -59,7 +59,7 @@ def random_band(
         raise ProblemError("numbers of draws are ascending and finite")
     ascending = sorted(goal.score(row[goal.metric]) for row in rows.values())
     if not ascending:
-        raise ProblemError("nothing that is recorded is within the bounds")
+        raise ProblemError("no recorded architecture is within the bounds")
     columns = [
         [_regret(ascending, int(number), q, goal.score(best)) for q in _QUARTILES]
         for number in wanted
@@ -80,14 +80,14 @@ def random_band(
 def _regret(
     ascending: Sequence[float], num_draws: int, probability: float, best: float
 ) -> float | None:
-    """Return the smallest regret that so many draws reach with a probability."""
+    """Return the smallest regret that `num_draws` draws reach with the given probability."""
     if num_draws < 1:
         return None
     size = len(ascending)
     draws = min(num_draws, size)
     most = math.log1p(-probability) + _ROUNDING
-    # The largest m such that all draws are among the worst m with at most 1 - probability: the best
-    # draw then has place m, from 0, or a better one.
+    # The largest m for which all draws are among the worst m with at most 1 - probability. The best
+    # draw then has rank m (from 0, ascending) or better.
     place = bisect_right(range(size), most, key=lambda below: _log_chance(below, size, draws)) - 1
     return best - ascending[place]
 

@@ -1,4 +1,4 @@
-"""Budgets: when a run of a search ends."""
+"""Budgets: the limits that end a run of a study."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["Budget"]
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a study may use; the first limit that is reached ends a run.
+    """The limits of a run; the first one reached ends it.
 
     Args:
-        trials: Trials of the study, those of earlier runs among them.
-        seconds: Of this run, by the clock on the wall.
-        cost: In seconds. On a table those of the simulated clock, which several machines share and
-            no trial passes; else those of all evaluations of the study together, the last of which
-            may.
-        until: A value by metric: the run ends with a trial, within the bounds, that is as good in
-            all of them.
+        trials: Number of trials of the study, including those of earlier runs.
+        seconds: Wall-clock seconds of this run.
+        cost: Seconds of evaluation. On a table, the simulated clock, which several machines share
+            and no trial exceeds; otherwise the total over all evaluations of the study, which the
+            last one may exceed.
+        until: Target values by metric. The run ends once the best trial is within the bounds and
+            at least as good in all of them.
 
     Raises:
-        ProblemError: A limit is no number above 0, or there is none.
+        ProblemError: No limit is given, or one is not a number above 0.
     """
 
     trials: int | None = None
@@ -49,7 +49,7 @@ class Budget:
 
     @property
     def limits(self) -> dict[str, Any]:
-        """The limits that there are, by name."""
+        """The given limits, by name."""
         limits: dict[str, Any] = {
             "trials": self.trials,
             "seconds": self.seconds,

@@ -1,4 +1,4 @@
-"""What the trials of a study cost, each after those before it, and when they end."""
+"""The cost of trials, given those before them, and the simulated times at which they end."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Charges"]
 
 
 class Charges:
-    """Keeps account of seconds: a repeat may be free, a longer evaluation go on from a shorter one.
+    """Adds up the cost of trials; repeats may be free, and evaluations may continue shorter ones.
 
     Args:
-        problem: Says whether repeats are free, and whether evaluations go on.
+        problem: States whether repeats are free and whether evaluations continue shorter ones.
 
     Attributes:
-        total: What all trials cost together, in seconds.
+        total: The cost of all trials together, in seconds.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -30,15 +30,15 @@ class Charges:
 
     @property
     def now(self) -> float:
-        """When the last result was told, in simulated seconds."""
+        """Simulated time of the last result, in seconds."""
         return self._clock.now
 
     def begin(self, trial: Trial) -> None:
-        """Begin a trial now."""
+        """Begin a trial at the current simulated time."""
         self._clock.ask(trial.number)
 
     def of(self, trial: Trial, outcome: Outcome) -> float:
-        """Return what a trial costs after those before it, in seconds."""
+        """Return the cost of a trial, given those before it, in seconds."""
         if self._free_repeats and trial.fidelity in self._paid.get(trial.arch, ()):
             return 0.0
         if not self._continues:
@@ -46,18 +46,18 @@ class Charges:
         return max(0.0, outcome.cost - self._paid_for_less(trial))
 
     def end(self, trial: Trial, outcome: Outcome) -> float:
-        """Return when a trial under way would end, in simulated seconds."""
+        """Return the simulated time at which a running trial would end, in seconds."""
         return self._clock.end(trial.number, self.of(trial, outcome))
 
     def take(self, trial: Trial) -> None:
-        """Take note of what a trial that was told has cost."""
+        """Account for the cost of a finished trial."""
         self.total += trial.cost
         self._clock.tell(trial.number, trial.cost)
         before = self._paid_for_less(trial) if self._continues else 0.0
         self._paid[trial.arch][trial.fidelity] = trial.cost + before
 
     def _paid_for_less(self, trial: Trial) -> float:
-        """Return what the longest shorter evaluation of the architecture cost as a whole."""
+        """Return the full cost of the longest shorter evaluation of the same architecture."""
         paid = self._paid.get(trial.arch, {})
         reach = inf if trial.fidelity is None else trial.fidelity
         return max(

@@ -1,8 +1,8 @@
-"""The simulated clock of several machines, as a table's recorded times drive it.
+"""The simulated clock of several machines, driven by the recorded times of a table.
 
-A trial begins when it is proposed, which is when a machine is free, and ends when what it cost has
-passed. The clock stands where the last result was told. So it follows from the order of proposals
-and results and from costs, which a study file has.
+A trial begins when it is proposed, which is when a machine is free, and ends after the seconds of
+its cost. The clock shows the time of the last result. It therefore follows from the costs and from
+the order of proposals and results, all of which a study file contains.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ __all__ = ["Clock", "times_told"]
 
 
 class Clock:
-    """Tells when trials begin and end, in simulated seconds.
+    """Computes when trials begin and end, in simulated seconds.
 
     Attributes:
-        now: When the last result was told.
+        now: The time of the last result.
     """
 
     def __init__(self) -> None:
@@ -26,22 +26,22 @@ class Clock:
         self._begun: dict[int, float] = {}
 
     def ask(self, number: int) -> None:
-        """Begin a trial now."""
+        """Begin a trial at `now`."""
         self._begun[number] = self.now
 
     def end(self, number: int, cost: float) -> float:
-        """Return when the result of a trial can be told: not before those told already."""
+        """Return the time of the result of a trial, never before that of an earlier result."""
         return max(self.now, self._begun[number] + cost)
 
     def tell(self, number: int, cost: float) -> float:
-        """End a trial and return when that is."""
+        """End a trial and return the time of its end."""
         self.now = self.end(number, cost)
         del self._begun[number]
         return self.now
 
 
 def times_told(trials: Iterable[Trial]) -> dict[int, float]:
-    """Return when the result of each trial was told, by number, in the order of results."""
+    """Return the simulated time of each result, by trial number, in the order of results."""
     clock, times = Clock(), dict[int, float]()
     for _, trial, is_told in in_order(one for one in trials if one.told_order is not None):
         if is_told:

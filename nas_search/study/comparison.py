@@ -1,6 +1,6 @@
-"""Searches of a study compared: bands over time or evaluations, last values, and a test.
+"""Comparison of the searches in a folder: bands over time or evaluations, final values, and tests.
 
-Only what measures the same is compared: searches of one benchmark, part, metric and charge.
+Only searches of the same benchmark, data set, metric and rules of cost are compared.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Over: TypeAlias = Literal["seconds", "evaluations"]
 
 _STEPS: Final = 256
 _MOST_STRATEGIES: Final = 20
-"""Strategies that are tested against each other."""
+"""The most strategies that are tested pairwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinalValues:
-    """What the searches of a strategy had at the end that all have in common, ascending."""
+    """The values of a strategy's searches at the common end of all searches, ascending."""
 
     strategy: str
     values: list[float]
@@ -40,8 +40,8 @@ class PairTest:
     Attributes:
         first: One strategy.
         second: The other.
-        superiority: How probable it is that a value of the first is larger, ties counting half.
-        p_two_sided: How probable such a difference is if there is none.
+        superiority: Probability that a value of the first is larger, ties counting half.
+        p_two_sided: The two-sided p-value.
     """
 
     first: str
@@ -52,16 +52,17 @@ class PairTest:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Searches that measure the same, compared.
+    """The comparison of searches that measure the same quantity.
 
     Attributes:
-        of: One of them, for what they have in common.
-        oracle: The best value there is; None: not known, and values are those found themselves.
-        searches: Names of their files.
-        end: Where the comparison ends: what the shortest of them has reached.
-        bands: Median and quartiles of each strategy; none where they have no time in common.
-        final: What each had at the end.
-        tests: Of each pair of strategies.
+        of: One of the runs, for the fields that all share.
+        oracle: The best possible value. If it is None, bands and final values are the values
+            found, not regrets.
+        searches: The names of their files.
+        end: The end of the shortest search, where the comparison ends.
+        bands: Median and quartiles of each strategy; empty if the searches share no time.
+        final: The values of each strategy at `end`.
+        tests: One for each pair of strategies.
     """
 
     of: RecordedRun
@@ -79,12 +80,12 @@ def compared(
     over: Over,
     oracle_of: Callable[[RecordedRun], float | None],
 ) -> list[Comparison]:
-    """Return the searches compared, those together that measure the same.
+    """Return one comparison for each group of searches that measure the same quantity.
 
     Args:
         searches: The searches.
         over: Simulated seconds, which only searches on benchmarks have, or evaluations.
-        oracle_of: The best value that there is for a search, where it does not say itself.
+        oracle_of: Returns the best possible value for a run that was recorded without one.
     """
     groups: dict[tuple[object, ...], list[ReadSearch]] = {}
     for search in searches:
@@ -115,7 +116,7 @@ def _comparison(
     except IncomparableRunsError:
         pass
     if oracle is None:
-        # The regret against 0, turned into the value itself.
+        # These are regrets against 0; with the sign changed they are the values themselves.
         bands = [_turned(band, -sign) for band in bands]
         final = [replace(one, values=sorted(-sign * v for v in one.values)) for one in final]
     return Comparison(
@@ -130,7 +131,7 @@ def _comparison(
 
 
 def _by_evaluations(run: RecordedRun) -> RecordedRun:
-    """Return a run whose times are the numbers of its evaluations, from 1."""
+    """Return a copy of a run whose times are the numbers of its evaluations, from 1."""
     points = tuple(
         point.model_copy(update={"time": float(number)})
         for number, point in enumerate(run.trajectory, 1)
@@ -139,7 +140,7 @@ def _by_evaluations(run: RecordedRun) -> RecordedRun:
 
 
 def _whole_numbers(runs: Sequence[RecordedRun]) -> list[float]:
-    """Return numbers of evaluations, at most `_STEPS`, from the first to what all have reached."""
+    """Return at most `_STEPS` numbers of evaluations, from 1 to the end of the shortest run."""
     end = int(min(run.budget for run in runs))
     step = (end - 1) / (_STEPS - 1)
     return sorted({float(round(1 + step * place)) for place in range(_STEPS)})

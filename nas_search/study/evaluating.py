@@ -1,6 +1,6 @@
-"""Who evaluates the trials of a run, but for processes of their own: this thread, or an event loop.
+"""Evaluation of trials in this process: in the calling thread, or in an event loop.
 
-Each takes trials by `submit` and returns one that ended, with its outcome, by `wait`.
+Each evaluator takes trials with `submit`; its `wait` returns a finished one with its outcome.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 __all__ = ["Done", "Evaluate", "Here", "Resting", "Tasks"]
 
 Done: TypeAlias = tuple[int, Outcome]
-"""The number of a trial, and what came of it."""
+"""The number of a trial, and its outcome."""
 
 Evaluate: TypeAlias = Callable[[Trial], Awaitable[Mapping[str, float] | float]]
-"""Is awaited for the figures of a trial by name, or the value of the one objective."""
+"""Returns the metrics of a trial by name, or the value of the only objective, when awaited."""
 
 _LONGEST_ERROR = 500
-"""Characters of a message that are kept."""
+"""The most characters of an error message that are kept."""
 
 
 class Here:
-    """Evaluates in this thread, one trial after the other, when one is waited for.
+    """Evaluates trials one by one in the calling thread, when `wait` is called.
 
     Args:
-        study: Of the trials.
-        count: How many are proposed ahead.
+        study: The study.
+        count: The number of trials submitted at a time.
     """
 
     def __init__(self, study: Study, count: int) -> None:
@@ -47,14 +47,14 @@ class Here:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave what was not waited for."""
+        """Drop the trials that nobody waited for."""
 
     def submit(self, trial: Trial) -> None:
-        """Take a trial."""
+        """Take a trial to evaluate later."""
         self._trials[trial.number] = trial
 
     def wait(self, number: int | None, seconds: float | None) -> Done:
-        """Return the outcome of a trial; of whichever, of the one whose machine is done first."""
+        """Return the outcome of a trial; for None, of the one that ends first by simulated time."""
         del seconds
         if number is None:
             ends = {
@@ -74,7 +74,7 @@ class Here:
 
 
 class Resting(Here):
-    """Looks up in the thread of an event loop, which goes on between two trials."""
+    """Looks results up in the event loop's thread, and yields to the loop between trials."""
 
     async def wait(self, number: int | None, seconds: float | None) -> Done:  # type: ignore[override]
         """Return the outcome of a trial."""
@@ -83,11 +83,12 @@ class Resting(Here):
 
 
 class Tasks:
-    """Evaluates in tasks of an event loop; they are cancelled when the run ends.
+    """Evaluates trials in tasks of an event loop, which are cancelled when the run ends.
 
     Args:
-        study: Of the trials.
-        evaluate: Is awaited for each; None: the problem evaluates, in threads.
+        study: The study.
+        evaluate: The coroutine function that evaluates a trial; None: the problem evaluates, in
+            threads.
     """
 
     def __init__(self, study: Study, evaluate: Evaluate | None) -> None:
@@ -108,7 +109,7 @@ class Tasks:
         self._tasks[trial.number] = asyncio.create_task(self._outcome(trial))
 
     async def wait(self, number: int | None, seconds: float | None) -> Done | None:
-        """Return an evaluation that ended, the first of several; None where none did in time."""
+        """Return a finished evaluation, of several that with the lowest number; None: timeout."""
         waited = set(self._tasks.values()) if number is None else {self._tasks[number]}
         done, _ = await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if not done:
@@ -118,7 +119,7 @@ class Tasks:
 
     async def _outcome(self, trial: Trial) -> Outcome:
         if self._evaluate is None:
-            # Events are told in the thread of the loop: a study is of one thread.
+            # A study is not thread-safe, so events are passed to the loop's thread.
             loop, tell = asyncio.get_running_loop(), reporter(self._study, trial)
 
             def report(kind: str, figures: Mapping[str, Any]) -> bool:
@@ -131,7 +132,7 @@ class Tasks:
         try:
             found = await self._evaluate(trial)
             metrics = figures_by_name(found, self._study.goals)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the search goes on
+        except Exception as error:  # noqa: BLE001 - one failed trial does not end the search
             message = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
             return Outcome(cost=time.perf_counter() - begun, error=message)
         cost = metrics.get("seconds", time.perf_counter() - begun)
@@ -140,5 +141,5 @@ class Tasks:
 
 
 def reporter(study: Study, trial: Trial) -> Report:
-    """Return what tells a study of an evaluation under way, with the number of its trial."""
+    """Return a function that reports events of a running trial to its study."""
     return lambda kind, figures: study.report(kind, {"trial": trial.number, **figures})

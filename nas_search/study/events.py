@@ -1,4 +1,4 @@
-"""What happens in a study, and who is told of it."""
+"""Events of a study, and the sinks that receive them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ += ["progress_sink"]
 
 
 class Event(NamedTuple):
-    """Something that happened.
+    """One event of a study.
 
     Attributes:
-        seq: From 1, ascending.
-        time: Seconds since 1970.
+        seq: The number of the event, from 1, ascending.
+        time: Unix time, in seconds.
         kind: `begun`, `trial.asked`, `trial.running` and `job.lost` (as a job), `trial.told`,
             `trial.failed`, `trial.stopped`, `best`, `front` (of several objectives), `epoch`,
             `step`, `checkpoint`, `notes` (of the strategy) or `finished`.
-        payload: What there is to say of it, as JSON has it; `trial` is a number.
+        payload: The details, as JSON; `trial` is the number of a trial.
     """
 
     seq: int
@@ -42,11 +42,11 @@ Sink: TypeAlias = Callable[[Event], None]
 
 
 class SinkFailedWarning(UserWarning):
-    """A sink of events failed and is told nothing more; the search goes on."""
+    """A sink of events raised an exception and was removed; the search continues."""
 
 
 class Sinks:
-    """Tells everyone who subscribed of events, until he fails."""
+    """The sinks of a study; one that raises is removed."""
 
     def __init__(self) -> None:
         self._sinks: list[Sink] = []
@@ -55,15 +55,15 @@ class Sinks:
         return bool(self._sinks)
 
     def add(self, sink: Sink) -> None:
-        """Tell a sink of events from now on."""
+        """Add a sink, which receives all later events."""
         self._sinks.append(sink)
 
     def tell(self, event: Event) -> None:
-        """Tell all sinks of an event; drop those that fail, with one warning."""
+        """Send an event to all sinks; remove each one that raises, with a warning."""
         for sink in list(self._sinks):
             try:
                 sink(event)
-            except Exception as error:  # noqa: BLE001 - a search does not end for its spectators
+            except Exception as error:  # noqa: BLE001 - a broken sink does not end the search
                 self._sinks.remove(sink)
                 warn_at_script(
                     f"a sink of events failed and is dropped: {type(error).__name__}: {error}",
@@ -72,7 +72,7 @@ class Sinks:
 
 
 def ndjson_sink(path: str | os.PathLike[str]) -> Sink:
-    """Return a sink that appends events to a file, a JSON object a line."""
+    """Return a sink that appends events to a file, one JSON object per line."""
     target = Path(path)
 
     def write(event: Event) -> None:
@@ -94,7 +94,7 @@ def log_sink(logger: logging.Logger | None = None) -> Sink:
 
 
 def progress_sink(stream: TextIO) -> Sink:
-    """Return a sink that keeps one line of a terminal up to date: trials told, and the best."""
+    """Return a sink that updates one terminal line with the number of trials and the best value."""
     told, best = 0, ""
 
     def write(event: Event) -> None:

@@ -1,4 +1,4 @@
-"""Trials as files: NDJSON, CSV, Parquet."""
+"""Export of trials to NDJSON, CSV and Parquet files."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["write_trials"]
 
 
 def write_trials(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:
-    """Write rows of the same keys to a file, in place of what it held, once it is complete.
+    """Write rows with the same keys to a file, which is replaced once the new one is complete.
 
     Args:
         rows: The trials.
-        path: The file; `.ndjson`, `.csv` or `.parquet`. Its folder is made if it is not there.
+        path: The file; `.ndjson`, `.csv` or `.parquet`. Its folder is created if missing.
 
     Raises:
-        ProblemError: The suffix is another.
-        OSError: It cannot be written.
+        ProblemError: The suffix is unknown.
+        OSError: The file cannot be written.
         ImportError: For Parquet, the `export` extra is not installed.
     """
     target = Path(path)
@@ -53,7 +53,7 @@ def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def _write_parquet(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     with needs("export", "Parquet"):
-        # Not at the top: the other formats need nothing.
+        # Imported here: only Parquet needs this extra.
         from arro3.core import Array, DataType, Table  # noqa: PLC0415
         from arro3.io import write_parquet  # noqa: PLC0415
     kinds = {str: DataType.utf8(), int: DataType.int64(), float: DataType.float64()}

@@ -1,4 +1,4 @@
-"""Whether a strategy can search a problem, told before the first trial; and what makes a study."""
+"""Checks that a strategy can search a problem, before the first trial; and the spec of a study."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _PROGRAM: Final = "nas-bench-service"
 
 
 def check_strategy(problem: Problem, strategy: Strategy) -> None:
-    """Refuse a strategy whose longest evaluations are not the longest of the problem.
+    """Raise if the fidelities of a strategy do not fit the problem, or it is a class.
 
-    None of its trials would be comparable with others: there would be no best. A class is refused,
-    too: nobody has said how it is set.
+    The highest fidelities of both have to be equal: only trials at the full fidelity are ranked,
+    and the study would have no best trial.
 
     Raises:
-        ProblemError: It is such a strategy.
+        ProblemError: The strategy is a class, or its fidelities do not fit.
     """
     if isinstance(strategy, type):
         raise ProblemError(
@@ -41,10 +41,11 @@ def check_strategy(problem: Problem, strategy: Strategy) -> None:
 
 
 def check_choices(domain: Domain, strategy: Strategy) -> None:
-    """Refuse a strategy that changes or encodes architectures in a way that they do not have.
+    """Raise if a strategy needs choices or paths that the architectures of a domain lack.
 
     Raises:
-        ProblemError: It changes what is a list without choices, or encodes what has no paths.
+        ProblemError: The strategy changes architectures and the domain is a list without choices,
+            or it encodes paths and the architectures have none.
     """
     if getattr(strategy, "encoding", None) == "paths":
         PathEncoding(domain)
@@ -57,10 +58,10 @@ def check_choices(domain: Domain, strategy: Strategy) -> None:
 
 
 def checked_proposal(strategy: Strategy, proposed: object) -> Candidate | Wait | None:
-    """Return what a strategy proposed.
+    """Return the proposal of a strategy, after checking its type.
 
     Raises:
-        StudyError: It is no candidate, `WAIT` or None.
+        StudyError: It is neither a candidate nor `WAIT` nor None.
     """
     if isinstance(proposed, Candidate) and isinstance(proposed.arch, str):
         return proposed
@@ -75,7 +76,7 @@ def checked_proposal(strategy: Strategy, proposed: object) -> Candidate | Wait |
 def spec_of(
     problem: Problem, strategy: Strategy, specification: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Return what makes a study, as JSON, with the version that began it and how it was written."""
+    """Return the JSON that identifies a study, with the version that began it."""
     return {
         "versions": {_PROGRAM: _program()},
         "problem": problem.spec,
@@ -89,7 +90,7 @@ def spec_of(
 
 @cache
 def _program() -> str:
-    # Its metadata are a file, which a study of a table would take longer to read than to run.
+    # Cached: reading the metadata takes longer than a short study of a table.
     try:
         return version(_PROGRAM)
     except PackageNotFoundError:

@@ -1,8 +1,8 @@
 """A folder of recorded searches, read while they grow.
 
-What lies in the folder itself is one study, called `main`; each folder in it is another, called as
-it is. Files are found by looking at what there is: a name from outside is compared, and never made
-into a path. Links are not followed. What is damaged, foreign or too large is told and left out.
+The files in the folder itself form the study `main`; each subfolder is a study of its own name.
+Names from requests are compared with the listing of the folder and never made into paths. Links are
+not followed. Files that are damaged, foreign or too large are skipped and reported.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ __all__ = ["LARGEST_FILE", "MAIN", "MOST_FILES", "MOST_STUDIES", "Front", "ReadS
 __all__ += ["Skipped", "StudyFolder", "read_search"]
 
 MAIN: Final = "main"
-"""The study of the files that lie in the folder itself."""
+"""The name of the study of the files in the folder itself."""
 MOST_STUDIES: Final = 200
 MOST_FILES: Final = 200
 LARGEST_FILE: Final = 32 * 2**20
 _LARGEST_STUDY: Final = 128 * 2**20
-"""Bytes of all files of a study that are read."""
+"""The most bytes that are read for all files of a study."""
 _MOST_TRIALS: Final = 100_000
 _MOST_LISTED: Final = 10_000
-"""Entries of a folder that are looked at."""
+"""The most entries of a folder that are examined."""
 _MOST_STEPS: Final = 50_000
-"""Thousands of instructions that SQLite may take for one file: some seconds."""
+"""The most thousands of SQLite instructions for one file: a few seconds."""
 _GROWING_SECONDS: Final = 60.0
 _SUFFIXES: Final = (".study", ".json")
 _WAL: Final = "-wal"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}")
 _MOST_POINTS: Final = 1_000
-"""Points of a front that are told."""
+"""The most points of a front that are returned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file that was left out.
+    """A file that was skipped.
 
     Attributes:
         name: Its name.
-        reason: Why, in words that tell nothing of where it lies.
+        reason: Why it was skipped, without its path.
     """
 
     name: str
@@ -62,11 +62,12 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The best trade-offs that a search of several objectives has found.
+    """The Pareto front of a search of several objectives.
 
     Attributes:
-        objectives: Metric and whether its larger values are better, for each.
-        points: A value of each objective, and the architecture; the best by the first comes first.
+        objectives: For each objective its metric, and whether larger values are better.
+        points: The values of the objectives and the architecture, the best by the first objective
+            first.
     """
 
     objectives: list[tuple[str, bool]]
@@ -75,15 +76,15 @@ class Front:
 
 @dataclass(frozen=True, slots=True)
 class ReadSearch:
-    """A search that a file holds.
+    """A search read from a file.
 
     Attributes:
-        name: Of the file.
-        run: Its record; of a search without a simulated clock, times count evaluations.
+        name: The name of the file.
+        run: The recorded run; without a simulated clock, its times count evaluations.
         timed: Whether it has a simulated clock.
-        trials: Evaluations that were told.
-        growing: Whether it was written to within the last minute.
-        front: Of several objectives.
+        trials: The number of finished evaluations.
+        growing: Whether the file was written to within the last minute.
+        front: The front, if there are several objectives.
     """
 
     name: str
@@ -98,21 +99,21 @@ class StudyFolder:
     """The studies of a folder.
 
     Args:
-        path: The folder; None, or one that is not there, has none.
+        path: The folder; None or a missing folder has no studies.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
     def names(self) -> list[str]:
-        """Return the names of the studies, in order, at most `MOST_STUDIES`."""
+        """Return the names of the studies, sorted, at most `MOST_STUDIES`."""
         found = {entry.name for entry in self._entries() if entry.is_dir(follow_symlinks=False)}
         names = sorted(name for name in found if _NAME.fullmatch(name) and name != MAIN)
         main = [MAIN] if any(_is_search(entry) for entry in self._entries()) else []
         return (main + names)[:MOST_STUDIES]
 
     def files(self, name: str) -> list[Path] | None:
-        """Return the files of a study by name, at most `MOST_FILES`; None if there is no study."""
+        """Return the files of a study, sorted, at most `MOST_FILES`; None for an unknown study."""
         if self._path is None or name not in self.names():
             return None
         folder = self._path
@@ -122,7 +123,7 @@ class StudyFolder:
         return [Path(path) for path in files[:MOST_FILES]]
 
     def fingerprint(self, name: str) -> str:
-        """Return a digest that changes when a file of a study does."""
+        """Return a digest that changes when a file of the study changes."""
         seen = []
         for path in self.files(name) or ():
             for one in (path, path.with_name(path.name + _WAL)):
@@ -130,14 +131,14 @@ class StudyFolder:
                     state = one.stat(follow_symlinks=False)
                 except OSError:
                     continue
-                if state.st_size:  # a reader makes an empty log beside the file
+                if state.st_size:  # readers create an empty WAL beside the file
                     seen.append((one.name, state.st_size, state.st_mtime_ns, state.st_ino))
         return hashlib.blake2b(json.dumps(seen).encode(), digest_size=16).hexdigest()
 
     def read(self, name: str) -> tuple[list[ReadSearch], list[Skipped]]:
-        """Return the searches of a study, and the files that were left out.
+        """Return the searches of a study, and the files that were skipped.
 
-        A search that two files hold, such as a study and the run that was made of it, counts once.
+        A search in two files, such as a study and the run made from it, counts once.
         """
         found: dict[tuple[Any, ...], ReadSearch] = {}
         skipped, taken = [], 0
@@ -166,11 +167,11 @@ class StudyFolder:
 
 
 def read_search(path: Path) -> ReadSearch:
-    """Return the search in a file: a study, or a recorded run as JSON.
+    """Read a search from a file, either a study or a recorded run as JSON.
 
     Raises:
-        StudyError: It holds none, or one that is damaged.
-        OSError: It cannot be read.
+        StudyError: The file is neither, or is damaged.
+        OSError: The file cannot be read.
     """
     growing = time.time() - _latest(path) < _GROWING_SECONDS
     if path.suffix == ".json":
@@ -185,7 +186,7 @@ def read_search(path: Path) -> ReadSearch:
         run = history.to_run() if timed else _counted(history)
         front = _front(history) if len(history.goals.objectives) > 1 else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedRunError(f"it says of its search what is none: {error!s:.80}") from error
+        raise DamagedRunError(f"its description of the search is damaged: {error!s:.80}") from error
     return ReadSearch(
         path.name, run, timed=timed, trials=len(history.trials), growing=growing, front=front
     )
@@ -193,7 +194,7 @@ def read_search(path: Path) -> ReadSearch:
 
 def _history(path: Path) -> History:
     with reading(path) as database:
-        # A view that calls itself a table of trials could take for ever.
+        # A crafted file could have a view as its table of trials that never ends.
         steps = iter(range(_MOST_STEPS))
         database.set_progress_handler(lambda: next(steps, None) is None, 1_000)
         try:
@@ -204,12 +205,12 @@ def _history(path: Path) -> History:
             for trial in trials:
                 trial.rate(history.goals)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise DamagedRunError(f"it holds what is no study: {error!s:.80}") from error
+            raise DamagedRunError(f"it is no study, or is damaged: {error!s:.80}") from error
     return history
 
 
 def _counted(history: History) -> RecordedRun:
-    """Return the record of a search without a simulated clock: its times count evaluations."""
+    """Return a search without a simulated clock as a run whose times count evaluations."""
     problem, strategy = history.spec["problem"], history.spec["strategy"]
     goal = history.goals.objectives[0]
     better = max if goal.maximise else min
@@ -277,7 +278,7 @@ def _latest(path: Path) -> float:
 
 
 def _told(error: Exception, path: Path) -> str:
-    """Return why a file was left out, without its path."""
+    """Return why a file was skipped, without its path."""
     if isinstance(error, OSError):
         return "it cannot be read"
     return str(error).replace(f"{path} ", "").replace(str(path), path.name)[:200]

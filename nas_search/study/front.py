@@ -1,4 +1,4 @@
-"""The front of a study, kept up to date trial by trial, and that of all of a table."""
+"""The Pareto front of a study, updated trial by trial, and the front of a whole table."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["Front", "front_volume", "reference_scores"]
 
 
 class Front:
-    """The trials that none is better than in all objectives, one a point, the earliest of equals.
+    """The trials that no other dominates; of trials with equal values the earliest.
 
     Args:
-        goals: What trials are judged by.
-        reference: Worst values of interest, by objective; None: no volume is computed.
+        goals: The objectives and bounds.
+        reference: Worst value of interest for each objective; None: no volume is computed.
 
     Raises:
-        ProblemError: The reference lacks an objective, or has another.
+        ProblemError: The reference lacks an objective or has an unknown one.
     """
 
     def __init__(self, goals: Goals, reference: Mapping[str, float] | None) -> None:
@@ -34,7 +34,7 @@ class Front:
         self._trials: list[Trial] = []
 
     def add(self, trial: Trial) -> bool:
-        """Take a trial within the bounds, and return whether the front is another now."""
+        """Add a trial within the bounds, and return whether the front has changed."""
         kept = self._trials
         if any(one.scores == trial.scores or dominates(one.scores, trial.scores) for one in kept):
             return False
@@ -43,7 +43,7 @@ class Front:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What an event tells of it: the numbers of its trials, and the volume if one is asked."""
+        """The payload of an event: the numbers of its trials, and the volume if computed."""
         told: dict[str, Any] = {"trials": sorted(one.number for one in self._trials)}
         if self._reference is not None:
             told["hypervolume"] = self.volume
@@ -51,28 +51,29 @@ class Front:
 
     @property
     def volume(self) -> float:
-        """The volume to the reference; 0 without one."""
+        """The hypervolume to the reference point; 0 without one."""
         if self._reference is None:
             return 0.0
         return hypervolume([one.scores for one in self._trials], self._reference)
 
 
 def front_volume(problem: Table, reference: Mapping[str, float]) -> float:
-    """Return the volume of the front of all that a table holds within the bounds.
+    """Return the hypervolume of the front of all architectures of a table within the bounds.
 
-    It is what the volume of a search can reach: the oracle of `study.to_run(reference=…)`.
+    No search can exceed it: it is the oracle for `study.to_run(reference=…)`.
 
     Args:
-        problem: All of whose figures are known.
-        reference: Worst values of interest, by objective.
+        problem: A problem with a table.
+        reference: Worst value of interest for each objective.
 
     Raises:
-        ProblemError: The reference lacks an objective, or has another; or the problem has no table.
-        BenchError: The question was not answered.
+        ProblemError: The reference lacks an objective or has an unknown one, or the problem has no
+            table.
+        BenchError: The benchmark did not answer.
     """
     worst = reference_scores(problem.goals, reference)
     kept: list[tuple[float, ...]] = []
-    # Nothing is dominated by what comes after it in descending order.
+    # In descending order no point is dominated by a later one.
     for point in sorted(set(map(problem.goals.scores, table_of(problem).values())), reverse=True):
         if not any(dominates(one, point) for one in kept):
             kept.append(point)
@@ -80,16 +81,17 @@ def front_volume(problem: Table, reference: Mapping[str, float]) -> float:
 
 
 def reference_scores(goals: Goals, reference: Mapping[str, float]) -> tuple[float, ...]:
-    """Return a reference point as scores, larger being better.
+    """Return a reference point as scores, where larger is better.
 
     Raises:
-        ProblemError: It lacks an objective, has another, or a value of it is no finite number.
+        ProblemError: The reference lacks an objective, has an unknown one, or has a value that is
+            no finite number.
     """
     names = [one.metric for one in goals.objectives]
     if sorted(reference) != sorted(names):
-        raise ProblemError(f"a reference point has a value of {', '.join(names)}")
+        raise ProblemError(f"a reference point has one value for each of {', '.join(names)}")
     stated: Mapping[str, Any] = reference
     for name, value in stated.items():
         if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-            raise ProblemError(f"the reference point has {name} = {value!r:.80}: it is no number")
+            raise ProblemError(f"the reference point has {name} = {value!r:.80}, no finite number")
     return goals.scores(reference)

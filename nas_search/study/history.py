@@ -1,4 +1,4 @@
-"""What there is to ask of the trials of a study, while it runs and from its file."""
+"""Queries on the trials of a study, while it runs or from its file."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ __all__ = ["History", "StudyFile"]
 
 
 class History:
-    """The trials of a study and what follows from them.
+    """The trials of a study, its best trials, its front, and exports.
 
-    Comparison is by Deb's rules: what is within the bounds is before what is not, then what exceeds
-    them by less, then what has the better first objective; of equals the earlier. Results of
-    shorter evaluations are never compared with those of whole ones.
+    Trials are ranked by Deb's rules: trials within the bounds come first, then those that exceed
+    the bounds by less, then those with the better first objective, then the earlier ones. Only
+    evaluations at the full fidelity are ranked.
 
     Args:
-        spec: What makes problem and strategy.
-        trials: The trials, in their order.
+        spec: The problem and the strategy, as JSON.
+        trials: The trials, by ascending number.
     """
 
     def __init__(self, spec: Mapping[str, Any], trials: Iterable[Trial] = ()) -> None:
@@ -48,22 +48,22 @@ class History:
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """The trials that were told, in the order of their numbers."""
+        """The finished trials, by ascending number."""
         return tuple(one for one in self._trials if one.state is not State.RUNNING)
 
     @property
     def running(self) -> tuple[Trial, ...]:
-        """The trials under way, or given out when the search ended."""
+        """The trials without a result: those running, or unfinished when the search ended."""
         return tuple(one for one in self._trials if one.state is State.RUNNING)
 
     @property
     def cost(self) -> float:
-        """What all trials cost together, in seconds."""
+        """The cost of all trials together, in seconds."""
         return sum(one.cost for one in self._trials)
 
     @property
     def clock(self) -> float:
-        """When the last result was told, in simulated seconds: see `Study.run` on `workers`."""
+        """Simulated time of the last result, in seconds: see `workers` of `Study.run`."""
         return max(times_told(self._trials).values(), default=0.0)
 
     @property
@@ -75,7 +75,7 @@ class History:
         """Return the best trials of different architectures, the best first.
 
         Raises:
-            StudyError: The count is no whole number from 0.
+            StudyError: The count is not an integer of at least 0.
         """
         if type(count) is not int or count < 0:
             raise StudyError(f"top returns a whole number of trials, not {count!r:.80}")
@@ -89,11 +89,12 @@ class History:
 
     @property
     def front(self) -> list[Trial]:
-        """The trials within the bounds that none is better than in all objectives.
+        """The Pareto front: the trials within the bounds that no other trial dominates.
 
-        The best by the first objective comes first; one a point.
+        The best by the first objective comes first. Of trials with equal values the earliest is
+        kept.
         """
-        # Nothing is dominated by what comes after it in descending order.
+        # In descending order no trial is dominated by a later one.
         ordered = sorted(self._feasible(), key=_rank)
         kept: list[Trial] = []
         for trial in ordered:
@@ -104,31 +105,31 @@ class History:
         return kept
 
     def hypervolume(self, reference: Mapping[str, float]) -> float:
-        """Return the volume between the front and a reference point.
+        """Return the hypervolume between the front and a reference point.
 
         Args:
-            reference: A value of each objective that is worse than those that count, as it is
-                measured: `{"valid_acc": 0, "parameters": 1.5}`.
+            reference: The worst value of interest for each objective, in the unit of the metric:
+                `{"valid_acc": 0, "parameters": 1.5}`.
 
         Raises:
-            ProblemError: It lacks an objective, or has another.
+            ProblemError: The reference lacks an objective or has an unknown one.
         """
         worst = reference_scores(self.goals, reference)
         return hypervolume([one.scores for one in self.front], worst)
 
     def to_pandas(self) -> DataFrame:
-        """Return a data frame: a row a trial, its metrics being columns.
+        """Return the trials as a data frame: one row per trial, one column per metric.
 
         Raises:
             ImportError: pandas is not installed.
         """
         with needs("pandas", "a data frame"):
-            # Not at the top: few need it, and it takes longer to load than all else.
+            # Imported here: loading it takes longer than everything else.
             from pandas import DataFrame  # noqa: PLC0415
         return DataFrame(self.rows())
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the trials as dicts of the same keys; None where a trial has no such figure."""
+        """Return the trials as dicts with the same keys; None where a trial lacks a metric."""
         metrics = dict.fromkeys(name for one in self.trials for name in one.metrics)
         return [
             {
@@ -149,11 +150,11 @@ class History:
         ]
 
     def export(self, path: str | os.PathLike[str]) -> None:
-        """Write the trials to a file: NDJSON, CSV or Parquet, as its suffix says.
+        """Write the trials to a file: NDJSON, CSV or Parquet, by its suffix.
 
         Raises:
-            ProblemError: The suffix is another.
-            OSError: It cannot be written.
+            ProblemError: The suffix is unknown.
+            OSError: The file cannot be written.
             ImportError: For Parquet, the `export` extra is not installed.
         """
         write_trials(self.rows(), path)
@@ -167,25 +168,26 @@ class History:
         clock: RunClock = "seconds",
         reference: Mapping[str, float] | None = None,
     ) -> RecordedRun:
-        """Return the record of a search, for its regret over time or over trials.
+        """Return the search as a recorded run, to compute its regret over time or over trials.
 
-        The value of a trial is that of the first objective; or with a reference point the volume of
-        the front of all trials so far, so that searches of several objectives are compared.
+        The value of a trial is that of the first objective. With a reference point it is the
+        hypervolume of the front of all trials so far, which compares searches of several
+        objectives.
 
         Args:
             budget: Where the clock stopped; None: at the end of the last trial. Trials that end
                 later are left out.
-            oracle: Best value that there is.
-            name: Of the strategy, instead of its own, where a study has it in several forms.
-            clock: `seconds` that trials cost, simulated ones on a table; or `trials`, of which
-                each takes one, as where no times are known.
-            reference: Worst values of interest, by objective; `front_volume` of a table is the
-                oracle then.
+            oracle: The best possible value.
+            name: The name of the strategy in the run, to tell variants of it apart.
+            clock: `seconds`: the cost of trials, simulated on a table; `trials`: each trial counts
+                as one, for problems without times.
+            reference: Worst value of interest for each objective; the oracle is then
+                `front_volume` of a table.
 
         Raises:
-            IncomparableRunsError: Nothing was evaluated in the budget, or that took any time.
-            ProblemError: The reference lacks an objective, or has another.
-            ValueError: The clock is another one.
+            IncomparableRunsError: No trial ended within the budget, or none took any time.
+            ProblemError: The reference lacks an objective or has an unknown one.
+            ValueError: The clock is neither of the two.
         """
         if clock not in get_args(RunClock):
             raise ValueError(f"the clock is {clock!r:.80}; it is {' or '.join(get_args(RunClock))}")
@@ -247,7 +249,7 @@ class History:
             if trial.state is not State.OK or trial.fidelity not in self._whole:
                 continue
             if front.add(trial):
-                # Of more points it is never less, but for rounding.
+                # The volume never shrinks with more points, except by rounding.
                 volume = max(volume, front.volume)
             yield RecordedPoint(
                 arch=trial.arch,
@@ -266,13 +268,13 @@ class History:
 
 
 class StudyFile(History):
-    """A study as its file has it now; no problem and no strategy is needed, nor is it changed.
+    """A read-only view of a study from its file; it needs neither the problem nor the strategy.
 
     Args:
-        path: The file.
+        path: The file, which another process may be writing.
 
     Raises:
-        StudyFileError: There is none, it holds no study, or one of a newer version.
+        StudyFileError: The file is missing, is no study, or has a newer version.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -283,7 +285,7 @@ class StudyFile(History):
             trial.rate(self.goals)
 
     def events(self, after: int = 0) -> list[Event]:
-        """Return the events behind one, as the file has them now."""
+        """Return the events in the file now whose number is greater than `after`."""
         with reading(self.path) as database:
             return list(read_events(database, after))
 
@@ -293,7 +295,7 @@ def _rank(trial: Trial) -> tuple[float, Sequence[float], int]:
 
 
 def _volume_name(goals: Goals, reference: Mapping[str, float]) -> str:
-    """Return what a volume is called, so that those to different points are not compared."""
+    """Return a metric name with the reference point in it: only equal points are comparable."""
     sides = (
         f"{one.metric} {'>' if one.maximise else '<'} {reference[one.metric]:g}"
         for one in goals.objectives
@@ -302,7 +304,7 @@ def _volume_name(goals: Goals, reference: Mapping[str, float]) -> str:
 
 
 def _searched(problem: Mapping[str, Any]) -> tuple[str, int]:
-    """Return what was searched, equal for what can be compared, and the epochs of a whole trial."""
+    """Return a name, equal for comparable searches, and the epochs of a full evaluation."""
     if problem["kind"] == "table":
         return problem["benchmark"], problem["num_epochs"]
     sought = {"objectives", "bounds", "free_repeats"}

@@ -1,8 +1,8 @@
 """The file of a study: one SQLite database, written by one process and read by any number.
 
-What is committed survives the end of the process at any moment. That of the machine it survives
-where trials are dear; where they are only looked up, a few of the last may be lost, and the next
-run looks them up again. Nothing is pickled.
+Committed data survives a crash of the process at any moment. It also survives a crash of the
+machine, except in studies that only look results up: they may lose the last few trials, which the
+next run looks up again. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Journal", "read_events", "read_notes", "read_spec", "read_trials", "
 
 _VERSION: Final = 1
 _APPLICATION: Final = 0x4E425354
-"""`NBST`: tells the file from other databases."""
+"""SQLite's `application_id` of study files: `NBST` in ASCII."""
 
 _SCHEMA: Final = """
 CREATE TABLE study (spec TEXT NOT NULL, digest TEXT NOT NULL, created REAL NOT NULL);
@@ -54,15 +54,15 @@ class Journal:
     """Writes a study to its file.
 
     Args:
-        path: The file; made with its folder if it is not there.
-        spec: What makes problem and strategy.
-        safe_from_power_loss: Whether a result waits for the disk.
+        path: The file; created with its folder if missing.
+        spec: The problem and the strategy, as JSON.
+        safe_from_power_loss: Whether the commit of a result waits until it is on the disk.
 
     Raises:
-        StudyInUseError: Another process writes to it.
-        StudyFileError: It holds no study, or one of a newer version.
-        OtherStudyError: It was begun with another problem or strategy.
-        OSError: It cannot be written.
+        StudyInUseError: Another process writes to the file.
+        StudyFileError: The file is no study, or has a newer version.
+        OtherStudyError: The file was begun with another problem or strategy.
+        OSError: The file cannot be written.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Journal:
                     self._begin(spec)
                 _check(self._database, self.path)
                 _check_same(read_spec(self._database), spec, self.path)
-            # From here on `close` does it.
+            # From here on `close` releases both.
             opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -96,11 +96,11 @@ class Journal:
 
     @property
     def database(self) -> sqlite3.Connection:
-        """The open file."""
+        """The connection to the open file."""
         return self._database
 
     def asked(self, trial: Trial) -> None:
-        """Write a proposal; it is safe with the next commit."""
+        """Write a proposal, without committing it."""
         one = trial.candidate
         self._execute(
             _ASKED,
@@ -109,11 +109,11 @@ class Journal:
         )
 
     def assigned(self, trial: Trial) -> None:
-        """Write the job of a trial; it is safe with the next commit."""
+        """Write the job of a trial, without committing it."""
         self._execute("UPDATE trial SET job = ? WHERE number = ?", trial.job, trial.number)
 
     def told(self, trial: Trial) -> None:
-        """Write a result; it is safe with the next commit."""
+        """Write a result, without committing it."""
         self._execute(
             _TOLD,
             *(trial.state.value, json.dumps(dict(trial.metrics)), trial.violation, trial.cost),
@@ -122,13 +122,13 @@ class Journal:
         )
 
     def event(self, event: Event) -> None:
-        """Write an event; it is safe with the next commit."""
+        """Write an event, without committing it."""
         statement = "INSERT INTO event VALUES (?, ?, ?, ?)"
         payload = json.dumps(dict(event.payload))
         self._execute(statement, event.seq, event.time, event.kind, payload)
 
     def trials(self) -> list[Trial]:
-        """Return the trials that were written, in their order.
+        """Return all trials, by ascending number.
 
         Raises:
             StudyFileError: The file is damaged.
@@ -137,12 +137,12 @@ class Journal:
             return list(read_trials(self._database))
 
     def commit(self) -> None:
-        """Make all that was written safe, and seen by others."""
+        """Commit everything written, which makes it durable and visible to readers."""
         if self._database.in_transaction:
             self._database.execute("COMMIT")
 
     def close(self) -> None:
-        """Commit, and let others write."""
+        """Commit, close the file and release its lock."""
         with suppress(sqlite3.ProgrammingError):
             self.commit()
             self._database.close()
@@ -152,7 +152,7 @@ class Journal:
         text = json.dumps(spec, sort_keys=True)
         digest = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
         self._database.execute("PRAGMA journal_mode = WAL")
-        # All at once: a process that ends here leaves no file or a whole one.
+        # In one transaction: a crash here leaves either no schema or a complete one.
         self._database.executescript(
             f"BEGIN; PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {_VERSION};"
             f"{_SCHEMA}"
@@ -162,7 +162,7 @@ class Journal:
 
     def _execute(self, statement: str, *values: Any, waits: bool = False) -> None:
         if not self._database.in_transaction:
-            # What was only proposed is proposed again: the disk need not be waited for.
+            # A lost proposal is made again, so only results need wait for the disk.
             level = "FULL" if waits and self._safe_from_power_loss else "NORMAL"
             self._database.execute(f"PRAGMA synchronous = {level}")
             self._database.execute("BEGIN IMMEDIATE")
@@ -171,14 +171,14 @@ class Journal:
 
 @contextmanager
 def reading(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
-    """Open the file of a study to read it, whoever writes to it.
+    """Open the file of a study for reading, which is possible while another process writes.
 
     Raises:
-        StudyFileError: There is none, it holds no study, or one of a newer version.
+        StudyFileError: The file is missing, is no study, or has a newer version.
     """
     file = Path(path)
     if not file.is_file():
-        raise StudyFileError(f"{file} holds no study: there is no such file")
+        raise StudyFileError(f"{file}: there is no such file")
     with _told_by(file):
         database = _connected(f"file:{_quoted(file)}?mode=ro")
         try:
@@ -189,14 +189,14 @@ def reading(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
 
 
 def read_spec(database: sqlite3.Connection) -> dict[str, Any]:
-    """Return what makes problem and strategy."""
+    """Return the problem and the strategy of a study, as JSON."""
     ((text,),) = database.execute("SELECT spec FROM study")
     spec: dict[str, Any] = json.loads(text)
     return spec
 
 
 def read_trials(database: sqlite3.Connection) -> Iterator[Trial]:
-    """Yield the trials, in their order; without scores."""
+    """Yield the trials by ascending number, without scores."""
     columns = (
         'number, arch, fidelity, parent, note, state, "values", bounds, cost, job, asked, told, '
         "asked_order, told_order, error"
@@ -221,21 +221,21 @@ def read_trials(database: sqlite3.Connection) -> Iterator[Trial]:
 
 
 def read_events(database: sqlite3.Connection, after: int = 0) -> Iterator[Event]:
-    """Yield the events behind one."""
+    """Yield the events whose number is greater than `after`."""
     statement = "SELECT seq, time, kind, payload FROM event WHERE seq > ? ORDER BY seq"
     for seq, moment, kind, payload in database.execute(statement, (after,)):
         yield Event(seq, moment, kind, json.loads(payload))
 
 
 def read_notes(database: sqlite3.Connection) -> Iterator[dict[str, Any]]:
-    """Yield what a strategy wants to have back before it is replayed."""
+    """Yield the notes of a strategy, which it is given before the replay."""
     for (payload,) in database.execute("SELECT payload FROM event WHERE kind = 'notes'"):
         yield json.loads(payload)
 
 
 def _locked(path: Path) -> IO[str]:
-    """Return an open lock file; the lock ends with the process, however it ends."""
-    # Not at the top: studies are read where it is missing.
+    """Return the open and locked lock file; the lock ends with the process in any case."""
+    # Imported here: Windows has no fcntl, and reading a study does not need it.
     import fcntl  # noqa: PLC0415
 
     file = path.with_name(f"{path.name}.lock").open("a+", encoding="utf-8")
@@ -253,7 +253,7 @@ def _locked(path: Path) -> IO[str]:
 
 
 def _connected(address: str) -> sqlite3.Connection:
-    # Transactions are ours to begin and end.
+    # Without isolation level: this module begins and commits transactions itself.
     return sqlite3.connect(
         address, uri=True, isolation_level=None, timeout=30, check_same_thread=False
     )
@@ -265,15 +265,15 @@ def _quoted(path: Path) -> str:
 
 @contextmanager
 def _told_by(path: Path) -> Iterator[None]:
-    """Name the file where SQLite says what is wrong with it."""
+    """Turn errors of SQLite into a StudyFileError that names the file."""
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise StudyFileError(f"{path} holds no study, or a damaged one: {error}") from error
+        raise StudyFileError(f"{path} is no study, or is damaged: {error}") from error
 
 
 def _is_empty(database: sqlite3.Connection) -> bool:
-    """Tell whether there is nothing yet, as where a process ended just when it had begun."""
+    """Return whether the file has no tables yet, as after a crash just after its creation."""
     ((application,),) = database.execute("PRAGMA application_id")
     ((tables,),) = database.execute("SELECT count(*) FROM sqlite_master")
     return not application and not tables
@@ -283,15 +283,15 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
     ((application,),) = database.execute("PRAGMA application_id")
     ((version,),) = database.execute("PRAGMA user_version")
     if application != _APPLICATION:
-        raise StudyFileError(f"{path} holds no study, but another database")
+        raise StudyFileError(f"{path} is no study, but another SQLite database")
     if version != _VERSION:
         raise StudyFileError(
-            f"{path} is of version {version} of the form; this program reads {_VERSION}"
+            f"{path} has format version {version}; this program reads version {_VERSION}"
         )
 
 
 def _check_same(recorded: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> None:
-    """Refuse another problem or strategy than the file was begun with."""
+    """Raise if the file was begun with another problem or strategy."""
     for part in ("problem", "strategy"):
         mine = json.loads(json.dumps(given[part]))
         difference = _first_difference(recorded[part], mine, part)

@@ -1,4 +1,4 @@
-"""The best trials of a study, kept up to date result by result."""
+"""The best trial and the front of a study, updated result by result."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["Lead", "Leaders"]
 
 
 class Lead(NamedTuple):
-    """What a result has changed.
+    """The changes that a result has caused.
 
     Attributes:
-        best: Whether its trial is the best now.
-        front: Whether the front is another one now; of one objective there is none.
+        best: Whether its trial is now the best.
+        front: Whether the front has changed; always False with one objective.
     """
 
     best: bool
@@ -25,21 +25,22 @@ class Lead(NamedTuple):
 
 
 class Leaders:
-    """The best trial, and of several objectives the front.
+    """The best trial and, with several objectives, the front.
 
-    Only whole evaluations lead: results of different fidelities are never ranked together.
+    Only evaluations at the full fidelity count: results of different fidelities are never ranked
+    together.
 
     Args:
-        goals: What trials are judged by.
-        whole: The fidelities of evaluations that went to their end.
-        reference: Worst values of interest, by objective; None: the front has no volume.
+        goals: The objectives and bounds.
+        whole: The values of `fidelity` that mean a full evaluation.
+        reference: Worst value of interest for each objective; None: the front has no volume.
 
     Raises:
-        ProblemError: The reference lacks an objective, or has another.
+        ProblemError: The reference lacks an objective or has an unknown one.
 
     Attributes:
-        best: The best trial; None before the first that was evaluated whole.
-        front: Of the trials within the bounds.
+        best: The best trial; None before the first full evaluation.
+        front: The front of the trials within the bounds.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Leaders:
         self._whole = whole
 
     def take(self, trial: Trial) -> Lead:
-        """Take a result, and return what it has changed."""
+        """Add a finished trial, and return the changes it causes."""
         if trial.fidelity not in self._whole:
             return Lead(best=False, front=False)
         leads = bool(trial.scores) and (self.best is None or _rank(trial) < _rank(self.best))
@@ -62,5 +63,5 @@ class Leaders:
 
 
 def _rank(trial: Trial) -> tuple[float, tuple[float, ...]]:
-    """Return what trials are ranked by, the best having the smallest: bounds, then objectives."""
+    """Return a sort key, smallest for the best trial: violation first, then objectives."""
     return trial.violation, tuple(-score for score in trial.scores)

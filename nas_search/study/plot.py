@@ -1,4 +1,4 @@
-"""Pictures of studies: regret over simulated time, and the front of two objectives."""
+"""Plots of studies: regret over simulated time, and the front of two objectives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BAND_OPACITY: Final = 0.2
 _AXES: Final = 2
 _CLOCKS: Final = {"seconds": "simulated time, seconds", "trials": "trials"}
 _SALT: Final = "nas-bench-service"
-"""Of the names in an SVG: a fixed one gives the same picture the same bytes."""
+"""Salt of the ids in an SVG; a fixed one makes the bytes of equal plots equal."""
 
 
 def plot_regret(
@@ -37,22 +37,22 @@ def plot_regret(
     log_time: bool = False,
     log_regret: bool = False,
 ) -> Axes:
-    """Draw regret over time, for a notebook, into axes of one's own, or into a PNG or SVG file.
+    """Plot regret over time: into a PNG or SVG file, into given axes, or into a new figure.
 
     Args:
-        bands: One a strategy, as `regret_bands` returns them.
-        path: A file; its ending says which format.
-        ax: Where to draw; without it and without a file, axes of a new figure of pyplot.
-        log_time: Whether the axis of time is logarithmic.
-        log_regret: Likewise that of regret; a regret of 0 is below it.
+        bands: One for each strategy, as `regret_bands` returns them.
+        path: A file; its suffix, `.png` or `.svg`, selects the format.
+        ax: The axes to draw into. Without `ax` and `path`, a new figure of pyplot is made.
+        log_time: Whether the time axis is logarithmic.
+        log_regret: Whether the regret axis is logarithmic, on which a regret of 0 is not visible.
 
     Returns:
         The axes.
 
     Raises:
-        PlotError: The ending is another, matplotlib is not installed, or some bands are over
+        PlotError: The suffix is unknown, matplotlib is not installed, or some bands are over
             seconds and others over trials.
-        ValueError: Both a file and axes are given.
+        ValueError: Both `path` and `ax` are given.
         OSError: The file cannot be written.
     """
     if len({band.clock for band in bands}) > 1:
@@ -72,22 +72,23 @@ def plot_regret(
 def plot_front(
     study: History, path: str | os.PathLike[str] | None = None, *, ax: Axes | None = None
 ) -> Axes:
-    """Draw the trials of a study with two objectives, and their front as a line.
+    """Plot the trials of a study with two objectives, and their front as a line.
 
-    The first objective is upwards, the second to the right; trials beyond a bound are left out.
+    The first objective is on the y axis, the second on the x axis. Trials outside a bound are not
+    drawn.
 
     Args:
-        study: A study, or a `StudyFile`.
-        path: A file; its ending, `.png` or `.svg`, says which format.
+        study: A `Study` or a `StudyFile`.
+        path: A file; its suffix, `.png` or `.svg`, selects the format.
         ax: As for `plot_regret`.
 
     Returns:
         The axes.
 
     Raises:
-        ValueError: Both a file and axes are given.
-        PlotError: There are not two objectives, no trial is within the bounds, the ending is
-            another, or matplotlib is not installed.
+        ValueError: Both `path` and `ax` are given.
+        PlotError: The study does not have two objectives, no trial is within the bounds, the
+            suffix is unknown, or matplotlib is not installed.
         OSError: The file cannot be written.
     """
     metrics = [one.metric for one in study.goals.objectives]
@@ -118,7 +119,7 @@ def plot_front(
 
 @contextmanager
 def _axes(path: str | os.PathLike[str] | None, ax: Axes | None) -> Iterator[Axes]:
-    """Give axes to draw into; what was drawn is then written to the file, if there is one."""
+    """Provide axes to draw into, and write the figure to the file afterwards, if one is given."""
     if path is None:
         yield _new_axes() if ax is None else ax
         return
@@ -129,7 +130,7 @@ def _axes(path: str | os.PathLike[str] | None, ax: Axes | None) -> Iterator[Axes
         raise PlotError(f"{target}: plots are drawn as {' or '.join(_FORMATS)}")
     try:
         with needs("study", "drawing"):
-            # Not at the top: comparing needs no plots.
+            # Imported here: only plots need matplotlib.
             from matplotlib import rc_context  # noqa: PLC0415
             from matplotlib.figure import Figure  # noqa: PLC0415
     except MissingExtraError as error:

@@ -1,7 +1,7 @@
-"""Evaluations in processes of their own, which can be ended.
+"""Evaluation of trials in worker processes, which can be ended.
 
-Each process is started anew, not forked, so that it shares no lock or thread with this one. It ends
-with the process that started it, however that ends.
+Each process is spawned, not forked, so that it shares no lock or thread with this one. It ends when
+its parent ends, even if the parent is killed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from nas_search.study.trials import Trial
 __all__ = ["Processes"]
 
 _PATIENCE: Final = 5.0
-"""Seconds that a process gets to end by itself."""
+"""Seconds to wait for a process to end before it is killed."""
 
 
 @dataclass(slots=True)
@@ -39,14 +39,14 @@ class _Worker:
 
 
 class Processes:
-    """Evaluates candidates, one a process at a time.
+    """Evaluates candidates in worker processes, one at a time in each.
 
     Args:
-        problem: Evaluates; it is pickled.
-        count: How many processes.
+        problem: The problem, which is pickled.
+        count: The number of processes.
         timeout: Seconds after which an evaluation is ended; None: never.
-        report: Takes the events of evaluations, and tells whether one is to end.
-        asks: Whether an evaluation waits after each event until it is told.
+        report: Takes the events of evaluations, and returns whether to end the evaluation.
+        asks: Whether an evaluation waits for the answer of `report` after each event.
 
     Raises:
         ProblemError: The problem cannot be pickled.
@@ -83,7 +83,7 @@ class Processes:
             _end(worker)
 
     def submit(self, trial: Trial) -> None:
-        """Begin an evaluation; fewer than `count` are under way."""
+        """Begin an evaluation; fewer than `count` must be running."""
         worker = next((one for one in self._workers if one.number is None), None)
         if worker is None:
             worker = self._started()
@@ -93,17 +93,17 @@ class Processes:
         worker.pipe.send(trial.candidate)
 
     def wait(self, number: int | None, seconds: float | None) -> tuple[int, Outcome] | None:
-        """Return an evaluation that ended, and its outcome.
+        """Wait for an evaluation to end and return it.
 
         Args:
-            number: Which one is wanted; None: whichever ends first.
-            seconds: How long to wait; None: as long as it takes.
+            number: The trial to wait for; None: the first that ends.
+            seconds: The longest wait; None: no limit.
 
         Returns:
-            None where none ended in time.
+            The number of the trial and its outcome; None after a timeout.
 
         Raises:
-            StudyError: No other evaluation could do better, as `Problem.evaluate` raises it.
+            StudyError: `Problem.evaluate` raised an error that every evaluation would raise.
         """
         end = None if seconds is None else time.monotonic() + seconds
         while True:
@@ -115,7 +115,7 @@ class Processes:
             self._listen(end)
 
     def _listen(self, end: float | None) -> None:
-        """Wait until something is heard of an evaluation, or a moment has come."""
+        """Wait for a message of an evaluation, until the next deadline or `end`."""
         busy = {one.pipe: one for one in self._workers if one.number is not None}
         moments = [one.deadline for one in busy.values() if one.deadline is not None]
         moments += [] if end is None else [end]
@@ -143,7 +143,7 @@ class Processes:
             raise content
         ends = self._report(kind, {"trial": worker.number, **content})
         if self._asks:
-            # One that has ended by itself meanwhile is heard of next.
+            # If the process has ended meanwhile, the next `recv` notices.
             with suppress(OSError):
                 worker.pipe.send(ends)
 
@@ -178,8 +178,8 @@ def _end(worker: _Worker) -> None:
 
 
 def _work(pipe: Connection, pickled: bytes, asks: bool) -> None:  # noqa: FBT001 - of a process
-    """Evaluate what comes until the pipe is closed; where it asks, wait for what events bring."""
-    # The one who asks decides what an interrupt means.
+    """Evaluate candidates from the pipe until it is closed; the main function of a process."""
+    # The parent process handles interrupts.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     problem: Problem = pickle.loads(pickled)  # noqa: S301 - from the process that started this one
@@ -198,7 +198,7 @@ def _work(pipe: Connection, pickled: bytes, asks: bool) -> None:  # noqa: FBT001
         except (OtherTrainerError, UnreportedError) as error:
             pipe.send(("raised", error))
             continue
-        except Exception as error:  # noqa: BLE001 - told to the one who asks
+        except Exception as error:  # noqa: BLE001 - reported to the parent
             outcome = Outcome(error=f"{type(error).__name__}: {error}")
         pipe.send(("outcome", outcome))
 

@@ -1,4 +1,4 @@
-"""Runs to compare, from files: recorded runs, and the studies themselves."""
+"""Reading of runs to compare from files of recorded runs and of studies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["read_runs"]
 _RUN: Final = ".json"
 _STUDY: Final = ".study"
 _DATABASE: Final = b"SQLite format 3\x00"
-"""How the file of a study begins, whatever it is called."""
+"""The first bytes of a study file, by which it is recognised under any name."""
 
 
 def read_runs(
@@ -27,21 +27,21 @@ def read_runs(
     clock: RunClock = "seconds",
     oracle_of: Callable[[StudyFile], float | None] | None = None,
 ) -> list[RecordedRun]:
-    """Return the runs in files and in folders, by name.
+    """Read runs from files and folders.
 
-    Of a folder every `.json` file is read, or where it has none, every `.study` file. Where studies
-    have one strategy in several settings, those that differ are part of its name.
+    From a folder all `.json` files are read or, if it has none, all `.study` files. If studies use
+    a strategy with several settings, the settings that differ become part of its name.
 
     Args:
-        paths: Files of recorded runs or of studies, and folders of them.
-        clock: Of studies, as for `StudyFile.to_run`; recorded runs have theirs.
-        oracle_of: Returns the best value that there is for a study; None: it is not known.
+        paths: Files of recorded runs or of studies, and folders of such files.
+        clock: The clock for studies, as for `StudyFile.to_run`; recorded runs have their own.
+        oracle_of: Returns the best possible value for a study; None: it is not known.
 
     Raises:
-        DamagedRunError: A file holds no run, or a folder no file.
-        StudyFileError: A file holds a damaged study, or one of a newer version.
-        IncomparableRunsError: Nothing of a study took any time.
-        TypeError: One path is given, not several.
+        DamagedRunError: A file is no recorded run, or a folder has no such file.
+        StudyFileError: The file of a study is damaged or has a newer version.
+        IncomparableRunsError: No trial of a study took any time.
+        TypeError: A single path is given instead of several.
         OSError: A file cannot be read.
     """
     if isinstance(paths, str | os.PathLike):
@@ -80,7 +80,7 @@ def _is_study(path: Path) -> bool:
 
 
 def _names(strategies: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return what to call each strategy, with the settings in which those of its name differ."""
+    """Return a name for each strategy, with the settings that differ among equal names."""
     forms: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
     for one in strategies:
         forms[one["name"]][_identity(one)] = _settings(one)

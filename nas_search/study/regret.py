@@ -1,9 +1,9 @@
-"""Simple regret over simulated time: how far the best so far is from the oracle.
+"""Simple regret over simulated time: the gap between the best value so far and the oracle.
 
-The oracle is the best that a search could have found. With values that are means over the recorded
-runs, regret falls to 0 at best. A search that sees single runs (`run_seed`) can find one above the
-best mean: its regret is negative then, and is reported as it is. Several runs of one strategy are
-compared on common times, by the median and the quartiles of their regrets (`regret_bands`).
+The oracle is the best possible value. With values that are means over the recorded training runs,
+regret falls to 0 at best. A search that sees single training runs (`run_seed`) can find a value
+above the best mean: its regret is then negative and reported as such. Several runs of a strategy
+are summarised at common times by the median and quartiles of their regrets (`regret_bands`).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ __all__ = [
 
 
 class Step(NamedTuple):
-    """A regret, from a time on.
+    """A regret and the time from which on it holds.
 
     Attributes:
-        time: Since when, in seconds.
-        regret: In the unit of the metric, at least 0 against means.
+        time: The time, by the clock of the run.
+        regret: The regret in the unit of the metric; at least 0 for values that are means.
     """
 
     time: float
@@ -44,17 +44,17 @@ class Step(NamedTuple):
 
 
 def regret_steps(run: RecordedRun, oracle: float | None = None) -> list[Step]:
-    """Return when the regret of a run changed, and to what.
+    """Return the regret of a run as a step function of time.
 
     Args:
         run: The run.
-        oracle: Instead of the run's own.
+        oracle: The oracle, in place of the run's own.
 
     Returns:
-        The steps by ascending time; none when nothing was evaluated at the run's own budget.
+        The steps by ascending time; empty if the run has no full evaluation.
 
     Raises:
-        IncomparableRunsError: Neither the run nor the caller knows the oracle.
+        IncomparableRunsError: The run has no oracle and none is given.
     """
     best = run.oracle if oracle is None else oracle
     if best is None:
@@ -74,7 +74,7 @@ def regret_steps(run: RecordedRun, oracle: float | None = None) -> list[Step]:
 
 
 def regret_at(steps: list[Step], time: float) -> float | None:
-    """Return the regret at a time; None before the first evaluation was complete."""
+    """Return the regret at a time; None before the first full evaluation."""
     passed = bisect_right(steps, time, key=attrgetter("time"))
     return steps[passed - 1].regret if passed else None
 
@@ -92,31 +92,32 @@ _MUST_AGREE: Final = (
     "evaluation_time",
     "oracle",
 )
-"""What makes regrets of different runs the same quantity."""
+"""The fields in which runs have to agree for their regrets to be comparable."""
 
 _HINTS: Final[Mapping[str, str]] = {
     "continue_training": ": strategies of short and of whole trainings are compared on problems of "
     "the same `fidelities`",
     "clock": ": make all by `to_run` with the same clock",
 }
-"""What to do about a difference, by field."""
+"""Advice for runs that differ in a field."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegretBand:
-    """The regret of the runs of one strategy, at the same times; lists are aligned.
+    """Median and quartiles of the regret of a strategy's runs at given times; lists are aligned.
 
-    A value is None where not every run has one: before its first evaluation, and past its budget.
+    A value is None at times at which a run has no regret: before its first full evaluation, or
+    after its budget.
 
     Attributes:
-        strategy: Its name.
-        metric: What the regret is in.
-        runs: How many they are; 0: none were run, it is computed exactly (`random_band`).
-        times: Of the clock of the runs, ascending.
+        strategy: The name of the strategy.
+        metric: The metric of the regret.
+        runs: The number of runs; 0 for a band that is computed exactly (`random_band`).
+        times: Times by the clock of the runs, ascending.
         lower: First quartile: a quarter of the runs is at least as good.
-        median: Second quartile.
+        median: The median.
         upper: Third quartile.
-        clock: What times are: simulated seconds, or trials.
+        clock: The unit of times: simulated seconds, or trials.
     """
 
     strategy: str
@@ -135,23 +136,23 @@ def regret_bands(
     times: Sequence[float] | None = None,
     oracle: float | None = None,
 ) -> list[RegretBand]:
-    """Return the regret of each strategy over its runs.
+    """Return the median and quartiles of the regret of each strategy over its runs.
 
-    Regrets are step functions: between evaluations the best so far holds. Quartiles are
+    Regrets are step functions: the best value holds until a better one is found. Quartiles are
     interpolated linearly between runs.
 
     Args:
         runs: Runs of one or more strategies.
-        times: At which simulated seconds, ascending; None: `common_times` of the runs.
-        oracle: Instead of the runs' own.
+        times: Times by the clock of the runs, ascending; None: `common_times` of the runs.
+        oracle: The oracle, in place of the runs' own.
 
     Returns:
-        One band a strategy, in the order in which they first occur.
+        One band for each strategy, in the order of first occurrence.
 
     Raises:
-        IncomparableRunsError: There are no runs, they differ in what they measure, or the oracle
-            is not known.
-        ValueError: The times are not ascending.
+        IncomparableRunsError: There are no runs, they do not measure the same quantity, or the
+            oracle is not known.
+        ValueError: The times are not ascending or not finite.
     """
     compared = list(runs)
     _check_comparable(compared, given_oracle=oracle is not None)
@@ -167,12 +168,12 @@ def regret_bands(
 
 
 def common_times(runs: Sequence[RecordedRun]) -> list[float]:
-    """Return times at which all runs have a regret, evenly spaced.
+    """Return 256 evenly spaced times at which all runs have a regret.
 
-    From the latest of the first evaluations to the smallest of the budgets, both included.
+    They span the latest first evaluation to the smallest budget, both included.
 
     Raises:
-        IncomparableRunsError: There are no runs, or no such times.
+        IncomparableRunsError: There are no runs, or they have no time in common.
     """
     first = [
         next((point.time for point in run.trajectory if point.best is not None), math.inf)
@@ -211,14 +212,14 @@ def _check_comparable(runs: Sequence[RecordedRun], *, given_oracle: bool) -> Non
 
 
 def _check_distinct(runs: Iterable[RecordedRun]) -> None:
-    """Refuse a run that is given twice: it would count as two."""
+    """Raise if a run is given twice, as it would count as two."""
     seen: set[tuple[str, int, int | None]] = set()
     for run in runs:
         key = (run.strategy, run.seed, run.run_seed)
         if key in seen:
             raise IncomparableRunsError(
                 f"there are two runs of {run.strategy} with seed {run.seed}: leave one out, or "
-                "record forms of a strategy under names of their own"
+                "record variants of a strategy under different names"
             )
         seen.add(key)
 
@@ -252,7 +253,7 @@ def _quartiles(
 
 
 def _quantile(ascending: Sequence[float], fraction: float) -> float:
-    """Return a quantile, linear between order statistics (Hyndman and Fan, 1996, type 7)."""
+    """Return a quantile, interpolated between order statistics (Hyndman and Fan, 1996, type 7)."""
     place = fraction * (len(ascending) - 1)
     below = math.floor(place)
     above = min(below + 1, len(ascending) - 1)
@@ -260,15 +261,15 @@ def _quantile(ascending: Sequence[float], fraction: float) -> float:
 
 
 def oracle_value(bench: BenchClient, settings: SimulationSettings) -> float:
-    """Return the best mean over the runs of an architecture that the benchmark holds.
+    """Return the best value in a benchmark, as the mean over an architecture's training runs.
 
     Args:
-        bench: Whom to ask.
-        settings: Of which simulation: `simulation.settings`.
+        bench: The client.
+        settings: The settings of the simulation: `simulation.settings`.
 
     Raises:
         IncomparableRunsError: No architecture has a value of the metric.
-        BenchError: The question was not answered.
+        BenchError: The benchmark did not answer.
     """
     part: Mapping[str, Any] = settings.part
     try:

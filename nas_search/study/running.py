@@ -27,7 +27,7 @@ __all__ = ["Evaluate", "NothingLearnedWarning", "run", "run_async"]
 
 _FAILED_IN_A_ROW: Final = 20
 _WAITED_OUT: Final = frozenset({None, "trials", "exhausted", "interrupted"})
-"""Why no more is proposed, where trials under way are waited for all the same."""
+"""Reasons to propose nothing more after which running trials are still waited for."""
 
 _Steps: TypeAlias = Generator[tuple[int | None, float | None], Done | None, str]
 
@@ -53,7 +53,7 @@ def run(
     try:
         with _evaluating(study, workers, timeout) as chosen:
             steps = _loop(study, limits, chosen.count, chosen.submit, in_order=in_order)
-            # Evaluations elsewhere go on when this process is interrupted.
+            # Evaluations in other processes continue when this one is interrupted.
             reason = _driven(steps, chosen.wait, patient=not isinstance(chosen, Here))
     finally:
         study.watch = None
@@ -89,7 +89,7 @@ async def run_async(
 def _begun(
     study: Study, budget: Budget, workers: int | Literal["service"], order: Order | None
 ) -> tuple[_Limits, bool]:
-    """Check the arguments of a run and note its beginning; return whether results keep order."""
+    """Check the arguments and record the beginning; return the limits and whether order is kept."""
     if not isinstance(budget, Budget):
         raise ProblemError(f"the budget is {budget!r:.80}: give one, such as Budget(trials=100)")
     chosen = study.problem.order if order is None else order
@@ -113,15 +113,15 @@ def _ended(study: Study, reason: str) -> None:
 def _evaluating(
     study: Study, workers: int | Literal["service"], timeout: float | None
 ) -> Here | Processes | ServiceJobs:
-    """Return what evaluates: this thread, processes beside it, or a service.
+    """Return the evaluator of a run: this thread, worker processes, or a service.
 
     Raises:
-        ProblemError: The problem is not evaluated by what is to evaluate it.
+        ProblemError: The problem does not fit the evaluator.
     """
     if workers == "service":
         return ServiceJobs(study, timeout)
     if isinstance(getattr(study.problem, "evaluator", None), ServiceTraining):
-        raise ProblemError('a ServiceTraining evaluates with workers="service" alone')
+        raise ProblemError('a ServiceTraining evaluates only with workers="service"')
     if study.problem.looks_up or (workers == 1 and timeout is None):
         return Here(study, workers)
     asks = study.watch is not None
@@ -129,7 +129,7 @@ def _evaluating(
 
 
 class _Limits:
-    """Looks at the limits of a budget."""
+    """Checks the limits of a budget."""
 
     def __init__(self, study: Study, budget: Budget) -> None:
         self._study = study
@@ -138,7 +138,7 @@ class _Limits:
         self._failed = 0
 
     def reached(self) -> str | None:
-        """Return which limit is, other than that of trials."""
+        """Return the name of a limit that is reached, other than `trials`; None if none is."""
         study, budget = self._study, self._budget
         if budget.seconds is not None and time.monotonic() - self._begun >= budget.seconds:
             return "seconds"
@@ -150,27 +150,27 @@ class _Limits:
         return None
 
     def asks_more(self) -> bool:
-        """Tell whether the number of trials leaves room for one more."""
+        """Return whether the limit of `trials` allows one more."""
         limit = self._budget.trials
         return limit is None or self._study.num_asked < limit
 
     @property
     def seconds_left(self) -> float | None:
-        """How long evaluations may be waited for; None: as long as they take."""
+        """The seconds left to wait for evaluations; None: no limit."""
         if self._budget.seconds is None:
             return None
         return max(0.0, self._budget.seconds - (time.monotonic() - self._begun))
 
     def passes(self, trial: Trial, outcome: Outcome) -> bool:
-        """Tell whether a trial would pass the cost that is allowed."""
+        """Return whether a trial would exceed the limit of `cost`."""
         limit = self._budget.cost
         return limit is not None and self._study.end(trial, outcome) > limit
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
-        """Tell the study a result, and end it when too many failed in a row.
+        """Tell the study a result, and raise when too many trials failed in a row.
 
         Raises:
-            FailingStudyError: They did.
+            FailingStudyError: The last 20 trials failed.
         """
         self._study.conclude(trial, outcome)
         self._failed = self._failed + 1 if trial.state is State.FAILED else 0
@@ -197,10 +197,11 @@ def _loop(
     *,
     in_order: bool,
 ) -> _Steps:
-    """Propose, wait and tell; the one loop of runs that block and of those that are awaited.
+    """Propose, wait and tell: the loop that blocking and asynchronous runs share.
 
-    Yields which trial is waited for (None: whichever ends first) and how many seconds at most, and
-    is sent its number and outcome, or None where none ended in time. Returns why the run ended.
+    Yields the number of the trial to wait for (None: the first to end) and the longest wait in
+    seconds. Is sent the number and outcome of a trial, or None after a timeout. Returns why the run
+    ended.
     """
     under_way: dict[int, Trial] = {}
 
@@ -241,12 +242,13 @@ def _driven(
     *,
     patient: bool = False,
 ) -> str:
-    """Carry out a loop that blocks.
+    """Drive a loop with a blocking `wait`, and return why the run ended.
 
     Args:
         steps: The loop.
-        wait: Returns what it waits for.
-        patient: Whether the loop decides what an interrupt means: evaluations go on elsewhere.
+        wait: Waits for a trial and returns its outcome.
+        patient: Whether an interrupt is passed to the loop, because evaluations continue in other
+            processes.
     """
     try:
         wanted = next(steps)
@@ -273,7 +275,7 @@ def _fill(
     submit: Callable[[Trial], None],
     under_way: Callable[[], int],
 ) -> str | None:
-    """Propose until as many are under way as may be; return why no more are, if none will be."""
+    """Propose until all workers are busy; return the reason if nothing more will be proposed."""
     while under_way() < workers:
         reason = limits.reached()
         if reason is not None:
@@ -288,7 +290,7 @@ def _fill(
 
 
 def _check_trials(study: Study, budget: Budget) -> None:
-    """Refuse so few trials that all of them are random."""
+    """Refuse a budget with so few trials that all of them would be random."""
     phase = _random_phase(study)
     if budget.trials is not None and budget.trials < phase:
         raise ValueError(
@@ -299,7 +301,7 @@ def _check_trials(study: Study, budget: Budget) -> None:
 
 
 def _warn_if_nothing_learned(study: Study) -> None:
-    """Warn at the script's line where a search has ended before its strategy learned anything."""
+    """Warn, at the caller's line, if the search ended before its strategy learned anything."""
     errors = Counter(trial.error for trial in study.trials)
     phase, told = _random_phase(study), errors.total()
     if told and None not in errors:
@@ -316,6 +318,6 @@ def _warn_if_nothing_learned(study: Study) -> None:
 
 
 def _random_phase(study: Study) -> int:
-    """Return how many trials depend on no result: no more than there are architectures."""
+    """Return the number of first trials that depend on no result, at most one per architecture."""
     phase: int = getattr(study.strategy, "random_phase", 0)
     return min(phase, study.space_size) if study.space_size else phase

@@ -1,4 +1,4 @@
-"""Recorded runs: one JSON file each, checked when it is read."""
+"""Recorded runs: one JSON file for each, validated when read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nas_search.errors import DamagedRunError
 __all__ = ["RecordedPoint", "RecordedRun", "RunClock"]
 
 RunClock: TypeAlias = Literal["seconds", "trials"]
-"""What the times of a run are: what trials cost, or how many were told."""
+"""The unit of the times of a run: seconds of cost, or finished trials."""
 
 _VERSION: Final = 1
 
@@ -26,7 +26,7 @@ class _Recorded(BaseModel):
 
 
 class RecordedPoint(_Recorded):
-    """One evaluation of a run; the fields are those of `Evaluation` and `TrajectoryPoint`."""
+    """One evaluation of a run, with the fields of `Evaluation` and `TrajectoryPoint`."""
 
     arch: str
     num_epochs: int
@@ -37,17 +37,19 @@ class RecordedPoint(_Recorded):
 
 
 class RecordedRun(_Recorded):
-    """One search on one clock, by default a simulated one.
+    """The evaluations of one search, with their times by a clock, simulated by default.
 
     Attributes:
-        version: Of this form of file.
-        strategy: Name of the strategy; runs of one name are compared as repetitions of it.
-        seed: Of the strategy.
-        benchmark: What was searched, and so on, as for `BenchClient.simulate`.
-        clock: What times and the budget are in.
-        run_seed: The simulation's own seed; None: values are means over the recorded runs.
-        continue_training: Option of the simulation, and so on.
-        oracle: Best value that there is, the mean over its runs; None: not known.
+        version: The version of the file format.
+        strategy: The name of the strategy; runs of the same name count as repetitions.
+        seed: The seed of the strategy.
+        benchmark: The benchmark. It and the fields up to `larger_is_better` are as for
+            `BenchClient.simulate`.
+        clock: The unit of times and of the budget.
+        run_seed: The seed of the simulation; None: values are means over the recorded training
+            runs.
+        continue_training: An option of the simulation, as are the next two fields.
+        oracle: The best possible value, as a mean over training runs; None: not known.
         trajectory: The evaluations, in order.
     """
 
@@ -77,13 +79,13 @@ class RecordedRun(_Recorded):
         oracle: float | None = None,
         name: str | None = None,
     ) -> Self:
-        """Return the record of what a simulation saw.
+        """Return the run of a finished search on a simulation.
 
         Args:
-            simulation: The clock, at the end of the search.
-            strategy: What searched.
-            oracle: Best value that there is, as `oracle_value` returns it.
-            name: Instead of the strategy's own, where a study has it in several forms.
+            simulation: The simulation, at the end of the search.
+            strategy: The strategy that searched.
+            oracle: The best possible value, as `oracle_value` returns it.
+            name: The name of the strategy in the run, to tell variants of it apart.
         """
         asked = simulation.settings
         pairs = zip(simulation.evaluations, simulation.trajectory, strict=True)
@@ -116,10 +118,10 @@ class RecordedRun(_Recorded):
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
-        """Return the run in a file.
+        """Read a run from a file.
 
         Raises:
-            DamagedRunError: The file holds none, or one that contradicts itself.
+            DamagedRunError: The file is no recorded run, or contradicts itself.
             OSError: The file cannot be read.
         """
         content = Path(path).read_bytes()
@@ -129,15 +131,15 @@ class RecordedRun(_Recorded):
             first = error.errors(include_url=False)[0]
             place = ".".join(map(str, first["loc"])) or "the file"
             raise DamagedRunError(
-                f"{os.fspath(path)} holds no recorded run of version {_VERSION}: {place}: "
+                f"{os.fspath(path)} is no recorded run of version {_VERSION}: {place}: "
                 f"{first['msg']}"
             ) from error
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the run to a file, in place of what it held, once it is complete.
+        """Write the run to a file, which is replaced once the new one is complete.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The file cannot be written.
         """
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +153,7 @@ class RecordedRun(_Recorded):
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:
         if self.budget <= 0:
-            raise ValueError(f"the budget is {self.budget} {self.clock}; it is more than 0")
+            raise ValueError(f"the budget is {self.budget} {self.clock}; it must be above 0")
         times = [point.time for point in self.trajectory]
         if any(later < sooner for sooner, later in pairwise([0.0, *times])):
             raise ValueError("the clock runs backwards")

@@ -1,8 +1,8 @@
-"""Evaluations by the workers of a service: each trial under way is a job there.
+"""Evaluation of trials by the workers of a service, one job for each running trial.
 
-The study notes the job of a trial before anything else happens to it, and before that the key under
-which it is submitted. So whenever this process ends, the next one finds the job, or submits the
-same again and is given it: nothing is trained twice.
+The study stores the idempotency key of a submission before it submits the job, and the job's id
+right after. If this process ends at any point, the next one finds the job, or repeats the
+submission with the same key and receives the same job. No trial is trained twice.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 __all__ = ["ServiceJobs"]
 
 _KEY: Final = "key:"
-"""Before the key of a submission of which no answer came yet, in the place of a job's id."""
+"""Prefix of a submission's key, stored in place of the job id until the answer arrives."""
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
-"""Seconds between two looks at all jobs; each pause is half as long again as the one before."""
+"""Seconds between two polls of all jobs; each pause is `_GROWTH` times the previous one."""
 _GROWTH: Final = 1.5
 
 _PATIENCE: Final = 120.0
-"""Seconds that a service may be away before the run ends: time to start it anew."""
+"""Seconds that a service may be unavailable before the run ends: enough for a restart."""
 
 _GOING_ON: Final = frozenset({"queued", "running"})
 _LONGEST_ERROR: Final = 500
@@ -45,9 +45,9 @@ _LONGEST_ERROR: Final = 500
 
 @dataclass(slots=True)
 class _UnderWay:
-    """A trial under way, the latest that was heard of its job, and the epochs that were told.
+    """A running trial, the last known state of its job, and the epochs reported so far.
 
-    It is `stopping` once a rule has said that it ends.
+    It is `stopping` once a rule has decided to stop it.
     """
 
     trial: Trial
@@ -57,14 +57,14 @@ class _UnderWay:
 
 
 class ServiceJobs:
-    """Has candidates evaluated by a service; the counterpart of `Processes`.
+    """Evaluates candidates as jobs of a service; the counterpart of `Processes`.
 
-    At the end of a run the jobs under way are cancelled; where it ends because the service is away,
-    they are left, and the next run waits for them.
+    Running jobs are cancelled at the end of a run. If the run ends because the service is
+    unavailable, they are left running, and the next run waits for them.
 
     Args:
-        study: Notes jobs and takes events.
-        timeout: Seconds that an attempt of a job may take; None: as many as the service allows.
+        study: The study, which stores job ids and receives events.
+        timeout: Seconds for each attempt of a job; None: the limit of the service.
 
     Raises:
         ProblemError: The problem is not evaluated by a service.
@@ -101,21 +101,21 @@ class ServiceJobs:
                 self._cancel(one)
 
     def submit(self, trial: Trial) -> None:
-        """Begin an evaluation, or go on waiting for that of an earlier run."""
+        """Begin an evaluation, or wait for the job that an earlier run began."""
         self._under_way[trial.number] = _UnderWay(trial)
 
     def wait(self, number: int | None, seconds: float | None) -> tuple[int, Outcome] | None:
-        """Return an evaluation that ended, and its outcome.
+        """Wait for an evaluation to end and return it.
 
         Args:
-            number: Which one is wanted; None: whichever ends first.
-            seconds: How long to wait; None: as long as it takes.
+            number: The trial to wait for; None: the first that ends.
+            seconds: The longest wait; None: no limit.
 
         Returns:
-            None where none ended in time.
+            The number of the trial and its outcome; None after a timeout.
 
         Raises:
-            BenchError: The service is away for two minutes, or refuses to be asked.
+            BenchError: The service is unavailable for two minutes, or refuses a request.
         """
         end = None if seconds is None else time.monotonic() + seconds
         pause = _FIRST_PAUSE
@@ -131,7 +131,7 @@ class ServiceJobs:
             time.sleep(min(pause, left))
 
     def _look(self) -> bool:
-        """Look at every job under way, and tell whether something has happened to one."""
+        """Poll all running jobs, and return whether one has changed."""
         news = False
         for one in list(self._under_way.values()):
             before = None if one.job is None else one.job.revision
@@ -151,7 +151,7 @@ class ServiceJobs:
         return news
 
     def _followed(self, one: _UnderWay) -> Outcome | None:
-        """Submit or look at the job of a trial; return its outcome if it has ended."""
+        """Submit or poll the job of a trial; return its outcome if it has ended."""
         noted = one.trial.job
         try:
             if noted is None or noted.startswith(_KEY):
@@ -159,7 +159,7 @@ class ServiceJobs:
             else:
                 one.job = self._training.bench.job(noted)
         except UnknownJobError:
-            # Forgotten there, or it is another service: the trial is begun anew.
+            # The service has deleted the job, or is another one: the trial is submitted again.
             self._study.assign(one.trial, None)
             self._study.report("job.lost", {"trial": one.trial.number, "job": noted})
             return None
@@ -205,22 +205,22 @@ class ServiceJobs:
         return Outcome(error=f"job {job.id} {job.state}{reason}"[:_LONGEST_ERROR], cost=_spent(job))
 
     def _cancel(self, one: _UnderWay) -> None:
-        """Cancel the job of a trial, which is then begun anew when it is given out again."""
+        """Cancel the job of a trial; when the trial is repeated, it gets a new job."""
         job = one.trial.job
         if job is None or job.startswith(_KEY):
-            # If it came to a job, the same key finds it.
+            # If the service has a job for this key, the next submission finds it.
             return
-        # First of all, so that no later run takes a cancelled job for that of the trial.
+        # Before the request, so that no later run waits for a cancelled job.
         self._study.assign(one.trial, None)
         try:
             self._training.bench.cancel(job)
         except BenchError:
-            # It goes on by itself, and answers the same request.
+            # The job continues, and the same request finds its result.
             return
 
 
 def _epochs_of(job: Job) -> Iterator[Mapping[str, Any]]:
-    """Yield the figures of the epochs that are known of a job."""
+    """Yield the metrics of a job's epochs, as far as its progress and result contain them."""
     if job.progress is not None and job.progress.figures is not None:
         yield job.progress.figures
     yield from (job.result or {}).get("curve", ())

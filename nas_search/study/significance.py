@@ -1,4 +1,4 @@
-"""Whether one strategy finds better architectures than another, or only seemed to."""
+"""Significance tests for the difference between two strategies."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["RankTest", "holm", "mann_whitney"]
 
 @dataclass(frozen=True, slots=True)
 class RankTest:
-    """What the test of Mann and Whitney says of two samples.
+    """The result of a Mann-Whitney test of two samples.
 
     Args:
-        u: How many pairs there are in which the first value is larger, ties counting one half.
-        superiority: How probable it is that a value of the first is larger than one of the second,
-            ties counting one half; 0.5 where neither is.
-        p_greater: How probable so large a `u` is if both are drawn alike.
-        p_two_sided: How probable a `u` so far from the middle is if both are drawn alike.
+        u: The number of pairs in which the first value is larger, ties counting one half.
+        superiority: Probability that a value of the first sample is larger than one of the second,
+            ties counting one half; 0.5 without a difference.
+        p_greater: One-sided p-value, for the first sample being larger.
+        p_two_sided: Two-sided p-value.
     """
 
     u: float
@@ -33,17 +33,17 @@ class RankTest:
 def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
     """Test whether values of one sample tend to be larger than those of another.
 
-    Such are the accuracies that two strategies reached, a run each. Nothing is assumed of how they
-    are distributed. The probabilities are those of the normal approximation, corrected for ties and
-    for continuity, which is good from about 20 runs of each on (Mann and Whitney, 1947,
+    The samples are, for example, the final accuracies of the runs of two strategies. The test
+    assumes no distribution. The p-values are those of the normal approximation with corrections for
+    ties and continuity, which is accurate from about 20 runs of each (Mann and Whitney, 1947,
     doi:10.1214/aoms/1177730491).
 
     Args:
-        first: One value a run.
-        second: The same of the other strategy.
+        first: One value for each run of a strategy.
+        second: The same for the other strategy.
 
     Raises:
-        StudyError: A sample is empty or has a value that is not a number.
+        StudyError: A sample is empty or contains NaN.
     """
     if not first or not second:
         raise StudyError("a test needs at least one value of each strategy")
@@ -73,17 +73,17 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
 
 
 def holm(probabilities: Sequence[float]) -> list[float]:
-    """Return probabilities of several tests, adjusted so that they can be read together.
+    """Return the p-values of several tests, adjusted for multiple comparisons by Holm's method.
 
-    Of m tests without any difference, one or more is below a level with no more than that
-    probability. The k-th smallest, from 0, is multiplied by m - k, and none is below a smaller one
-    (Holm, 1979, Scandinavian Journal of Statistics 6, 65-70).
+    If no test has a true difference, the chance that any adjusted p-value is below a level is at
+    most that level. The k-th smallest of m, counted from 0, is multiplied by m - k, and then raised
+    to at least the one before it (Holm, 1979, Scandinavian Journal of Statistics 6, 65-70).
 
     Args:
-        probabilities: Of each test.
+        probabilities: The p-value of each test.
 
     Raises:
-        StudyError: One is no probability.
+        StudyError: A p-value is not within 0 and 1.
     """
     if not all(0 <= one <= 1 for one in probabilities):
         raise StudyError("a probability is not within 0 and 1")
@@ -97,5 +97,5 @@ def holm(probabilities: Sequence[float]) -> list[float]:
 
 
 def _tail(z: float) -> float:
-    """Return how probable it is that a standard normal number is above z."""
+    """Return the probability that a standard normal variable exceeds z."""
     return math.erfc(z / math.sqrt(2)) / 2

@@ -1,6 +1,6 @@
-"""Strategies compared by what their runs had reached at one time, and whether that is luck.
+"""Comparison of strategies by the regret of their runs at one time, with significance tests.
 
-print(compare_runs(runs))                    # a line a strategy, and which of them differ
+print(compare_runs(runs))                    # one line per strategy, and which of them differ
 compare_runs(runs, at=50).to_pandas()
 """
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 __all__ = ["Difference", "Standing", "Standings", "compare_runs"]
 
 _LEVEL: Final = 0.05
-"""Below which a difference is called one in print."""
+"""Significance level below which differences are printed."""
 
 _FEW: Final = 20
-"""Runs of each, from which on the normal approximation of the test is good."""
+"""Runs of each strategy from which on the normal approximation of the test is accurate."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What the runs of a strategy had reached; regrets are in the unit of the metric.
+    """Summary of the regrets of a strategy's runs, in the unit of the metric.
 
     Attributes:
-        strategy: Its name.
-        runs: How many they are.
-        median: Of the regrets.
-        lower: Their first quartile.
-        upper: Their third quartile.
-        mean: Of the regrets.
-        std: Their standard deviation, that of a sample; None of a single run.
+        strategy: The name of the strategy.
+        runs: The number of its runs.
+        median: Median of the regrets.
+        lower: First quartile of the regrets.
+        upper: Third quartile of the regrets.
+        mean: Mean of the regrets.
+        std: Sample standard deviation of the regrets; None for a single run.
     """
 
     strategy: str
@@ -55,14 +55,15 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Whether one strategy tends to have less regret than another: the test of Mann and Whitney.
+    """The Mann-Whitney test of whether one strategy has less regret than another.
 
     Attributes:
-        better: The strategy of which a run more probably has the smaller regret.
-        other: The other one.
-        superiority: How probable that is, ties counting half: 0.5 to 1.
-        p: How probable so large a difference is if there is none, two-sided.
-        p_holm: The same for all pairs that were tested together (`holm`).
+        better: The strategy whose runs tend to have the smaller regret.
+        other: The other strategy.
+        superiority: Probability that a run of `better` has the smaller regret, ties counting half;
+            0.5 to 1.
+        p: Two-sided p-value.
+        p_holm: The p-value adjusted for all pairs tested together (`holm`).
     """
 
     better: str
@@ -74,14 +75,14 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Standings:
-    """Strategies by their regret at one time, the smallest median first. Prints as a table.
+    """Strategies ranked by their median regret at one time; prints as a table.
 
     Attributes:
-        metric: What regrets are in.
-        clock: Whether the time is simulated seconds, or trials.
+        metric: The metric of the regrets.
+        clock: The unit of `at`: simulated seconds, or trials.
         at: The time.
-        rows: One a strategy.
-        differences: One a pair of strategies, the clearest first.
+        rows: One for each strategy, the smallest median first.
+        differences: One for each pair of strategies, the smallest p-value first.
     """
 
     metric: str
@@ -134,20 +135,20 @@ class Standings:
 def compare_runs(
     runs: Iterable[RecordedRun], *, at: float | None = None, oracle: float | None = None
 ) -> Standings:
-    """Compare strategies by the simple regret that their runs had at one time.
+    """Compare strategies by the simple regret of their runs at one time.
 
-    Strategies of one seed begin with the same random draws, so that their runs are not quite
-    independent. The test takes them for independent, which makes its probabilities rather too
-    large; seeds of their own for each strategy avoid it.
+    Strategies with the same seed begin with the same random draws, so their runs are not fully
+    independent. The test assumes independence, which makes its p-values rather too large. Use
+    different seeds for each strategy to avoid this.
 
     Args:
-        runs: Of one or more strategies, several seeds each: `study.to_run(oracle=…)`.
-        at: The time, of the clock of the runs; None: the last that all of them have reached.
-        oracle: Instead of the runs' own.
+        runs: Runs of one or more strategies, several seeds each: `study.to_run(oracle=…)`.
+        at: The time, by the clock of the runs; None: the end of the shortest run.
+        oracle: The oracle, in place of the runs' own.
 
     Raises:
-        IncomparableRunsError: There are no runs, they differ in what they measure, the oracle is
-            not known, or a run has no result at that time.
+        IncomparableRunsError: There are no runs, they do not measure the same quantity, the oracle
+            is not known, or a run has no result at that time.
         ValueError: The time is no finite number.
     """
     compared = list(runs)
@@ -193,7 +194,7 @@ def compare_runs(
 def _differences(regrets: dict[str, list[float]]) -> list[Difference]:
     pairs = []
     for one, other in combinations(sorted(regrets), 2):
-        # Of the larger regrets: how probable it is that the other one has them.
+        # The share of pairs in which `other` has the larger regret, so `one` is better.
         test = mann_whitney(regrets[other], regrets[one])
         first, second, share = one, other, test.superiority
         if share < 0.5:  # noqa: PLR2004 - no difference

@@ -1,9 +1,9 @@
-"""Rules that end trainings early, by the figures of their epochs.
+"""Rules that stop trainings early, by the metrics of their epochs.
 
     study.run(budget, workers="service", stop=MedianRule(min_trials=5))
 
-A rule is asked after each epoch that a trial reports. A trial that it ends is `stopped`: it has the
-figures of its last epoch, and no strategy learns a number from it.
+A rule is called after each epoch that a trial reports. A trial that it ends is `stopped`: it keeps
+the metrics of its last epoch, and strategies receive no value for it.
 """
 
 from __future__ import annotations
@@ -26,47 +26,47 @@ if TYPE_CHECKING:
 __all__ = ["RULES", "Curves", "HalvingRule", "MedianRule", "StoppingRule", "Watch", "rule_from"]
 
 _ENDED = frozenset({State.OK, State.INFEASIBLE})
-"""What went to its end."""
+"""States of trials that were not stopped early and did not fail."""
 
 Curves = Mapping[int, Mapping[int, float]]
-"""By trial and by epoch, from 1: a figure, larger being better."""
+"""The metric by trial number and epoch (from 1), with the sign for which larger is better."""
 
 
 class StoppingRule(Protocol):
-    """Says which trainings are not worth going on with."""
+    """Decides which trainings to stop early."""
 
     @property
     def metric(self) -> str | None:
-        """The figure that epochs are compared by; None: the first objective of the study."""
+        """The metric by which epochs are compared; None: the first objective of the study."""
         ...
 
     def stops(
         self, trial: int, epoch: int, curves: Curves, *, ended: Callable[[int], bool]
     ) -> bool:
-        """Tell whether a trial ends after an epoch.
+        """Return whether to stop a trial after an epoch.
 
         Args:
-            trial: Its number.
-            epoch: Which it has just reported, from 1.
-            curves: What all trials have reported, this epoch among it.
-            ended: Whether a trial went to its end.
+            trial: The number of the trial.
+            epoch: The epoch just reported, from 1.
+            curves: The reports of all trials, including this epoch.
+            ended: Returns whether a trial, by number, ended regularly.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class MedianRule:
-    """Ends what has always been worse than the median of those before it.
+    """Stops a trial whose best value so far is worse than the median of finished trials.
 
-    A trial is stopped after an epoch if the best that it reported up to then is below the median of
-    the running averages, up to the same epoch, of all trials that went to their end (Golovin et
-    al., KDD 2017, section 3.2.2).
+    A trial is stopped after an epoch if its best report so far is below the median of the running
+    averages, up to the same epoch, of all trials that ended regularly (Golovin et al., KDD 2017,
+    section 3.2.2).
 
     Args:
-        metric: The figure that epochs are compared by, `-` in front where less is better; None:
-            the first objective of the study.
-        min_trials: How many trials have to end before one is stopped.
-        min_epochs: After how many epochs a trial may be stopped at first.
+        metric: The metric by which epochs are compared, with `-` in front if smaller is better;
+            None: the first objective of the study.
+        min_trials: The number of trials that have to end before one is stopped.
+        min_epochs: The first epoch after which a trial may be stopped.
 
     Raises:
         ValueError: A number is out of range.
@@ -83,7 +83,7 @@ class MedianRule:
     def stops(
         self, trial: int, epoch: int, curves: Curves, *, ended: Callable[[int], bool]
     ) -> bool:
-        """Tell whether the best of a trial is below the median of the averages of others."""
+        """Return whether the best of a trial is below the median of the averages of others."""
         if epoch < self.min_epochs:
             return False
         averages = []
@@ -100,17 +100,17 @@ class MedianRule:
 
 @dataclass(frozen=True, kw_only=True)
 class HalvingRule:
-    """Ends at each rung what is not among the best third that reached it: ASHA that stops.
+    """Stops a trial at a rung unless it is among the best 1/`eta` that reached it: stopping ASHA.
 
-    Rungs are `min_epochs`, `eta` times as many, and so on. Unlike the strategy `ASHA`, which lets
-    trials go on that have ended, this ends those that go on (Li et al., MLSys 2020,
-    arXiv:1810.05934, as Syne Tune's `stopping` variant has it): the first ones of a rung, with
-    which nothing can be compared, go on.
+    Rungs are at `min_epochs`, `eta` times as many epochs, and so on. The strategy `ASHA` promotes
+    finished trials; this rule stops running ones (Li et al., MLSys 2020, arXiv:1810.05934, in the
+    `stopping` variant of Syne Tune). The first `eta` - 1 trials at a rung always continue, as there
+    is nothing to compare them with.
 
     Args:
-        metric: As that of `MedianRule`.
-        min_epochs: Of the first rung.
-        eta: One of so many goes on.
+        metric: As for `MedianRule`.
+        min_epochs: The epochs of the first rung.
+        eta: The inverse of the share of trials that continue.
 
     Raises:
         ValueError: A number is out of range.
@@ -127,7 +127,7 @@ class HalvingRule:
     def stops(
         self, trial: int, epoch: int, curves: Curves, *, ended: Callable[[int], bool]
     ) -> bool:
-        """Tell whether a trial is not among the best that reached this rung."""
+        """Return whether a trial is not among the best that reached this rung."""
         del ended
         if not self._is_rung(epoch):
             return False
@@ -148,14 +148,14 @@ class HalvingRule:
 RULES: Final[Mapping[str, type[MedianRule | HalvingRule]]] = {
     rule.__name__: rule for rule in (MedianRule, HalvingRule)
 }
-"""The rules by name, as a file states them."""
+"""The rules by name, as TOML files refer to them."""
 
 
 def rule_from(stated: Mapping[str, Any]) -> StoppingRule:
-    """Return the rule that JSON states: a `name` and arguments.
+    """Make a rule from JSON: its `name` and its arguments.
 
     Raises:
-        ProblemError: There is no such rule, or an argument is unknown or means nothing.
+        ProblemError: The rule or an argument is unknown, or a value is invalid.
     """
     arguments = dict(stated)
     name = arguments.pop("name", None)
@@ -167,20 +167,20 @@ def rule_from(stated: Mapping[str, Any]) -> StoppingRule:
 
 
 class Watch:
-    """Asks a rule about each epoch that is reported to a study.
+    """Applies a rule to each epoch that is reported to a study.
 
-    What was reported before, in earlier runs, is read from the study's events, so that a study that
-    goes on decides as it would have.
+    Reports of earlier runs are read from the study's events, so that a resumed study decides as an
+    uninterrupted one would.
 
     Args:
-        study: Whose epochs.
-        rule: Is asked.
+        study: The study.
+        rule: The rule.
 
     Raises:
-        ProblemError: No training is there to be stopped, or the rule is none.
+        ProblemError: The problem has no trainings to stop, or the rule is none.
 
     Attributes:
-        settings: The name of the rule, and its arguments where it is one of `RULES`.
+        settings: The name of the rule and, for those of `RULES`, its arguments.
     """
 
     def __init__(self, study: Study, rule: StoppingRule) -> None:
@@ -206,10 +206,10 @@ class Watch:
                 self._note(event.payload)
 
     def stops(self, figures: Mapping[str, Any]) -> bool:
-        """Take the figures of an epoch, with its `trial`; tell whether the trial is to end.
+        """Take the metrics of an epoch, with its `trial`; return whether to stop the trial.
 
         Raises:
-            UnreportedError: Epochs do not have the figure.
+            UnreportedError: Epochs do not report the metric.
         """
         if not self._note(figures):
             raise UnreportedError(
@@ -226,7 +226,7 @@ class Watch:
         value = figures.get(self._metric)
         if value is None or "epoch" not in figures:
             return False
-        # What is no number is worse than any.
+        # NaN is worse than any number.
         number = self._sign * float(value)
         self._curves[int(figures["trial"])][int(figures["epoch"])] = (
             -math.inf if math.isnan(number) else number

@@ -1,12 +1,13 @@
-"""Studies: a problem, a strategy, and trials that survive.
+"""Studies: a problem, a strategy, and the trials of one search, kept in a file.
 
     with Study("runs/evolution-0.study", problem, RegularizedEvolution(seed=0)) as study:
         study.run(Budget(trials=200))
         print(study.best)
 
-What is told is in the file before the next proposal is made. Opening the file again replays it: a
-new strategy is asked and told as it was, and has to propose the same; so it goes on as if it had
-never been interrupted, and no state of it is ever stored.
+Each result is written to the file before the next proposal is made. Opening the file again replays
+it: a new strategy object receives the same calls in the same order and has to make the same
+proposals. The search then continues as if it had not been interrupted. The state of a strategy is
+never stored.
 """
 
 from __future__ import annotations
@@ -36,32 +37,31 @@ __all__ = ["Study"]
 
 
 class Study(History):
-    """A search: proposes trials, takes results, and keeps both.
+    """One search: asks a strategy for trials, takes their results, and stores both in a file.
 
     Args:
-        path: The file, which is made, or replayed if it is there; None: nothing is kept.
-        problem: What is searched for.
-        strategy: What chooses; new, and of the settings that the file was begun with.
-        reference: Worst values of interest, by objective: events of the front then have the volume
-            between it and this point.
-        specification: How problem and strategy were written down, as JSON: a new file keeps it for
-            programs that go on with the study. It is compared with nothing.
+        path: The file. It is created, or replayed if it exists; None keeps everything in memory.
+        problem: The objectives, the bounds, and the evaluation.
+        strategy: A new strategy object, with the settings that the file was begun with.
+        reference: Worst value of interest for each objective. With it, events of the front include
+            the hypervolume between the front and this point.
+        specification: The problem and strategy as they were written down, as JSON. A new file
+            stores it for programs that resume the study; it is never compared.
 
     Raises:
         StudyInUseError: Another process writes to the file.
-        StudyFileError: The file holds no study, a damaged one, or one of a newer version.
-        OtherStudyError: It was begun with another problem or strategy.
-        ReplayError: The strategy proposes something else than it did.
+        StudyFileError: The file is no study, is damaged, or has a newer version.
+        OtherStudyError: The file was begun with another problem or strategy.
+        ReplayError: The strategy does not repeat the proposals in the file.
         ProblemError: The strategy evaluates at fidelities that the problem does not have, or
             changes architectures that have no choices; or the reference lacks an objective.
         OSError: The file cannot be written.
 
     Attributes:
-        waiting: Whether the last `ask` returned None because a trial under way has to be told
-            first.
-        watch: What is asked after epochs of this run whether a trial ends; None: nothing.
+        waiting: Whether the last `ask` returned None because a running trial has to be told first.
+        watch: Decides after each epoch of this run whether a trial is stopped; None: no rule.
         ended: Why the last run ended: `trials`, `seconds`, `cost`, `until` or `exhausted`; None
-            before.
+            before the first run has ended.
     """
 
     def __init__(
@@ -112,12 +112,12 @@ class Study(History):
 
     @property
     def cost(self) -> float:
-        """What all trials cost together, in seconds."""
+        """The cost of all trials together, in seconds."""
         return self._charges.total
 
     @property
     def clock(self) -> float:
-        """When the last result was told, in simulated seconds: see `run` on `workers`."""
+        """Simulated time of the last result, in seconds: see `workers` of `run`."""
         return self._charges.now
 
     @property
@@ -127,33 +127,33 @@ class Study(History):
 
     @property
     def num_asked(self) -> int:
-        """How many trials were proposed."""
+        """The number of trials proposed."""
         return len(self._trials)
 
     @property
     def given_out(self) -> bool:
-        """Whether trials wait that were given out by an earlier run and never told."""
+        """Whether unfinished trials of an earlier run wait to be asked again."""
         return bool(self._given_out)
 
     @property
     def space_size(self) -> int:
-        """How many architectures there are, or an upper bound; 0 where that is not known yet."""
+        """The number of architectures, or an upper bound; 0 while it is not known."""
         return self._domain.size
 
     @property
     def refused(self) -> Mapping[str, int]:
-        """How many draws were refused before they were trials, by reason."""
+        """The number of draws rejected before they became trials, by reason."""
         return dict(getattr(self._domain, "refused", {}))
 
     def ask(self) -> Trial | None:
-        """Return the next trial: one that was given out before and never told, or a new one.
+        """Return the next trial: an unfinished one of an earlier run first, then new ones.
 
         Returns:
-            None when the strategy has finished, or has to be told of a trial under way first
-            (`waiting`).
+            The trial; None when the strategy has finished, or needs the result of a running trial
+            first (`waiting`).
 
         Raises:
-            NoFeasibleError: Nothing that is drawn is within the bounds.
+            NoFeasibleError: No drawn architecture is within the bounds.
         """
         if self._given_out:
             return self._given_out.pop(0)
@@ -165,7 +165,7 @@ class Study(History):
         if self._journal is not None:
             self._journal.asked(trial)
             if not self.problem.looks_up:
-                # Worth a commit of its own: others see what is under way, for hours perhaps.
+                # An evaluation may take hours; other processes see it only after a commit.
                 self._journal.commit()
         return trial
 
@@ -177,36 +177,37 @@ class Study(History):
         cost: float = 0.0,
         error: str | None = None,
     ) -> Trial:
-        """Take the result of a trial, and return the trial with it.
+        """Record the result of a trial and return the updated trial.
 
         Args:
-            trial: As `ask` returned it.
-            values: The metrics by name, or the value of the one objective. What is not finite, or
-                lacks one, has failed.
-            cost: Seconds that it took.
-            error: Why it failed, instead of values.
+            trial: The trial, as `ask` returned it.
+            values: The metrics by name, or the value of the only objective. A trial fails if a
+                metric of an objective or bound is missing or not finite.
+            cost: Seconds that the evaluation took.
+            error: Why the evaluation failed, instead of values.
 
         Raises:
-            StudyError: The trial is not of this study, or was told before.
+            StudyError: The trial is not a running trial of this study, or neither values nor an
+                error are given.
         """
         if values is None and error is None:
-            raise StudyError("a trial is told values, or an error")
+            raise StudyError("tell needs the values of a trial, or its error")
         if not isinstance(values, Mapping | int | float | None):
-            raise StudyError(f"a trial is told figures by name or a number, not {values!r:.80}")
+            raise StudyError(f"tell takes metrics by name or one number, not {values!r:.80}")
         if isinstance(values, int | float):
             values = {self.goals.objectives[0].metric: float(values)}
         try:
             metrics = {name: float(value) for name, value in (values or {}).items()}
         except (TypeError, ValueError) as unread:
-            raise StudyError(f"a trial is told figures that are numbers: {unread}") from unread
+            raise StudyError(f"tell takes metrics that are numbers: {unread}") from unread
         error = error or self.goals.lacking(metrics)
         return self.conclude(trial, Outcome(metrics=metrics, cost=cost, error=error))
 
     def conclude(self, trial: Trial, outcome: Outcome) -> Trial:
-        """Take the outcome of a trial, as `Problem.evaluate` returns it.
+        """Record the outcome of a trial, as `Problem.evaluate` returns it.
 
         Raises:
-            StudyError: The trial is not of this study, or was told before.
+            StudyError: The trial is not a running trial of this study.
         """
         known = trial.number < len(self._trials) and self._trials[trial.number] is trial
         if not known or trial.state is not State.RUNNING:
@@ -232,7 +233,7 @@ class Study(History):
         return trial
 
     def end(self, trial: Trial, outcome: Outcome) -> float:
-        """Return when a trial under way would end, in simulated seconds."""
+        """Return the simulated time at which a running trial would end, in seconds."""
         return self._charges.end(trial, outcome)
 
     def run(
@@ -244,40 +245,42 @@ class Study(History):
         timeout: float | None = None,
         stop: StoppingRule | None = None,
     ) -> None:
-        """Ask, evaluate and tell until a limit of the budget is reached or the strategy finishes.
+        """Evaluate trials until a limit of the budget is reached or the strategy finishes.
 
-        A limit is looked at before a proposal. Trials under way are waited for where the limit is
-        `trials`, else ended, and given out again by the next run. An interrupt (Ctrl-C) proposes no
-        more and waits for those under way, a second one ends them; the study can go on later.
+        Limits are checked before each proposal. When the limit is `trials`, the run waits for
+        running trials; at any other limit it ends them, and the next run repeats them. After the
+        first interrupt (Ctrl-C) the run proposes nothing more and waits for running trials; a
+        second interrupt ends them. The study can be resumed later.
 
         Args:
             budget: The limits.
-            workers: How many trials are under way at a time. More than one, or a timeout, and each
-                is evaluated in a process of its own. The problem is pickled for them, and a script
-                has to guard its main part (`if __name__ == "__main__"`). Where evaluations only
-                look up, so many machines are simulated instead: a trial begins when its machine is
-                free, and a budget of `cost` is about the clock that all of them share. `service`:
-                each is a job of the service that the evaluator, a `ServiceTraining`, names, which
-                also says how many are under way.
-            order: `numbered`: results are told in the order of their trials, each proposal but the
-                first being made when exactly `workers` - 1 are under way, so that a run depends on
-                `workers` but not on how long evaluations take; `arrival`: as they come. None: that
-                of the problem.
-            timeout: Seconds after which an evaluation is ended and has failed; of a job, what each
-                of its attempts may take.
-            stop: Is asked after each epoch that a training reports; a trial that it ends is
-                `stopped`, with the figures of its last epoch.
+            workers: The number of trials evaluated at a time. With more than one, or with a
+                timeout, each evaluation has its own process; the problem is pickled for it, and a
+                script has to guard its main part (`if __name__ == "__main__"`). For a problem that
+                only looks up recorded results, this is the number of simulated machines: a trial
+                begins when a machine is free, and a budget of `cost` limits their common clock.
+                `service`: each trial is a job of the service of the evaluator, a
+                `ServiceTraining`, which also sets the number of jobs at a time.
+            order: `numbered`: results are told in the order of trial numbers, and each proposal
+                but the first is made with exactly `workers` - 1 trials running, so a run depends
+                on `workers` but not on how long evaluations take. `arrival`: results are told as
+                they arrive. None: the order of the problem.
+            timeout: Seconds after which an evaluation is ended and counts as failed; for jobs, the
+                limit of each attempt.
+            stop: A rule called after each epoch that a training reports. A trial that it ends is
+                `stopped` and has the metrics of its last epoch.
 
         Raises:
-            ValueError: An argument means nothing, or the budget is so small that a strategy that
-                learns would only draw at random.
-            ProblemError: A service is to evaluate and the problem is not for one, or vice versa; or
-                a rule is to stop what has no epochs, or compares them by what they do not report.
-            BenchError: The service is away, or refuses to be asked; its jobs go on, and the next
-                run waits for them.
-            NoFeasibleError: Nothing that is drawn is within the bounds.
+            ValueError: An argument is invalid, or the budget is so small that a learning strategy
+                would only draw at random.
+            ProblemError: `workers="service"` was given for a problem that no service evaluates, or
+                is missing for one that a service does; or a stopping rule was given for a problem
+                without epochs, or names a metric that epochs do not report.
+            BenchError: The service is unavailable or refuses a request. Its jobs continue, and the
+                next run waits for them.
+            NoFeasibleError: No drawn architecture is within the bounds.
             FailingStudyError: 20 trials in a row failed.
-            KeyboardInterrupt: It was interrupted.
+            KeyboardInterrupt: The run was interrupted.
         """
         running.run(self, budget, workers=workers, order=order, timeout=timeout, stop=stop)
 
@@ -289,28 +292,29 @@ class Study(History):
         workers: int = 1,
         order: Order | None = None,
     ) -> None:
-        """Run as `run` does, in an event loop that goes on meanwhile.
+        """Run as `run` does, without blocking the event loop.
 
         Args:
             budget: The limits.
-            evaluate: Is awaited for each trial and returns its metrics by name, or the value of the
-                one objective; what it raises makes a failed trial. None: what is recorded is looked
-                up, and any other problem evaluates in threads.
-            workers: How many trials are under way at a time.
+            evaluate: A coroutine function that returns the metrics of a trial by name, or the
+                value of the only objective. If it raises, the trial has failed. None: the problem
+                evaluates, in threads unless it only looks up recorded results.
+            workers: The number of trials evaluated at a time.
             order: As for `run`.
 
         Raises:
-            ValueError: As for `run`, and so on.
-            CancelledError: It was cancelled, and so were the evaluations; the study can go on.
+            ValueError: As for `run`; the other errors of `run` are raised as well.
+            CancelledError: The task was cancelled, and its evaluations with it. The study can be
+                resumed.
         """
         await running.run_async(self, budget, evaluate, workers=workers, order=order)
 
     def subscribe(self, sink: Sink) -> None:
-        """Tell a sink of every event from now on; one that fails is dropped with a warning."""
+        """Send every event from now on to a sink; a sink that raises is dropped with a warning."""
         self._sinks.add(sink)
 
     def events(self, after: int = 0) -> Iterator[Event]:
-        """Yield the events behind one, so far."""
+        """Yield the events so far whose number is greater than `after`."""
         if self._journal is None:
             yield from self._events[after:]
         else:
@@ -318,10 +322,10 @@ class Study(History):
             yield from list(read_events(self._journal.database, after))
 
     def report(self, kind: str, figures: Mapping[str, Any]) -> bool:
-        """Take an event of an evaluation under way, and tell whether it is to end here.
+        """Record an event of a running evaluation and return whether the evaluation should stop.
 
         Raises:
-            UnreportedError: A rule is to compare epochs by a figure that they do not have.
+            UnreportedError: The stopping rule needs a metric that epochs do not report.
         """
         self._emit(kind, figures)
         if self._journal is not None:
@@ -329,23 +333,23 @@ class Study(History):
         return kind == "epoch" and self.watch is not None and self.watch.stops(figures)
 
     def assign(self, trial: Trial, job: str | None) -> None:
-        """Note which job of a service evaluates a trial, for whoever goes on; None: none."""
+        """Store the id of the service job that evaluates a trial; None removes it."""
         trial.job = job
         if self._journal is not None:
             self._journal.assigned(trial)
             self._journal.commit()
 
     def finish(self, reason: str) -> None:
-        """Note why a run ended."""
+        """Record why a run ended."""
         self.ended = reason
         self.report("finished", {"reason": reason, "trials": len(self.trials)})
 
     def give_back(self, trials: Sequence[Trial]) -> None:
-        """Take back trials that were not evaluated, to be given out again."""
+        """Take back trials that were not evaluated; `ask` returns them again."""
         self._given_out = sorted([*trials, *self._given_out], key=lambda one: one.number)
 
     def close(self) -> None:
-        """Commit what was told and let others write to the file."""
+        """Commit all results and release the lock of the file."""
         if self._journal is not None:
             self._journal.close()
 
@@ -376,7 +380,7 @@ class Study(History):
         self._num_running += 1
 
     def _observe(self, trial: Trial) -> None:
-        """Let the strategy, and everything that follows from trials, know of a result."""
+        """Pass a result to the strategy and update costs and scores."""
         trial.rate(self.goals)
         self._charges.take(trial)
         self._num_running -= 1
@@ -445,6 +449,6 @@ class Study(History):
             was, now = trial.candidate, proposed if isinstance(proposed, Candidate) else "nothing"
             raise ReplayError(
                 f"trial {trial.number} was proposed as {was}, and {self.strategy.name} now "
-                f"proposes {now}: the code is not that which the study was begun with"
+                f"proposes {now}: the code has changed since the study was begun"
             )
         self._begin(trial)

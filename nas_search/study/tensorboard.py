@@ -1,4 +1,4 @@
-"""Events as curves for TensorBoard.
+"""A sink that writes events as curves for TensorBoard.
 
 | event | tags | step |
 |---|---|---|
@@ -6,10 +6,10 @@
 | the best so far | `best/OBJECTIVE` | number of the trial |
 | the front changes | `hypervolume`, where the study has a reference point | number of the trial |
 | an epoch | `train/loss`, `train/accuracy`, `train/lr`, `valid/loss`, `valid/accuracy` | epoch |
-| a step | the same, and figures that are named as tags, such as `arch/entropy` | step |
+| a step | the same, and metrics whose names contain a slash, such as `arch/entropy` | step |
 
-Epochs and steps of a trial are a run of their own, `trial-7`, so that curves of trials lie over
-each other.
+Epochs and steps of each trial form a TensorBoard run, such as `trial-7`, so that the curves of
+trials can be overlaid.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _TAGS: Final[Mapping[str, str]] = MappingProxyType(
         "top5": "valid/top5",
     }
 )
-"""What the figures of a training are called in TensorBoard; names with a slash are tags already."""
+"""The tags of the metrics of a training; metrics with a slash in their names are tags already."""
 
 _FLUSH_SECONDS: Final = 10
 
 
 class _Folder:
-    """Writes events below a folder; a run has its writer as long as it goes on."""
+    """Writes events to a folder, with one writer for each unfinished run."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         with needs("tensorboard", "events for TensorBoard"):
@@ -79,8 +79,8 @@ class _Folder:
         from tensorboardX import SummaryWriter  # noqa: PLC0415 - no other sink needs it
 
         if run not in self._writers:
-            # A file is named after the second it was begun in: without more, one begun again
-            # within it would overwrite the first.
+            # File names contain the second of their creation. Without a suffix, a second file of
+            # a run in the same second would overwrite the first.
             self._writers[run] = SummaryWriter(
                 str(self._path / run),
                 flush_secs=_FLUSH_SECONDS,
@@ -97,13 +97,13 @@ class _Folder:
 
 
 def tensorboard_sink(folder: str | os.PathLike[str]) -> Sink:
-    """Return a sink that writes event files for TensorBoard; `tensorboard --logdir FOLDER` reads.
+    """Return a sink that writes event files for `tensorboard --logdir FOLDER`.
 
     Args:
-        folder: Made if it is not there. A study that goes on adds to what is there.
+        folder: The folder, created if missing. A resumed study adds files to it.
 
     Raises:
         MissingExtraError: tensorboardX is not installed; the extra is `tensorboard`.
-        OSError: The folder cannot be made.
+        OSError: The folder cannot be created.
     """
     return _Folder(folder)

@@ -1,9 +1,9 @@
-"""What is not installed, told by the extra that brings it and the command that installs it.
+"""Errors for missing modules that name the extra to install and the command for it.
 
     with needs("hub", "a network"):
         import torch
 
-Every other package of the project uses this one, which uses none of them.
+All other packages of the project use this one; it imports none of them.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ PACKAGES: Final = frozenset(
 
 
 class MissingExtraError(ModuleNotFoundError):
-    """A module that an extra of the project brings is not installed.
+    """A module is not installed that an extra of the project would install.
 
     Args:
         extra: The extra.
-        purpose: What needs the module, the beginning of the message.
+        purpose: The feature that needs the module; the message begins with it.
         module: The module.
 
     Attributes:
@@ -47,20 +47,20 @@ class MissingExtraError(ModuleNotFoundError):
         self.extra = extra
 
     def __reduce__(self) -> tuple[type[Exception], tuple[str]]:
-        """Arrive in another process with the message, as a plain ModuleNotFoundError."""
+        """Pickle as a plain ModuleNotFoundError with the same message."""
         return ModuleNotFoundError, (str(self),)
 
 
 @contextmanager
 def needs(extra: str, purpose: str) -> Iterator[None]:
-    """Name the extra where an import inside does not find what it brings.
+    """Turn a failed import inside the block into an error that names the extra to install.
 
-    A module of the project that is missing is no matter of extras, and its error is left as it is.
-    Of several around each other the outermost counts: it knows best what is wanted.
+    Errors for missing modules of the project itself pass unchanged. Of nested blocks the outermost
+    names its extra, as it knows the purpose best.
 
     Args:
-        extra: The extra that has all that is imported inside.
-        purpose: What needs it, the beginning of the message.
+        extra: The extra that installs all modules imported in the block.
+        purpose: The feature that needs it; the message begins with it.
 
     Raises:
         MissingExtraError: A module is not installed.
@@ -75,10 +75,10 @@ def needs(extra: str, purpose: str) -> Iterator[None]:
 
 
 def refuse_missing(extra: str, purpose: str, *modules: str) -> None:
-    """Refuse to begin without modules that are loaded later, or in another process.
+    """Raise if a module is missing that is imported later or in another process.
 
     Raises:
-        MissingExtraError: One is not installed.
+        MissingExtraError: A module is not installed.
     """
     for module in modules:
         if find_spec(module) is None:
@@ -86,10 +86,10 @@ def refuse_missing(extra: str, purpose: str, *modules: str) -> None:
 
 
 def install_command(extra: str) -> str:
-    """Return the command that adds an extra to this installation, wherever one stands.
+    """Return the command that adds an extra to this installation, valid in any folder.
 
-    An installation is added to from where it came: a clone, a file, an address, or an index. pip
-    notes that in `direct_url.json` (PEP 610), with `{}` for an index here.
+    The command installs from the same source as before: a clone, a file, a URL, or an index. pip
+    stores the source in `direct_url.json` (PEP 610), which is missing for an index.
 
     Args:
         extra: The extra.
@@ -98,13 +98,14 @@ def install_command(extra: str) -> str:
 
 
 def _installer() -> str:
-    """Return how packages are installed into this environment, which need not be activated."""
+    """Return the install command for this environment, activated or not."""
     from shlex import quote
     from shutil import which
 
     if Path(sys.prefix, "pipx_metadata.json").is_file():
         return f"pipx runpip {_DISTRIBUTION} install"
-    # Past setuptools, which warns of a `distutils` that is loaded, as PyTorch's compiler does.
+    # `find_spec("pip")` would run the finder of setuptools, which warns if PyTorch's compiler has
+    # loaded `distutils`.
     if PathFinder.find_spec("pip") is None:
         return f"uv pip install --python {quote(sys.executable)}"
     found = which("pip")
@@ -114,7 +115,7 @@ def _installer() -> str:
 
 
 def _origin() -> dict[str, Any]:
-    """Return where this installation came from, as PEP 610 has it."""
+    """Return the source of this installation as PEP 610 describes it; empty for an index."""
     import json
     from importlib.metadata import PackageNotFoundError, distribution
 
@@ -123,13 +124,13 @@ def _origin() -> dict[str, Any]:
             distribution(_DISTRIBUTION).read_text("direct_url.json") or "{}"
         )
     except PackageNotFoundError:
-        # Run from its sources, which somebody has put on the path.
+        # Not installed, but imported from a source folder on the path.
         return {"url": Path(__file__).parents[1].as_uri(), "dir_info": {"editable": True}}
     return found
 
 
 def _source(origin: dict[str, Any], extra: str) -> str:
-    """Return what to install: a clone or file that is there, an address, or the name."""
+    """Return the requirement to install: the path of a clone or file, a URL, or the name."""
     from shlex import quote
     from urllib.parse import urlsplit
     from urllib.request import url2pathname

@@ -1,19 +1,20 @@
-"""Search on benchmarks, on spaces of the model hub and on functions, and comparison of searches.
+"""Architecture search on benchmarks, on search spaces of the model hub, and on functions.
 
     problem = TableProblem(BenchClient.local(), "nasbench201", "cifar100")
     with Study("evolution-0.study", problem, RegularizedEvolution(seed=0)) as study:
         study.run(Budget(trials=200))
 
-Speaks to benchmarks through `bench_client` and to spaces through `model_hub`, loaded with them;
-PyTorch loads where a network is made.
+Benchmarks are queried through `bench_client`, search spaces come from `model_hub`. PyTorch is
+imported only when a network is built.
 
-domains/     what is drawn from: a benchmark, a space, choices
-problems/    objectives and bounds, and who evaluates
-strategies/  what to evaluate next
-study/       trials that survive, their events, and comparison of runs by regret
-specification/  searches as TOML files have them
-training/    an evaluator that trains networks: recipes as data, one loop, checkpoints
+domains/     sets of architectures: of a benchmark, of a search space, of given choices
+problems/    objectives, bounds and evaluation
+strategies/  search strategies
+study/       searches stored in files, their events, and comparison of runs by regret
+specification/  searches described by TOML files
+training/    an evaluator that trains networks: recipes, training loop, checkpoints
 proxies/     zero-cost scores of untrained networks
+oneshot/     supernets with shared weights, and searches on them
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What domains and strategies agree on: candidates, results, and how a strategy asks.
+"""The interface between domains and strategies: candidates, results, and both protocols.
 
-A strategy proposes candidates of a domain and is told what came of them. It is a function of the
-domain, its seed and the order of the results alone: no clock, no global generator, no iteration
-over sets. So a recorded search can be replayed, which is how an interrupted one goes on.
+A strategy proposes candidates from a domain and is told their results. Its proposals depend only on
+the domain, its seed and the order of results: not on a clock, a global generator or the order of a
+set. A recorded search can therefore be replayed, which is how an interrupted one is resumed.
 
-A domain may have to ask a benchmark for samples or neighbors. Its methods are therefore generators
-that yield what to ask, as a function of a client, and are sent the answer: written once, they serve
+A domain may have to ask a benchmark for samples or neighbors. Its methods are therefore generators:
+they yield a function of a client, and are sent the client's answer. The same code then serves
 `BenchClient`, whose methods return, and `AsyncBenchClient`, whose methods are awaited. A domain
 that needs no benchmark yields nothing.
 """
@@ -25,49 +25,49 @@ __all__ = ["WAIT", "Ask", "Candidate", "Domain", "Proposal", "Result", "Status",
 
 T = TypeVar("T")
 Ask: TypeAlias = Callable[[Any], Any]
-"""Calls a method of a client, of either kind, and returns what it returns."""
+"""A function that calls a method of a client, blocking or asynchronous, and returns its result."""
 Proposal: TypeAlias = Generator[Ask, Any, T]
-"""Yields what to ask and returns what it stands for."""
+"""A generator that yields questions to a client, is sent the answers, and returns a value."""
 
 
 class Domain(Protocol):
-    """Where architectures come from: a benchmark, a space of the model hub, or choices of a user.
+    """A set of architectures: of a benchmark, a space of the model hub, or a user's choices.
 
-    An architecture is text in its one canonical spelling: the published string or hash of a
-    benchmark, the canonical JSON of a space. Equal architectures are equal texts.
+    An architecture is text in a canonical spelling: the published string or hash of a benchmark,
+    or the canonical JSON of a space. Equal architectures have equal texts.
 
     Attributes:
         labels: The choices of an architecture, in the order of `values`.
-        size: How many architectures there are, or an upper bound.
+        size: The number of architectures, or an upper bound.
     """
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The choices of an architecture."""
+        """The labels of the choices of an architecture."""
         ...
 
     @property
     def size(self) -> int:
-        """How many architectures there are."""
+        """The number of architectures, or an upper bound."""
         ...
 
     def candidates(self, label: str) -> Sequence[Any]:
-        """Return the values that a choice may take, in a fixed order."""
+        """Return the possible values of a choice, in a fixed order."""
         ...
 
     def values(self, arch: str) -> tuple[int, ...]:
-        """Return the position of each chosen value in `candidates`, -1 where a choice is idle."""
+        """Return the position of each chosen value in `candidates`; -1 for an inactive choice."""
         ...
 
     def compose(self, positions: Sequence[int]) -> Proposal[str | None]:
-        """Return the architecture of these positions; None where they make no valid one.
+        """Return the architecture of these positions; None if they form no valid one.
 
-        A position of a choice that turns out idle is passed over; -1 leaves a choice out.
+        Positions of inactive choices are ignored; -1 leaves a choice out.
         """
         ...
 
     def sample(self, rng: Random) -> Proposal[str | None]:
-        """Draw an architecture that was not drawn before from this object; None: no more."""
+        """Draw an architecture that this object has not drawn before; None: there are no more."""
         ...
 
     def neighbors(self, arch: str) -> Proposal[tuple[str, ...]]:
@@ -75,42 +75,42 @@ class Domain(Protocol):
         ...
 
     def neighbor(self, arch: str, rng: Random) -> Proposal[str | None]:
-        """Draw one that differs in one choice; None where there is none.
+        """Draw an architecture that differs in one choice; None if there is none.
 
-        Uniformly among the neighbors; where a space has priors, by them, as are choices that the
-        change adds.
+        Neighbors are equally likely, unless the space has priors: these then weight the change, and
+        the choices that it activates.
         """
         ...
 
     def mutate(self, arch: str, rng: Random, probability: float) -> Proposal[str | None]:
-        """Change each choice with a probability, at least one; None where nothing can change."""
+        """Change each choice with a probability, at least one; None if nothing can change."""
         ...
 
     def crossover(self, first: str, second: str, rng: Random) -> Proposal[str | None]:
-        """Take each choice from one of two parents; None where no valid child is found."""
+        """Take each choice from one of two parents; None if no valid child is found."""
         ...
 
     def grid(self) -> Iterator[Proposal[str | None]]:
         """Yield all architectures in the fixed order of the domain, each as a proposal.
 
-        A proposal of None is passed over: what it would have been is refused.
+        A proposal that returns None stands for a rejected architecture and is skipped.
         """
         ...
 
     def encode(self, arch: str) -> NDArray[Any]:
-        """Return a vector of floats for predictors: one-hot, all of one length."""
+        """Return the one-hot vector of floats of an architecture; all have the same length."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """What is to be evaluated.
+    """An architecture to evaluate.
 
     Args:
         arch: The architecture.
-        fidelity: Epochs (or steps) of the evaluation; None for all there are.
-        parent: The number of the trial that it was made from, as text for people to follow.
-        note: What a strategy wants to find again in its result, such as a rung or a bracket.
+        fidelity: Epochs (or steps) of the evaluation; None: all.
+        parent: The number of the trial from which it was derived.
+        note: A remark of the strategy, such as the rung or bracket.
     """
 
     arch: str
@@ -120,7 +120,7 @@ class Candidate:
 
 
 class Wait:
-    """Nothing can be proposed before the result of a candidate under way is told."""
+    """The answer of a strategy that needs the result of a running candidate first."""
 
 
 WAIT: Final = Wait()
@@ -131,24 +131,24 @@ class Status(StrEnum):
 
     OK = "ok"
     FAILED = "failed"
-    """It raised, took too long or returned no number: it has no values."""
+    """It raised an error, took too long or returned no number. There are no values."""
     INFEASIBLE = "infeasible"
-    """It was measured and is outside a bound; it has values all the same."""
+    """It was measured, has values, and exceeds a bound."""
     STOPPED = "stopped"
-    """It was ended early by the strategy or the budget."""
+    """It was stopped early by a stopping rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came of a candidate.
+    """The result of a candidate.
 
     Args:
-        number: Of the trial, from 0 in the order of proposals.
-        candidate: What was evaluated.
-        status: How it ended.
-        values: One for each objective, larger being better; empty unless `ok` or `infeasible`.
-        violation: By how much bounds are exceeded, relative to them and summed; 0 within.
-        cost: What it cost, in seconds.
+        number: The number of the trial, from 0 in the order of proposals.
+        candidate: The evaluated candidate.
+        status: How the evaluation ended.
+        values: One per objective, larger being better; empty unless `ok` or `infeasible`.
+        violation: The sum of the relative amounts by which bounds are exceeded; 0 within all.
+        cost: The cost in seconds.
     """
 
     number: int
@@ -160,16 +160,16 @@ class Result:
 
 
 class Strategy(Protocol):
-    """Chooses what to evaluate next.
+    """Decides which architecture to evaluate next.
 
-    What is dear to compute for a proposal need not be computed again by a replay, where a strategy
-    also has the methods `new_notes` and `recall` of `SeededStrategy`.
+    A strategy may also have the methods `new_notes` and `recall` of `SeededStrategy`. They store
+    values that are expensive to compute, so that a replay need not compute them again.
 
     Attributes:
-        name: What studies call it.
-        seed: What its choices depend on, besides the domain and the results.
-        settings: Every argument by name, as JSON has it: a new strategy of the same settings makes
-            the same choices.
+        name: The name of the strategy in studies.
+        seed: The seed. Proposals depend on it, the domain and the results only.
+        settings: Every argument by name, as JSON. A new strategy with the same settings makes the
+            same proposals.
     """
 
     name: str
@@ -177,18 +177,18 @@ class Strategy(Protocol):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every argument by name."""
+        """Every argument by name, as JSON."""
         ...
 
     def propose(self, domain: Domain) -> Proposal[Candidate | Wait | None]:
         """Return a candidate, `WAIT`, or None when the search is finished.
 
-        Candidates proposed before may still be under way. No result is owed for `WAIT` and None,
-        and a strategy that returns them has drawn nothing: how often it is asked in vain depends
-        on luck, and must not change what it proposes.
+        Earlier candidates may still be running. `WAIT` and None have no result, and a strategy that
+        returns them must not have drawn random numbers: how often it is called in this state
+        depends on timing, which must not change later proposals.
         """
         ...
 
     def observe(self, result: Result) -> None:
-        """Take note of a result. Results come in an order of their own, each once."""
+        """Learn from a result. Results arrive in any order, each once."""
         ...

@@ -1,22 +1,22 @@
-"""What can go wrong with a search or a study, named after what to do about it.
+"""Errors of searches and studies, with what to do about each.
 
 StudyError
-├── ProblemError            correct the problem: a name or a number of it means nothing
-│   └── UnreportedError     state another metric: epochs, or a trainer, do not report this one
-├── NoMixtureError          search by single paths: networks of this space cannot be mixed
-├── NoFeasibleError         widen the bounds: nothing that was drawn is within them
-├── FailingStudyError       look at the evaluation: it failed too often in a row
-├── StudyFileError          give another file: it is none of this version, or damaged
-├── StudyInUseError         wait for the process that writes to it, or only read
-├── OtherStudyError         give the problem and the strategy that the file was begun with
-├── OtherTrainingError      give what the checkpoints were begun with, or another folder
-├── StoppedEarlyError       nothing: an evaluation ended because a rule said so
-├── TrainerError            correct the trainer: it cannot be loaded, or gives no figures
-│   ├── OtherTrainerError   install the package that was stated: there is none, or another code
-│   └── TrainerTwiceError   remove all but one of the packages that publish it
-├── ReplayError             begin anew: the code now proposes something else than was recorded
-├── DamagedRunError         record the run again: its file is not what was written
-├── IncomparableRunsError   leave some out: the runs do not measure the same, or lack an oracle
+├── ProblemError            correct the problem: a name or value in it is invalid
+│   └── UnreportedError     choose another metric: epochs, or a trainer, do not report this one
+├── NoMixtureError          train by single paths: networks of this space cannot be mixed
+├── NoFeasibleError         widen the bounds: no drawn architecture is within them
+├── FailingStudyError       correct the evaluation: too many trials failed in a row
+├── StudyFileError          choose another file: this one is no study, damaged, or newer
+├── StudyInUseError         wait for the process that writes to the file, or only read it
+├── OtherStudyError         use the problem and the strategy that the file was begun with
+├── OtherTrainingError      use the settings that the checkpoints were begun with, or a new folder
+├── StoppedEarlyError       nothing: a rule stopped the evaluation
+├── TrainerError            correct the trainer: it cannot be loaded, or reports no metrics
+│   ├── OtherTrainerError   install the required package: it is missing, or its code differs
+│   └── TrainerTwiceError   remove all but one of the packages that publish the trainer
+├── ReplayError             begin a new study: the code no longer makes the recorded proposals
+├── DamagedRunError         record the run again: its file is damaged
+├── IncomparableRunsError   leave some out: the runs measure different things, or lack an oracle
 └── PlotError               choose PNG or SVG, or install the extra
 """
 
@@ -47,15 +47,15 @@ __all__ = [
 
 
 class StudyError(ValueError):
-    """Base of every error of a study."""
+    """Base of all errors of searches and studies."""
 
 
 class ProblemError(StudyError):
-    """An objective, a bound, a choice or another part of a problem means nothing."""
+    """An objective, a bound, a choice or another part of a problem is invalid."""
 
 
 class UnreportedError(ProblemError):
-    """Epochs are to be compared, or trials judged, by a figure that is never reported."""
+    """A metric that compares epochs or trials is never reported."""
 
 
 class NoMixtureError(StudyError):
@@ -63,15 +63,15 @@ class NoMixtureError(StudyError):
 
 
 class NoFeasibleError(StudyError):
-    """Nothing that was drawn is within the bounds."""
+    """No drawn architecture is within the bounds."""
 
 
 class FailingStudyError(StudyError):
-    """So many evaluations failed in a row that the search leads nowhere."""
+    """Too many evaluations failed in a row, so the run ended."""
 
 
 class StudyFileError(StudyError):
-    """A file holds no study, a damaged one, or one of a newer version."""
+    """A file is no study, is damaged, or has a newer version."""
 
 
 class StudyInUseError(StudyError):
@@ -87,10 +87,10 @@ class OtherTrainingError(StudyError):
 
 
 class StoppedEarlyError(StudyError):
-    """An evaluation ended because its report said so.
+    """An evaluation ended because `report` asked it to stop.
 
     Args:
-        figures: Those so far, as the evaluation returns them at its end.
+        figures: The metrics so far, named as the evaluation returns them.
     """
 
     def __init__(self, figures: Mapping[str, float]) -> None:
@@ -99,15 +99,15 @@ class StoppedEarlyError(StudyError):
 
 
 class ReplayError(StudyError):
-    """A strategy does not propose again what the file of a study says it proposed."""
+    """A strategy does not repeat the proposals in the file of a study."""
 
 
 class DamagedRunError(StudyError):
-    """A file holds no recorded run, or one that contradicts itself."""
+    """A file is no recorded run, or contradicts itself."""
 
 
 class IncomparableRunsError(StudyError):
-    """Runs do not measure the same, or there is no oracle to measure them against."""
+    """Runs do not measure the same quantity, or have no oracle."""
 
 
 class PlotError(StudyError):
@@ -115,11 +115,11 @@ class PlotError(StudyError):
 
 
 class TrainerError(StudyError):
-    """A trainer of another package cannot be loaded, raises, or gives no figures."""
+    """A trainer of another package cannot be loaded, raises an error, or reports no metrics."""
 
 
 class OtherTrainerError(TrainerError):
-    """A trainer is not installed here, or its code is not the one that is stated."""
+    """A trainer is not installed here, or its code differs from the required one."""
 
 
 class TrainerTwiceError(TrainerError):

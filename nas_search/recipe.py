@@ -1,6 +1,6 @@
-"""How a network is trained, as data; published recipes by name.
+"""Training recipes as data, and published recipes by name.
 
-Needs no PyTorch: searches state recipes that a service trains by, and servers check them.
+This module does not import PyTorch, as clients and servers validate recipes without it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
     "saturation": (0, 1),
     "hue": (0, 0.5),
 }
-"""Least and greatest value."""
+"""The smallest and largest value of each number."""
 _COUNTS: Final[Mapping[str, tuple[int, int]]] = {
     "epochs": (1, 10_000),
     "batch_size": (1, 1 << 16),
@@ -48,53 +48,53 @@ _COUNTS: Final[Mapping[str, tuple[int, int]]] = {
     "crop": (0, LARGEST_SIDE),
     "cutout": (0, LARGEST_SIDE),
 }
-"""Least and greatest value."""
+"""The smallest and largest value of each integer."""
 _TRUTHS: Final = ("nesterov", "decay_all", "by_epoch", "flip")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a network is trained.
+    """The hyperparameters of a training.
 
     Args:
         epochs: Passes over the training images.
-        batch_size: Images of a step; what is left of an epoch after the last full batch waits for
-            the next shuffle.
+        batch_size: Images per step. The images left over after the last full batch of an epoch are
+            not used in that epoch.
         optimizer: sgd, rmsprop, adam or adamw.
-        lr: Greatest learning rate.
-        momentum: Of sgd and rmsprop.
-        nesterov: Nesterov's momentum, of sgd.
-        beta: Decay of the mean of the gradients, of adam and adamw; that of their squares is 0.999.
-        weight_decay: Added to the gradients; of adamw, taken from the weights.
-        decay_all: Whether biases and the parameters of norms decay as well. What a network names
-            in `no_weight_decay()` never does.
-        schedule: Of the learning rate after the warm-up: `cosine` and `linear` end at `min_lr`,
-            `step` multiplies by `step_factor` every `step_epochs`.
-        min_lr: Where `cosine` and `linear` end.
-        step_epochs: Of `step`.
-        step_factor: Of `step`.
-        by_epoch: Whether the learning rate changes once an epoch instead of at every step.
-        warmup_epochs: The learning rate grows linearly to `lr` during these.
+        lr: The largest learning rate.
+        momentum: Momentum of sgd and rmsprop.
+        nesterov: Whether sgd uses Nesterov momentum.
+        beta: Decay of the mean of gradients in adam and adamw; the decay of their squares is 0.999.
+        weight_decay: L2 penalty added to the gradients; for adamw, decoupled from them.
+        decay_all: Whether biases and the parameters of norms decay as well. Parameters that a
+            network names in `no_weight_decay()` never do.
+        schedule: The learning rate after the warm-up: `constant`; `cosine` and `linear` end at
+            `min_lr`; `step` multiplies by `step_factor` every `step_epochs`.
+        min_lr: Final learning rate of `cosine` and `linear`.
+        step_epochs: Epochs between two steps of `step`.
+        step_factor: Factor at each step of `step`.
+        by_epoch: Whether the learning rate changes once per epoch instead of at every step.
+        warmup_epochs: Epochs during which the learning rate grows linearly to `lr`.
         label_smoothing: Share of the target spread over all classes.
-        clip_norm: Greatest norm of all gradients; 0: any.
-        drop_path: With which outputs of operations are dropped in the end; grows linearly from 0.
-        auxiliary_weight: Weight of the loss of a second classifier, in networks that have one.
-        precision: float32, float64, or mixed-bfloat16 or, on a GPU, mixed-float16, which keep
+        clip_norm: Largest norm of all gradients together; 0: no clipping.
+        drop_path: Final probability of dropping the output of an operation; grows linearly from 0.
+        auxiliary_weight: Weight of the auxiliary classifier's loss, in networks that have one.
+        precision: float32, float64, mixed-bfloat16 or, on a GPU, mixed-float16. The mixed ones keep
             weights in float32.
-        ema: Decay of a moving average of the weights, which is then what is evaluated; 0: none.
-        crop: Pixels of black around an image before it is cropped at random; 0: no crop.
-        resized_crop: Least share of an image in a window that is cut out at random and resized to
-            the size of the images; 0: none. The window is as torchvision draws it.
-        flip: Mirror images at random.
-        brightness: Multiply colours by a factor within 1 ± this; 0: not.
-        contrast: Likewise, the difference to the mean of the image in grey.
-        saturation: Likewise, the difference to the same image in grey.
-        hue: Turn colours on the colour wheel by up to this share of it, either way. What of these
-            four is done, is done in an order that is drawn.
-        cutout: Side of a square that is blanked out at random; 0: none.
+        ema: Decay of a moving average of the weights, with which networks are evaluated; 0: none.
+        crop: Pixels of black padding around an image before a random crop; 0: no crop.
+        resized_crop: Smallest share of the image area in a random window that is resized to the
+            size of the images, drawn as by torchvision; 0: none.
+        flip: Whether images are mirrored at random.
+        brightness: Colours are multiplied by a random factor within 1 ± this; 0: none.
+        contrast: The same for the difference to the mean grey value of the image.
+        saturation: The same for the difference to the greyscale image.
+        hue: Largest rotation of the colour wheel in either direction, as a share of it. The changes
+            of brightness, contrast, saturation and hue are applied in random order.
+        cutout: Side of a random square that is blanked out; 0: none.
 
     Raises:
-        InvalidArgumentError: A value cannot mean anything; the error names the argument.
+        InvalidArgumentError: A value is invalid; the error names the argument.
     """
 
     epochs: int = 10
@@ -142,25 +142,25 @@ class Recipe:
             raise InvalidArgumentError("min_lr", f"{self.min_lr:g} is more than lr {self.lr:g}")
         if self.warmup_epochs >= self.epochs:
             raise InvalidArgumentError(
-                "warmup_epochs", f"{self.warmup_epochs} leave nothing of {self.epochs} epochs"
+                "warmup_epochs", f"{self.warmup_epochs} leave none of the {self.epochs} epochs"
             )
         if self.nesterov and not (self.optimizer == "sgd" and self.momentum):
             raise InvalidArgumentError("nesterov", "it needs sgd with momentum")
         if self.crop and self.resized_crop:
-            raise InvalidArgumentError("resized_crop", "there is a crop already; one of them is 0")
+            raise InvalidArgumentError("resized_crop", "either crop or resized_crop must be 0")
 
     @property
     def draws(self) -> bool:
-        """Whether anything is done to training images at random."""
+        """Whether training images are augmented at random."""
         colours = self.brightness or self.contrast or self.saturation or self.hue
         return bool(self.crop or self.resized_crop or self.flip or colours or self.cutout)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """Return the recipe that a JSON object states; what it leaves out has the default.
+        """Make a recipe from a JSON object; missing fields take their defaults.
 
         Raises:
-            InvalidArgumentError: A field is unknown or cannot mean anything.
+            InvalidArgumentError: A field is unknown or invalid.
         """
         known = [field.name for field in fields(cls)]
         for name in values:
@@ -171,7 +171,7 @@ class Recipe:
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return every field by name, as JSON has it."""
+        """Return every field by name, as JSON."""
         return asdict(self)
 
 
@@ -181,15 +181,15 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def published_recipe(name: str, /, **changes: Any) -> Recipe:
-    """Return a published recipe.
+    """Return a published recipe, with some fields changed if wanted.
 
     Args:
-        name: Its name, as `recipe_names` lists them; sources are in `recipes.json`.
-        changes: Fields that are to be different, such as `epochs`.
+        name: One of `recipe_names()`; the sources are in `recipes.json`.
+        changes: Fields to change, such as `epochs`.
 
     Raises:
-        UnknownNameError: There is no such recipe; the message offers the nearest.
-        InvalidArgumentError: A change is unknown or cannot mean anything.
+        UnknownNameError: The recipe is unknown; the message lists similar names.
+        InvalidArgumentError: A changed field is unknown or invalid.
     """
     if name not in _published():
         raise UnknownNameError("recipe", name, _published())
@@ -197,14 +197,14 @@ def published_recipe(name: str, /, **changes: Any) -> Recipe:
 
 
 def recipe_of(stated: object) -> Recipe:
-    """Return the recipe that JSON states: its fields, the name of a published one, or both.
+    """Make a recipe from JSON: a published name, fields, or both.
 
     Args:
-        stated: A name; or an object of fields, `name` among them where they change a published one.
+        stated: A name; or an object of fields, whose `name` selects a published recipe to change.
 
     Raises:
-        UnknownNameError: There is no such recipe; the message offers the nearest.
-        InvalidArgumentError: It is neither, or a field is unknown or cannot mean anything.
+        UnknownNameError: The recipe is unknown; the message lists similar names.
+        InvalidArgumentError: It is neither, or a field is unknown or invalid.
     """
     if isinstance(stated, str):
         return published_recipe(stated)
@@ -214,7 +214,7 @@ def recipe_of(stated: object) -> Recipe:
     name = fields.pop("name", None)
     if name is None:
         return Recipe.from_dict(fields)
-    # A name that is no text may not even be looked for.
+    # A name that is no string may be unhashable, so it is made one before the look-up.
     return published_recipe(name if isinstance(name, str) else shown(name), **fields)
 
 

@@ -1,13 +1,14 @@
-"""Trainers of other packages: which are installed, of what code, and which one a training states.
+"""Trainers of other packages: which are installed, the digest of their code, and how to load them.
 
-A package publishes a function by an entry point of the group `nas_bench.trainers`:
+A package publishes a function as an entry point of the group `nas_bench.trainers`:
 
     [project.entry-points."nas_bench.trainers"]
     quick = "lab_training.quick:train"
 
-`nas_search.training.custom` says what the function is given and returns. A worker offers the
-trainers that its settings name; a request names one by its name and the digest of its code, and
-never has code itself. Needs no PyTorch, and imports no package of a trainer but in `load_trainer`.
+`nas_search.training.custom` documents the arguments and the result of the function. A worker offers
+the trainers that its settings name. A request refers to one by name and by the digest of its code;
+it never contains code. This module does not import PyTorch, and only `load_trainer` imports the
+package of a trainer.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ __all__ = [
 ]
 
 GROUP: Final = "nas_bench.trainers"
-"""Of the entry points."""
+"""The group of entry points that publish trainers."""
 
 NEEDED_FIGURES: Final = ("train_loss", "train_accuracy", "loss", "accuracy")
-"""What every trainer reports: losses in nats, accuracies in percent."""
+"""The metrics that every trainer reports: losses in nats, accuracies in percent."""
 
 OPTIONAL_FIGURES: Final = ("top5", "lr")
-"""What a trainer may report: percent, and the learning rate."""
+"""The metrics that a trainer may report: top-5 accuracy in percent, and the learning rate."""
 
 Option: TypeAlias = str | int | float | bool
 
@@ -64,14 +65,14 @@ _MOST_BYTES: Final = 2**28
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainerCode:
-    """A trainer that is installed.
+    """An installed trainer.
 
     Args:
-        name: Of the entry point.
-        package: The distribution that has it.
-        version: Of the distribution.
-        sha256: Digest of the entry point and of the files of the package or module that it names,
-            as they are imported. What that package imports from others is not in it.
+        name: Name of the entry point.
+        package: The distribution that publishes it.
+        version: Version of the distribution.
+        sha256: Digest of the entry point and of the files of its package or module, as found by the
+            import system. Other packages that these files import are not covered.
     """
 
     name: str
@@ -82,17 +83,17 @@ class TrainerCode:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerUse:
-    """The trainer that a training states, as plain data.
+    """A reference to a trainer, with its options, as plain data.
 
     Args:
-        name: Of the trainer.
-        package: Its distribution; None: not known yet, and so are the next two.
-        version: Of the distribution.
+        name: Name of the trainer.
+        package: Its distribution; None: not known yet. The same holds for the next two.
+        version: Version of the distribution.
         sha256: Digest of its code.
-        options: Handed to the trainer: at most 32 texts, numbers and truths by name.
+        options: Options passed to the trainer by name: at most 32 strings, numbers and booleans.
 
     Raises:
-        InvalidArgumentError: A member cannot mean anything; the error names it.
+        InvalidArgumentError: A member is invalid; the error names it.
     """
 
     name: str
@@ -117,10 +118,10 @@ class TrainerUse:
 
     @classmethod
     def from_dict(cls, stated: object) -> TrainerUse:
-        """Return what JSON states: the name, or an object of the members.
+        """Make a reference from JSON: a name, or an object of the members.
 
         Raises:
-            InvalidArgumentError: It is neither; or as for the class.
+            InvalidArgumentError: It is neither, or a member is invalid.
         """
         if isinstance(stated, str):
             return cls(name=stated)
@@ -137,31 +138,31 @@ class TrainerUse:
         return cls(**stated)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the members that are known, as JSON has them."""
+        """Return the known members, as JSON."""
         return {**self.code, **({"options": dict(self.options)} if self.options else {})}
 
     @property
     def is_complete(self) -> bool:
-        """Whether it says which code is meant."""
+        """Whether the code is fully identified."""
         return None not in {self.package, self.version, self.sha256}
 
     @property
     def code(self) -> dict[str, str]:
-        """What is stated of the code: `name` and those of the next three that are known."""
+        """The name and the known ones of package, version and digest."""
         members = ("name", "package", "version", "sha256")
         found = {member: getattr(self, member) for member in members}
         return {member: value for member, value in found.items() if value is not None}
 
     def completed(self, code: Mapping[str, str]) -> TrainerUse:
-        """Return the same with all of the code that is meant, by the names of `TrainerCode`."""
+        """Return a copy with the members of `TrainerCode` filled in."""
         return TrainerUse.from_dict({**self.as_dict(), **code})
 
     @classmethod
     def stated_as_argument(cls, stated: object) -> TrainerUse:
-        """Return what the argument `trainer` of an evaluator states, as `from_dict` reads it.
+        """Make a reference from the argument `trainer` of an evaluator, as `from_dict` does.
 
         Raises:
-            InvalidArgumentError: It states none; the error names the member, as in
+            InvalidArgumentError: It is invalid; the error names the member, as in
                 `trainer.options`.
         """
         try:
@@ -172,24 +173,23 @@ class TrainerUse:
 
 
 def installed_trainers() -> tuple[str, ...]:
-    """Return the names of the trainers that packages of this Python publish.
+    """Return the names of all trainers that installed packages publish.
 
     Raises:
-        TrainerError: The files in which packages publish something cannot be read.
+        TrainerError: The entry points of the installed packages cannot be read.
     """
     return tuple(sorted({entry.name for entry in _entries()}))
 
 
 def trainer_code(name: str) -> TrainerCode:
-    """Return a trainer that is installed; nothing of its package is imported.
+    """Return the package, version and digest of an installed trainer, without importing it.
 
-    Files are read again where their size or time is another than before.
+    Files are read again only if their size or modification time has changed.
 
     Raises:
-        OtherTrainerError: No package publishes one of this name.
-        TrainerTwiceError: Two do.
-        TrainerError: Its files are not found, or they are too many; or what is installed of the
-            package is damaged.
+        OtherTrainerError: No package publishes a trainer of this name.
+        TrainerTwiceError: Several packages do.
+        TrainerError: Its files are missing or too many, or the installation is damaged.
     """
     entry = _entry(name)
     distribution = entry.dist
@@ -209,10 +209,10 @@ def trainer_code(name: str) -> TrainerCode:
 
 
 def load_trainer(use: TrainerUse) -> Callable[..., Any]:
-    """Import a trainer, if it is the one that is stated.
+    """Import a trainer, after checking that its code is the required one.
 
     Raises:
-        OtherTrainerError: It is not installed, or its code is another.
+        OtherTrainerError: It is not installed, or its code differs.
         TrainerError: It cannot be imported, or is no function.
     """
     code = trainer_code(use.name)
@@ -223,7 +223,7 @@ def load_trainer(use: TrainerUse) -> Callable[..., Any]:
         )
     try:
         found = _entry(use.name).load()
-    except Exception as error:  # whatever a module does when it is imported
+    except Exception as error:  # importing a module may raise anything
         raise TrainerError(
             f"the trainer {use.name} cannot be imported: {type(error).__name__:.80}"
         ) from error
@@ -235,14 +235,14 @@ def load_trainer(use: TrainerUse) -> Callable[..., Any]:
 
 def _checked_options(options: object) -> dict[str, Option]:
     if not isinstance(options, Mapping) or len(options) > _MOST_OPTIONS:
-        raise InvalidArgumentError("options", f"they are a table of at most {_MOST_OPTIONS}")
+        raise InvalidArgumentError("options", f"options are an object of at most {_MOST_OPTIONS}")
     for name, value in options.items():
         if not isinstance(name, str) or not _OPTION.fullmatch(name):
-            raise InvalidArgumentError("options", f"{shown(name)} is no name of an option")
+            raise InvalidArgumentError("options", f"{shown(name)} is no valid name of an option")
         if isinstance(value, str):
             fits = len(value) <= _LONGEST_OPTION and value.isprintable()
         else:
-            # Not by `isfinite`, which fails on integers beyond floats; NaN is not below anything.
+            # `isfinite` would fail on integers too large for a float; NaN fails the comparison.
             fits = isinstance(value, bool) or (
                 isinstance(value, int | float) and abs(value) <= _LARGEST
             )
@@ -252,7 +252,7 @@ def _checked_options(options: object) -> dict[str, Option]:
                 f"{name} = {shown(value)}: an option is true or false, a finite number, or a text "
                 f"of at most {_LONGEST_OPTION} printable characters",
             )
-    # As every reader of JSON has them: 1.0 is 1.
+    # Readers of JSON differ on 1.0, so whole floats become integers.
     return {
         name: int(value) if isinstance(value, float) and value.is_integer() else value
         for name, value in sorted(options.items())
@@ -277,10 +277,10 @@ def _entry(name: str) -> EntryPoint:
 
 
 def _entries() -> list[EntryPoint]:
-    """Return the entry points of trainers."""
+    """Return the entry points of all trainers."""
     try:
         return list(entry_points(group=GROUP))
-    except Exception as error:  # whatever Python raises where the files of one package are damaged
+    except Exception as error:  # damaged metadata of a package may raise anything
         raise TrainerError(
             f"the entry points of the installed packages cannot be read: {type(error).__name__:.80}"
         ) from error
@@ -296,7 +296,7 @@ def _sha256(entry: EntryPoint) -> str:
                 "of its own"
             )
         return _digest(f"{entry.name} = {entry.value}", files)
-    except OSError as error:  # a link to nowhere, or a file that has just gone
+    except OSError as error:  # a broken link, or a file deleted meanwhile
         raise TrainerError(f"a file of the trainer {entry.name}: {error.strerror}") from error
 
 
@@ -308,10 +308,10 @@ class _File(NamedTuple):
 
 
 def _files(entry: EntryPoint) -> Iterator[_File]:
-    """Yield the files of the package or module that an entry point names, in order.
+    """Yield the files of the package or module of an entry point, sorted.
 
-    They are looked for as an import would, because an editable installation lists none of them,
-    and what an installation lists may have been edited since.
+    They are found with the import system, because the file list of an editable installation lacks
+    them, and files may have been edited since the installation.
     """
     top = entry.module.partition(".")[0]
     try:
@@ -327,7 +327,7 @@ def _files(entry: EntryPoint) -> Iterator[_File]:
         return
     for location in sorted(spec.submodule_search_locations):
         seen: set[str] = set()
-        # Links to folders are followed, as an import does; one that leads back ends there.
+        # Links to folders are followed, as imports do; `seen` ends cycles.
         for folder, inner, names in os.walk(location, followlinks=True):
             real = os.path.realpath(folder)
             is_new = real not in seen
@@ -336,13 +336,13 @@ def _files(entry: EntryPoint) -> Iterator[_File]:
                 one for one in inner if is_new and one != "__pycache__" and one[0] != "."
             )
             for name in sorted(names):
-                # Bytecode beside sources is imported where they are missing.
+                # Bytecode files next to sources count: Python imports them if sources are missing.
                 if name[0] != "." and is_new:
                     yield from _regular(Path(folder, name), Path(location).parent)
 
 
 def _regular(path: Path, root: Path) -> Iterator[_File]:
-    """Yield a file; nothing where a pipe or a socket is, which cannot be imported."""
+    """Yield a regular file; skip pipes and sockets, which cannot be imported."""
     about = path.stat()
     if S_ISREG(about.st_mode):
         place = path.relative_to(root).as_posix()
@@ -355,6 +355,6 @@ def _digest(line: str, files: tuple[_File, ...]) -> str:
     for file in files:
         with Path(file.path).open("rb") as content:
             inner = hashlib.file_digest(content, "sha256").hexdigest()
-        # What a name has that is no UTF-8 is digested as the bytes that it is.
+        # Bytes of a name that are no UTF-8 are digested unchanged.
         digest.update(f"{inner}  {file.place}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()

@@ -1,11 +1,11 @@
-"""What is searched for: objectives and bounds, and who evaluates.
+"""Search problems: objectives, bounds, and how architectures are evaluated.
 
-TableProblem     a benchmark has recorded the results
-SpaceProblem     networks of a space of the model hub, by an evaluator
-FiguresProblem   figures of every architecture in a dict
-DeclaredProblem  a declared table
-nds_problem      a design space of NDS
-FunctionProblem  a function of choices, or a loop of one's own
+TableProblem     recorded results of a published benchmark
+SpaceProblem     networks of a search space of the model hub, measured by an evaluator
+FiguresProblem   metrics of every architecture in a dict
+DeclaredProblem  recorded results of a declared table
+nds_problem      recorded results of a design space of NDS
+FunctionProblem  a Python function of choices, or an ask-and-tell loop
 """
 
 from __future__ import annotations

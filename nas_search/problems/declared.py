@@ -1,4 +1,4 @@
-"""Problems on a declared table: all its figures are asked for once, then looked up."""
+"""Problems on a declared table, which is loaded once and then looked up."""
 
 from __future__ import annotations
 
@@ -20,35 +20,36 @@ from nas_search.problems.problem import check_client
 __all__ = ["DeclaredProblem"]
 
 _KNOWN: Final = ("parameters", "flops", "latency")
-"""What is known of an architecture before it is trained, where a table has it."""
+"""Statistics that are known before a training, if the table has them."""
 
 _CHARGED: Final = "training_time"
-"""The statistic that drives the simulated clock, where a table has it."""
+"""The statistic that drives the simulated clock, if the table has it."""
 
 _USUAL: Final = "valid_acc"
 
 
 class DeclaredProblem(FiguresProblem):
-    """Searches a declared table, such as `nasbenchmacro`; nothing is trained.
+    """Search of a declared table, such as `nasbenchmacro`, without training.
 
-    Figures are means over the runs of an architecture. Where architectures are a list, strategies
-    that change them are refused. Trials cost the `training_time` of the table; where none is
-    recorded, they cost nothing.
+    Metrics are means over the training runs of an architecture. If the architectures of the table
+    are a plain list, strategies that change architectures are refused. A trial costs the
+    `training_time` of the table, or nothing if none is recorded.
 
     Args:
-        bench: Whom to ask.
+        bench: The client.
         benchmark: Name of the table.
-        objectives: Names of its statistics; those of which less is better are minimised, and `-`
-            in front minimises whatever it is. None: `valid_acc`, if the table has it.
-        bounds: By statistic, least and greatest value. Those of `parameters`, `flops` and `latency`
-            are met by every trial; of the others, trials beyond are infeasible.
-        free_repeats: Whether an evaluation that comes again costs nothing.
-        part: Values of the axes of the table by name, such as `dataset="cora"`; one that has a
-            single value need not be named.
+        objectives: Names of its statistics. Statistics for which smaller is better are minimised,
+            as is any with `-` in front. None: `valid_acc`, if the table has it.
+        bounds: Smallest and largest value by statistic. Architectures outside a bound on
+            `parameters`, `flops` or `latency` are never proposed; trials outside another bound are
+            infeasible.
+        free_repeats: Whether a repeated evaluation costs nothing.
+        part: Values of the axes of the table by name, such as `dataset="cora"`. Axes with a single
+            value may be left out.
 
     Raises:
-        ProblemError: An argument means nothing, or the table has no such figures.
-        BenchError: The question was not answered.
+        ProblemError: An argument is invalid, or the table lacks a statistic.
+        BenchError: The benchmark did not answer.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class DeclaredProblem(FiguresProblem):
         figures = _figures(bench, self._table, self.part)
         names = [stat.name for stat in self._table.stats]
         if objectives is None and _USUAL not in names:
-            raise ProblemError(f"say which objectives of {benchmark}: some of {', '.join(names)}")
+            raise ProblemError(f"give the objectives of {benchmark}, from {', '.join(names)}")
         asked = [_USUAL] if objectives is None else objectives
         super().__init__(
             None,
@@ -85,7 +86,7 @@ class DeclaredProblem(FiguresProblem):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What makes the problem: the table, by the digest of its content, and what is sought."""
+        """The problem as JSON: the table with the digest of its content, objectives and bounds."""
         return {
             "kind": "declared",
             "benchmark": self.benchmark,
@@ -100,7 +101,7 @@ class DeclaredProblem(FiguresProblem):
         return described_domain(self._table, list(self._rows))
 
     def _directed(self, objective: Any) -> Any:
-        """Return an objective with `-` in front where less of it is better."""
+        """Return an objective, with `-` in front if smaller is better."""
         stat = self._table.stat(objective)
         if stat is None:
             return objective
@@ -111,14 +112,14 @@ def _description(info: BenchmarkInfo) -> BenchmarkSpec:
     if info.name in PUBLISHED:
         raise ProblemError(f"{info.name} is searched by TableProblem, and nds by nds_problem")
     if info.spec is None:
-        raise ProblemError(f"{info.name} is no table that can be searched: it records no runs")
+        raise ProblemError(f"{info.name} cannot be searched: it records no training runs")
     return BenchmarkSpec.of_json(info.spec)
 
 
 def _figures(
     bench: BenchClient, table: BenchmarkSpec, part: Mapping[str, AxisValue]
 ) -> dict[str, dict[str, float]]:
-    """Return what is recorded of every architecture, by its string."""
+    """Return the recorded metrics by architecture string."""
     reduction: Any = {} if table.label is None else {"reduction": "mean"}
     figures = {}
     for item in bench.query(TableName(table.name), **part, **reduction):
@@ -132,5 +133,5 @@ def _figures(
         figures[item.config.arch_str] = row
     if not figures:
         told = ", ".join(f"{axis} {value}" for axis, value in part.items())
-        raise ProblemError(f"{table.name} has recorded nothing of {told or 'any architecture'}")
+        raise ProblemError(f"{table.name} has no results for {told or 'any architecture'}")
     return figures

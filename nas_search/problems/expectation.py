@@ -1,4 +1,4 @@
-"""What random search finds of a table: exactly, not by simulation."""
+"""The exact expected result of random search on a table, without simulation."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["Expectation", "random_expectation", "table_of"]
 
 
 def table_of(problem: Table) -> dict[str, Mapping[str, float]]:
-    """Return the figures of every architecture of a problem within the bounds.
+    """Return the metrics of every architecture of a problem within the bounds.
 
     Raises:
-        ProblemError: It evaluates and looks nothing up, so that not all figures are known.
-        BenchError: The question was not answered.
+        ProblemError: The problem has no table, because it evaluates architectures.
+        BenchError: The benchmark did not answer.
     """
     table = getattr(problem, "table", None)
     if table is None:
         raise ProblemError(
-            f"a {type(problem).__name__} has no table of all figures: a TableProblem, a "
+            f"a {type(problem).__name__} has no table of all metrics: a TableProblem, a "
             "FiguresProblem and a DeclaredProblem have one"
         )
     found: dict[str, Mapping[str, float]] = table()
@@ -30,12 +30,12 @@ def table_of(problem: Table) -> dict[str, Mapping[str, float]]:
 
 
 class Expectation(NamedTuple):
-    """The best of some draws.
+    """Mean and standard deviation of the best of several random draws.
 
     Attributes:
-        mean: Of the first objective.
-        std: Its standard deviation.
-        other: Mean of another metric of the architecture that is best; None if none was asked for.
+        mean: Mean of the first objective.
+        std: Standard deviation of the first objective.
+        other: Mean of another metric of the best architecture; None if no other was requested.
     """
 
     mean: float
@@ -46,21 +46,21 @@ class Expectation(NamedTuple):
 def random_expectation(
     problem: Table, num_draws: int, other: str | Table | None = None
 ) -> Expectation:
-    """Return what the best of random draws without repeats is, by the first objective.
+    """Return the expected best of random draws without repeats, by the first objective.
 
-    Of N architectures in ascending order, the best of n draws has place i (from 0) with probability
-    C(i, n - 1) / C(N, n). Draws are from what is recorded and within the bounds.
+    Of N architectures in ascending order, the best of n draws has rank i (from 0) with probability
+    C(i, n - 1) / C(N, n). Draws are from the recorded architectures within the bounds.
 
     Args:
-        problem: What is drawn from.
-        num_draws: How many draws, n.
-        other: Another metric of the same rows; or a problem whose first objective is looked up for
-            the best, such as that of the longest training.
+        problem: A problem with a table.
+        num_draws: The number of draws, n.
+        other: Another metric of the same table; or a problem whose first objective is looked up
+            for the best architecture, such as the accuracy after the longest training.
 
     Raises:
-        ProblemError: There are fewer architectures, the best may have no other metric, or the
-            problem has no table.
-        BenchError: The question was not answered.
+        ProblemError: There are fewer architectures than draws, an architecture that may be the best
+            lacks the other metric, or the problem has no table.
+        BenchError: The benchmark did not answer.
     """
     table = table_of(problem)
     goal = problem.goals.objectives[0]
@@ -80,12 +80,12 @@ def random_expectation(
 
 
 def _chances(size: int, num_draws: int) -> list[float]:
-    """Return the probability that the best has each place, ascending."""
+    """Return the probability of each rank, ascending, for the best draw."""
     chances = [0.0] * size
     chance = num_draws / size
     for place in range(size - 1, num_draws - 2, -1):
         chances[place] = chance
-        # C(i - 1, n - 1) is C(i, n - 1) (i - n + 1) / i.
+        # C(i - 1, n - 1) = C(i, n - 1) (i - n + 1) / i.
         chance *= (place - num_draws + 1) / place if place else 0.0
     return chances
 

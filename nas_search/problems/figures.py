@@ -1,4 +1,4 @@
-"""Problems on a table of one's own: figures of architectures in a dict, which are looked up."""
+"""Problems on a table given as a dict of the metrics of all architectures."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ __all__ = ["FiguresProblem"]
 
 
 class FiguresProblem(Table, LocalProblem):
-    """Searches independent choices whose figures are all known, such as another benchmark.
+    """Search of a table in memory, such as a benchmark that the service does not have.
 
     Args:
-        choices: The candidates of each label; None: architectures are texts without choices.
-        figures: Figures by name, all of them numbers, by the values of an architecture in the order
-            of the labels: a tuple, or text of one character each; without choices, by the text.
-            `seconds` among them drive the simulated clock. What is not there is never drawn.
-        objectives: Names of figures; `-` in front minimises.
-        bounds: By figure, least and greatest value. Those of `known` are met by every trial; of the
-            others, trials beyond are infeasible.
-        known: Which figures are known before an evaluation, such as `parameters`.
-        free_repeats: Whether an evaluation that comes again costs nothing.
+        choices: The possible values of each choice by label; None: architectures are plain texts.
+        figures: For each architecture its metrics by name. The key is the tuple of its values in
+            the order of the labels, or a text of one character for each; without choices it is
+            the text of the architecture. A metric `seconds` drives the simulated clock.
+            Architectures that are not in the dict are never proposed.
+        objectives: Names of metrics; `-` in front minimises.
+        bounds: Smallest and largest value by metric. Architectures outside a bound on a metric in
+            `known` are never proposed; trials outside another bound are infeasible.
+        known: Metrics that are known before an evaluation, such as `parameters`.
+        free_repeats: Whether a repeated evaluation costs nothing.
 
     Raises:
-        ProblemError: An argument means nothing, or an architecture is none of the choices.
+        ProblemError: An argument is invalid, or a key is not among the choices.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class FiguresProblem(Table, LocalProblem):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What makes the problem: choices, the digest of the figures, and what is sought."""
+        """The problem as JSON: choices, the digest of the metrics, objectives and bounds."""
         return {
             "kind": "figures",
             "choices": self._choices
@@ -71,12 +72,12 @@ class FiguresProblem(Table, LocalProblem):
 
     @cached_property
     def _digest(self) -> str:
-        """Of all figures, whatever their order; once for many studies."""
+        """The digest of all metrics in sorted order; cached, as many studies may use it."""
         rows = json.dumps(sorted((arch, sorted(row.items())) for arch, row in self._rows.items()))
         return "sha256:" + hashlib.sha256(rows.encode()).hexdigest()
 
     def domain(self) -> Domain:
-        """Return what a new search draws from: what has figures, within the bounds of `known`."""
+        """Return the architectures in the table that are within the bounds on `known` metrics."""
         plain = self._plain_domain()
         early = any(one.metric in self._known for one in self.goals.bounds)
         if not early and len(self._rows) == plain.size:
@@ -84,7 +85,7 @@ class FiguresProblem(Table, LocalProblem):
         return AdmittedDomain(plain, self._screen)
 
     def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:  # noqa: ARG002 - for evaluators
-        """Look up a candidate; what has no figures has failed."""
+        """Look up a candidate; an unknown architecture is a failed trial."""
         row = self._rows.get(candidate.arch)
         if row is None:
             return Outcome(error="the table has no such architecture")
@@ -92,9 +93,9 @@ class FiguresProblem(Table, LocalProblem):
         return Outcome(metrics={} if error else row, cost=row.get("seconds", 0.0), error=error)
 
     def table(self) -> dict[str, Mapping[str, float]]:
-        """Return the figures of every architecture that has all that is sought, within the bounds.
+        """Return the metrics of every architecture within the bounds, in the order of the grid.
 
-        Architectures are in the order of the grid.
+        Architectures that lack a metric of an objective or bound are left out.
         """
         return dict(self._whole)
 
@@ -126,7 +127,7 @@ class FiguresProblem(Table, LocalProblem):
                     "choices"
                 )
             arch = json.dumps(dict(zip(domain.labels, values, strict=True)))
-            domain.values(arch)  # refuses what is none of the choices
+            domain.values(arch)  # raises if a value is not among the choices
             rows[arch] = {name: float(value) for name, value in row.items()}
         return rows
 

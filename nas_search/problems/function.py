@@ -1,4 +1,4 @@
-"""Problems of a function of one's own, or of none: then a loop of one's own tells results."""
+"""Problems evaluated by a Python function, or by the caller in an ask-and-tell loop."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 __all__ = ["FunctionProblem", "checked_fidelities", "evaluated", "figures_by_name"]
 
 _LONGEST_ERROR = 500
-"""Characters of a message that are kept."""
+"""The most characters of an error message that are kept."""
 
 
 class FunctionProblem(LocalProblem):
-    """Searches choices by a function of them.
+    """Search of choices that a Python function evaluates.
 
     Args:
-        choices: The candidates of each label, or the choices of a space of the model hub
-            (`space.choices`).
-        function: Takes a sample, a dict of label and value, and with `fidelities` also how far to
-            go; returns the value of the one objective, or figures by name. What it raises makes a
-            failed trial. None: results are told by `study.tell`. For evaluations in processes of
-            their own it stands at the top of a module.
-        objectives: Names of what it returns; `-` in front minimises.
-        bounds: By name, least and greatest value. Those of `known` are met by every trial; of the
-            others, trials beyond are infeasible.
-        known: Functions of a sample whose values are known before it is evaluated, by name.
-        fidelities: How far an evaluation may go, ascending.
+        choices: The possible values of each choice by label, or the choices of a space of the model
+            hub (`space.choices`).
+        function: Takes a sample, a dict of values by label, and with `fidelities` also the
+            fidelity. Returns the value of the only objective, or metrics by name. If it raises, the
+            trial has failed. To run in worker processes it has to be defined at the top level of a
+            module. None: the caller reports results with `study.tell`.
+        objectives: Names of metrics it returns; `-` in front minimises.
+        bounds: Smallest and largest value by metric. Architectures outside a bound on a metric in
+            `known` are never proposed; trials outside another bound are infeasible.
+        known: Metrics that are known before an evaluation: functions of a sample, by name.
+        fidelities: The fidelities of evaluations, such as epochs, ascending.
 
     Raises:
-        ProblemError: An argument means nothing.
+        ProblemError: An argument is invalid.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class FunctionProblem(LocalProblem):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What makes the problem: choices, the name of the function, and what is sought."""
+        """The problem as JSON: choices, name of the function, objectives and bounds."""
         return {
             "kind": "function",
             "choices": self._spec,
@@ -76,7 +76,7 @@ class FunctionProblem(LocalProblem):
         }
 
     def domain(self) -> Domain:
-        """Return what a new search draws from."""
+        """Return the architectures within the bounds on `known` metrics."""
 
         def known(arch: str, metric: str) -> float:
             return float(self._known[metric](json.loads(arch)))
@@ -84,22 +84,22 @@ class FunctionProblem(LocalProblem):
         return within_known(self._plain_domain(), self.goals, self._known, known)
 
     def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:  # noqa: ARG002 - for evaluators
-        """Evaluate a candidate by the function; what it raises is in the outcome."""
+        """Evaluate a candidate with the function; an exception becomes a failed outcome."""
         if self._function is None:
             raise ProblemError(
-                "this problem has no function to run: ask and tell in a loop of your own"
+                "this problem has no function: call study.ask and study.tell in your own loop"
             )
         function, arch = self._function, candidate.arch
 
         def measure() -> Any:
-            self._reader.values(arch)  # refuses what a strategy has made up
+            self._reader.values(arch)  # raises on an architecture outside the choices
             arguments = (candidate.fidelity or self.fidelities[-1],) if self.fidelities else ()
             return function(json.loads(arch), *arguments)
 
         return evaluated(measure, self.goals, lambda: self._known_metrics(json.loads(arch)))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is made anew where it is needed."""
+        """Leave out the cached domain, which is made again when needed."""
         return {name: value for name, value in self.__dict__.items() if name != "_reader"}
 
     @cached_property
@@ -118,16 +118,16 @@ class FunctionProblem(LocalProblem):
 def evaluated(
     measure: Callable[[], Any], goals: Goals, known: Callable[[], Mapping[str, float]]
 ) -> Outcome:
-    """Return the outcome of an evaluation, failed if it raises or lacks what is sought.
+    """Run an evaluation and return its outcome, failed if it raises or lacks a needed metric.
 
     Args:
-        measure: Returns figures by name, or the value of the one objective.
-        goals: What is sought.
-        known: Returns what is known without it.
+        measure: Returns metrics by name, or the value of the only objective.
+        goals: The objectives and bounds.
+        known: Returns the metrics that are known without the evaluation.
 
     Raises:
-        OtherTrainerError: The trainer of the evaluation is not here any more, or its code changed.
-        UnreportedError: Something that is sought is never reported.
+        OtherTrainerError: The trainer has been uninstalled, or its code has changed.
+        UnreportedError: A metric of an objective or bound is never reported.
     """
     begun = time.perf_counter()
     try:
@@ -137,9 +137,9 @@ def evaluated(
         cost = stopped.figures.get("seconds", time.perf_counter() - begun)
         return Outcome(metrics=stopped.figures, cost=cost, stopped=True)
     except (OtherTrainerError, UnreportedError):
-        # Not of this evaluation: no other could do better.
+        # Every other evaluation would raise the same.
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the search goes on
+    except Exception as error:  # noqa: BLE001 - one failed trial does not end the search
         message = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
         return Outcome(cost=time.perf_counter() - begun, error=message)
     cost = metrics.get("seconds", time.perf_counter() - begun)
@@ -148,7 +148,7 @@ def evaluated(
 
 
 def checked_fidelities(fidelities: Sequence[int]) -> tuple[int, ...]:
-    """Return fidelities that are whole numbers from 1, ascending.
+    """Return the fidelities, after checking that they are ascending integers from 1.
 
     Raises:
         ProblemError: They are not.
@@ -162,17 +162,17 @@ def checked_fidelities(fidelities: Sequence[int]) -> tuple[int, ...]:
 
 
 def figures_by_name(found: Any, goals: Goals) -> dict[str, float]:
-    """Return what an evaluation returned as figures by name.
+    """Return the result of an evaluation as metrics by name.
 
     Raises:
-        TypeError: It is one number, and several are sought; or none at all.
+        TypeError: It is a single number and there are several objectives, or it is no number.
     """
     if isinstance(found, Mapping):
         return {str(name): float(value) for name, value in found.items()}
     first, *others = goals.objectives
     if others:
         names = ", ".join(one.metric for one in goals.objectives)
-        raise TypeError(f"the evaluation returns figures by name ({names}), not {found!r:.80}")
+        raise TypeError(f"the evaluation returns metrics by name ({names}), not {found!r:.80}")
     return {first.metric: float(found)}
 
 

@@ -1,4 +1,4 @@
-"""Objectives and bounds, and how results are judged by them."""
+"""Objectives and bounds, and the scores and violations that follow from them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from nas_search.errors import ProblemError
 __all__ = ["Bound", "Bounds", "Goals", "Objective", "check_known"]
 
 Bounds: TypeAlias = Mapping[str, Sequence[float | None]]
-"""Least and greatest value of a metric, both included; None is no bound: `(None, 100)`."""
+"""Smallest and largest value by metric, both included; None: no bound, as in `(None, 100)`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A metric that is to be large, or small.
+    """A metric to maximise or minimise.
 
     Args:
-        metric: Its name.
+        metric: The name of the metric.
         maximise: Whether larger is better.
     """
 
@@ -29,18 +29,18 @@ class Objective:
     maximise: bool
 
     def score(self, value: float) -> float:
-        """Return a value so that larger is better."""
+        """Return a value with the sign for which larger is better."""
         return value if self.maximise else -value
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The values that a metric may have.
+    """The allowed range of a metric.
 
     Args:
-        metric: Its name.
-        least: Its least value; None: no bound.
-        most: Its greatest value; None: no bound.
+        metric: The name of the metric.
+        least: The smallest allowed value; None: no bound.
+        most: The largest allowed value; None: no bound.
     """
 
     metric: str
@@ -48,7 +48,7 @@ class Bound:
     most: float | None
 
     def broken_by(self, value: float) -> float | None:
-        """Return the side that a value is beyond; None if it is within."""
+        """Return the limit that a value exceeds; None if it is within the range."""
         if self.most is not None and value > self.most:
             return self.most
         if self.least is not None and value < self.least:
@@ -56,18 +56,18 @@ class Bound:
         return None
 
     def violation(self, value: float) -> float:
-        """Return by how much a value is beyond, relative to the bound unless that is 0."""
+        """Return by how much a value exceeds a limit, relative to the limit unless that is 0."""
         side = self.broken_by(value)
         return 0.0 if side is None else abs(value - side) / (abs(side) or 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Goals:
-    """What results are judged by.
+    """The objectives and bounds of a problem.
 
     Args:
-        objectives: One or more; the first decides where one is asked for.
-        bounds: What results must be within.
+        objectives: One or more; the first is used where a single objective is needed.
+        bounds: The bounds.
     """
 
     objectives: tuple[Objective, ...]
@@ -81,17 +81,17 @@ class Goals:
         *,
         larger_is_better: Callable[[str], bool] = lambda _: True,
     ) -> Goals:
-        """Return the goals that arguments make.
+        """Make goals from the arguments of a problem.
 
         Args:
             objectives: Names of metrics; `-` in front minimises.
-            bounds: By metric.
-            larger_is_better: Of a metric without `-`.
+            bounds: Smallest and largest value by metric.
+            larger_is_better: Returns the direction of a metric without `-`.
 
         Raises:
-            ProblemError: There are none, one comes twice, or a bound means nothing.
+            ProblemError: There is no objective, one is repeated, or a bound is invalid.
         """
-        given: Any = objectives  # of a file, it may be
+        given: Any = objectives  # may come from a file and have any type
         if isinstance(given, str) or not isinstance(given, Sequence) or not given:
             raise ProblemError("objectives are a list of one metric or more")
         read = tuple(_objective(text, larger_is_better) for text in objectives)
@@ -101,13 +101,13 @@ class Goals:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that results need, each once."""
+        """The metrics of all objectives and bounds, without repeats."""
         names = [one.metric for one in self.objectives] + [one.metric for one in self.bounds]
         return tuple(dict.fromkeys(names))
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What makes these goals, as JSON."""
+        """The objectives and bounds as JSON."""
         return {
             "objectives": [
                 {"metric": one.metric, "maximise": one.maximise} for one in self.objectives
@@ -117,34 +117,34 @@ class Goals:
 
     @classmethod
     def of_spec(cls, spec: Mapping[str, Any]) -> Goals:
-        """Return the goals that `spec` says."""
+        """Make goals from the JSON of `spec`."""
         return cls(
             tuple(Objective(one["metric"], one["maximise"]) for one in spec["objectives"]),
             tuple(Bound(name, *sides) for name, sides in spec["bounds"].items()),
         )
 
     def best(self, rows: Iterable[Mapping[str, float]]) -> float:
-        """Return the best first objective of some figures.
+        """Return the best value of the first objective among rows of metrics.
 
         Raises:
-            ProblemError: There are none.
+            ProblemError: There are no rows.
         """
         goal = self.objectives[0]
         values = [row[goal.metric] for row in rows]
         if not values:
-            raise ProblemError("nothing that is recorded is within the bounds")
+            raise ProblemError("no recorded architecture is within the bounds")
         return max(values, key=goal.score)
 
     def scores(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
-        """Return the value of each objective, larger being better."""
+        """Return the score of each objective, larger being better."""
         return tuple(one.score(metrics[one.metric]) for one in self.objectives)
 
     def violation(self, metrics: Mapping[str, float]) -> float:
-        """Return by how much all bounds are exceeded together; 0 within."""
+        """Return the sum of the violations of all bounds; 0 within all."""
         return math.fsum(one.violation(metrics[one.metric]) for one in self.bounds)
 
     def lacking(self, metrics: Mapping[str, float]) -> str | None:
-        """Return what keeps metrics from being judged; None if nothing does."""
+        """Return an error if a needed metric is missing or not finite; None if there is none."""
         for name in self.metrics:
             if name not in metrics:
                 known = ", ".join(metrics) or "nothing"
@@ -155,10 +155,10 @@ class Goals:
 
 
 def check_known(what: str, names: Iterable[str], known: Sequence[str]) -> None:
-    """Refuse names that are unknown, offering the nearest.
+    """Raise if a name is unknown, with similar names in the message.
 
     Raises:
-        ProblemError: One is.
+        ProblemError: A name is unknown.
     """
     for name in names:
         if name not in known:
@@ -182,5 +182,5 @@ def _bound(metric: str, sides: Any) -> Bound:
         ) from None
     given = [side for side in (least, most) if side is not None]
     if not given or any(map(math.isnan, given)) or given != sorted(given):
-        raise ProblemError(f"nothing, or everything, is within the bound {sides!r:.80} of {metric}")
+        raise ProblemError(f"the bound {sides!r:.80} of {metric} allows nothing, or everything")
     return Bound(metric, least, most)

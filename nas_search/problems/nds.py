@@ -1,4 +1,4 @@
-"""Problems on a design space of NDS: networks of it that were sampled and trained."""
+"""Problems on the sampled and trained networks of a design space of NDS."""
 
 from __future__ import annotations
 
@@ -26,31 +26,32 @@ def nds_problem(
     bounds: Bounds | None = None,
     steps_per_epoch: int | None = None,
 ) -> FiguresProblem:
-    """Return the problem of a design space, whose rows are all asked for once.
+    """Load a design space of NDS and return it as a problem.
 
-    Architectures are the canonical JSON of `[model_spec, cell_spec]`. They are a list: strategies
-    that change architectures are refused.
+    Architectures are the canonical JSON of `[model_spec, cell_spec]`. They are a plain list, so
+    strategies that change architectures are refused.
 
-    The archive has no training times but that of one iteration, `iter_time`, and of the statistics
-    of norms before a test, `prec_time`, and does not say how many iterations an epoch had. With
-    `steps_per_epoch` a trial costs what these make of it, `epochs (steps iter_time + prec_time)`.
+    The archive records no training times, only the seconds of one iteration (`iter_time`) and of
+    the update of the norms' statistics before a test (`prec_time`), and not the iterations of an
+    epoch. With `steps_per_epoch` a trial costs `epochs (steps iter_time + prec_time)` seconds.
 
     Args:
-        bench: Whom to ask.
-        proposer: Whose design space, such as `darts`.
+        bench: The client.
+        proposer: The proposer of the design space, such as `darts`.
         dataset: `cifar10` or `imagenet`.
-        generator: How networks were sampled: `random` or `fix_w_d`. Those of `tune_lr_wd` differ
-            in how they were trained and are no architectures of their own.
-        objectives: Accuracies, which are maximised, losses, times or sizes; `-` in front minimises.
-        bounds: By figure; those of `parameters` and `flops` (in millions) are met by every trial.
-
-        steps_per_epoch: Iterations of an epoch, such as 391 of 128 images for the 50,000 of
-            CIFAR-10; None: trials cost nothing.
+        generator: How networks were sampled: `random` or `fix_w_d`. Networks of `tune_lr_wd` differ
+            only in how they were trained, so it is not offered.
+        objectives: Accuracies, which are maximised, or losses, times and sizes, which are
+            minimised; `-` in front minimises.
+        bounds: Smallest and largest value by metric. Architectures outside a bound on `parameters`
+            or `flops` (both in millions) are never proposed.
+        steps_per_epoch: Iterations per epoch, such as 391 for the 50,000 images of CIFAR-10 in
+            batches of 128; None: trials cost nothing.
 
     Raises:
-        ProblemError: Nothing of this kind is recorded, an argument means nothing, or trials are to
-            cost something and a network lacks its times.
-        BenchError: The question was not answered.
+        ProblemError: There is no such network, an argument is invalid, or `steps_per_epoch` is
+            given and a network lacks its times.
+        BenchError: The benchmark did not answer.
     """
     check_client(bench)
     check_known("generator", [generator], ("random", "fix_w_d"))
@@ -59,7 +60,7 @@ def nds_problem(
     families = bench.families_nds()
     spaces = [one for one in families if one.dataset == dataset and one.generator == generator]
     check_known(f"proposer on {dataset}", [proposer], sorted({one.proposer for one in spaces}))
-    named = TableName("nds")  # what the arguments name was checked just above
+    named = TableName("nds")
     rows = bench.query(
         named, proposer=proposer, generator=generator, dataset=dataset, reduction="mean"
     )
@@ -95,7 +96,7 @@ def _seconds(figures: Mapping[str, float], steps: int) -> float:
         return steps * figures["iter_time"] + figures["prec_time"]
     except KeyError as error:
         raise ProblemError(
-            f"a network has no {error.args[0]}, so that its training time is not known: leave "
+            f"a network has no {error.args[0]}, so its training time is not known: leave "
             "steps_per_epoch out"
         ) from None
 

@@ -1,4 +1,4 @@
-"""What a study needs of a problem, and an evaluator of networks has to offer."""
+"""The interfaces of problems and of evaluators, and base classes of problems."""
 
 from __future__ import annotations
 
@@ -28,25 +28,24 @@ __all__ = [
 ]
 
 Order: TypeAlias = Literal["numbered", "arrival"]
-"""Whether results are told in the order of their trials, or as they come."""
+"""Whether results are told in the order of trial numbers, or as they arrive."""
 
 Report: TypeAlias = Callable[[str, Mapping[str, Any]], bool]
-"""Takes an event of an evaluation under way: its kind (`epoch`, `step`) and its figures.
+"""Takes an event of a running evaluation: its kind (`epoch`, `step`) and its metrics.
 
-Where it returns True, the evaluation is to end here and to raise `StoppedEarlyError`; one that
-cannot goes on."""
+If it returns True, the evaluation should raise `StoppedEarlyError`, or continue if it cannot."""
 
 
 def silent(kind: str, figures: Mapping[str, Any]) -> bool:  # noqa: ARG001 - as every report
-    """Take no notice of an event."""
+    """Ignore an event."""
     return False
 
 
 def check_client(bench: Any) -> None:
-    """Refuse to ask what is no client.
+    """Raise if an argument is not a `BenchClient`.
 
     Raises:
-        ProblemError: It is none, or one that is awaited.
+        ProblemError: It is no client, or an asynchronous one.
     """
     if not isinstance(bench, BenchClient):
         raise ProblemError(
@@ -57,13 +56,13 @@ def check_client(bench: Any) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What an evaluation brought.
+    """The outcome of an evaluation.
 
     Args:
-        metrics: Figures by name; finite ones where nothing failed.
+        metrics: The metrics by name; finite unless the evaluation failed.
         cost: Seconds that it took, or would have taken.
         error: Why it failed, in one line; None if it did not.
-        stopped: Whether it was ended early; the figures are those so far.
+        stopped: Whether it was stopped early; the metrics are then those so far.
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -73,17 +72,16 @@ class Outcome:
 
 
 class Problem(Protocol):
-    """What is searched for, and who evaluates it.
+    """Objectives, bounds, a domain of architectures, and their evaluation.
 
     Attributes:
         goals: Objectives and bounds.
-        fidelities: Epochs (or steps) that an evaluation may end after, ascending; empty where it
-            goes to its end.
-        order: In which order results are told unless a run says otherwise.
-        looks_up: Whether evaluations only look up what is recorded, so that no process of their
-            own is worth its while.
-        continues: Whether an evaluation is charged only what lies beyond a shorter one of the same
-            architecture.
+        fidelities: Epochs (or steps) after which an evaluation may end, ascending; empty if there
+            are only full evaluations.
+        order: The default order in which results are told.
+        looks_up: Whether evaluations only look up recorded results, which needs no worker process.
+        continues: Whether an evaluation is charged only for the part beyond a shorter one of the
+            same architecture.
         free_repeats: Whether a repeated evaluation costs nothing.
     """
 
@@ -96,31 +94,31 @@ class Problem(Protocol):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What makes the problem, as JSON: equal for equal problems."""
+        """The problem as JSON, equal for equal problems."""
         ...
 
     def domain(self) -> Domain:
-        """Return what a new search draws from."""
+        """Return a new domain of the architectures to search."""
         ...
 
     def answer(self, ask: Ask) -> Any:
-        """Answer what a domain asks."""
+        """Answer a question of a domain."""
         ...
 
     def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:
-        """Evaluate a candidate; what goes wrong is in the outcome."""
+        """Evaluate a candidate; a failure is part of the outcome."""
         ...
 
 
 class LocalProblem:
-    """Base of problems that ask no benchmark."""
+    """Base of problems that need no client."""
 
     looks_up = False
     continues = False
     free_repeats = False
 
     def answer(self, ask: Ask) -> NoReturn:
-        """Refuse: there is nobody to ask.
+        """Raise, as there is no client to ask.
 
         Raises:
             ProblemError: Always.
@@ -131,32 +129,32 @@ class LocalProblem:
 
 
 class Table:
-    """Base of problems all of whose figures are known: nothing is evaluated."""
+    """Base of problems whose metrics are all recorded, so that evaluations are look-ups."""
 
     looks_up = True
     goals: Goals
 
     def table(self) -> dict[str, Mapping[str, float]]:
-        """Return the figures of every architecture within the bounds."""
+        """Return the metrics of every architecture within the bounds."""
         raise NotImplementedError
 
     def optimum(self) -> float:
-        """Return the best first objective that there is, within the bounds: the oracle's value.
+        """Return the best value of the first objective within the bounds, the oracle.
 
         Raises:
-            ProblemError: Nothing is within the bounds.
+            ProblemError: No architecture is within the bounds.
         """
         return self._optimum
 
     @cached_property
     def _optimum(self) -> float:
-        # Asked for once a run, and it looks at every architecture.
+        # Cached, as every run needs it and it scans all architectures.
         return self.goals.best(self.table().values())
 
     def _sought(
         self, rows: Iterable[tuple[str, Mapping[str, float] | None]]
     ) -> dict[str, Mapping[str, float]]:
-        """Return the rows that have all that is sought, within the bounds."""
+        """Return the rows with all needed metrics that are within the bounds."""
         return {
             arch: row
             for arch, row in rows
@@ -165,11 +163,11 @@ class Table:
 
 
 def refused(bounds: Iterable[Bound], value: Callable[[str], float | None]) -> Refusal | None:
-    """Return why bounds on what is known beforehand refuse an architecture; None: they do not.
+    """Return why bounds on metrics known before an evaluation refuse an architecture, or None.
 
     Args:
-        bounds: On such metrics.
-        value: Returns one of its metrics; None: it is not recorded.
+        bounds: Bounds on such metrics.
+        value: Returns a metric of the architecture; None: it is not recorded.
     """
     for bound in bounds:
         found = value(bound.metric)
@@ -184,12 +182,12 @@ def refused(bounds: Iterable[Bound], value: Callable[[str], float | None]) -> Re
 def within_known(
     domain: Domain, goals: Goals, known: Collection[str], value: Callable[[str, str], float]
 ) -> Domain:
-    """Return a domain without what is out of the bounds of metrics that are known beforehand.
+    """Return a domain restricted by the bounds on metrics known before an evaluation.
 
     Args:
         domain: All architectures.
-        goals: What is sought.
-        known: Names of the metrics that are known of an architecture before it is evaluated.
+        goals: The objectives and bounds.
+        known: Names of the metrics that are known before an evaluation.
         value: Returns such a metric of an architecture.
     """
     early = [bound for bound in goals.bounds if bound.metric in known]
@@ -202,21 +200,21 @@ def within_known(
 
 
 class Evaluator(Protocol):
-    """Evaluates networks of a space, as training on a data set does.
+    """Measures networks of a space, for example by training them.
 
-    It is pickled for evaluations in processes of their own.
+    It is pickled for evaluations in worker processes. An optional attribute `optional_metrics`
+    names those of `metrics` that an evaluation may lack; a search for such a metric ends with an
+    error when it is missing.
 
     Attributes:
-        metrics: What it measures. `seconds` among them is the cost; else it is timed.
-        settings: Every argument by name, as JSON has it; data by its digest.
-
-    Those of `metrics` that an evaluation may lack are named by a further attribute,
-    `optional_metrics`, which need not be there: a search that seeks one ends where it is missing.
+        metrics: Names of the metrics. If `seconds` is among them, it is the cost; otherwise the
+            evaluation is timed.
+        settings: Every argument by name, as JSON; data by its digest.
     """
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What it measures."""
+        """Names of the metrics."""
         ...
 
     @property
@@ -231,11 +229,11 @@ class Evaluator(Protocol):
 
         Args:
             space: The model space.
-            sample: Of it.
-            fidelity: Epochs (or steps); None for all there are.
-            report: Takes events of kind `epoch` or `step`, and tells whether to end here.
+            sample: A sample of the space.
+            fidelity: Epochs (or steps); None: all.
+            report: Takes events of kind `epoch` or `step`, and returns whether to stop.
 
         Raises:
-            StoppedEarlyError: The report said so.
+            StoppedEarlyError: `report` returned True.
         """
         ...

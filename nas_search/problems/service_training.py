@@ -1,6 +1,6 @@
-"""Training by the workers of a service: what is asked of them, and what their jobs found.
+"""Training of networks by the workers of a service.
 
-Needs no PyTorch: networks are named, and built where they are trained.
+PyTorch is not imported: a job names a network, and the worker builds it.
 """
 
 from __future__ import annotations
@@ -23,36 +23,37 @@ __all__ = ["ServiceTraining"]
 
 
 class ServiceTraining:
-    """Has the network of each trial trained as a job of a service.
+    """Evaluator that trains the network of each trial as a job of a service.
 
     `Study.run(budget, workers="service")` submits the jobs and waits for them. The metrics are
-    those of `nas_search.training.Classification`, and with equal arguments, on a processor with as
-    many threads, so are the figures; `seconds`, the cost of a trial, are those on the device.
-    `parameters` and `macs` are counted there, too; only bounds on them are counted here, with
-    PyTorch.
+    those of `nas_search.training.Classification`, with the same values for equal arguments on a
+    CPU with as many threads. `seconds`, the cost of a trial, is measured on the worker's device.
+    The worker also counts `parameters` and `macs`; only bounds on them are checked on the client,
+    which needs PyTorch.
 
     Args:
-        bench: The service.
-        dataset: Name of a data set that its workers have; `bench.datasets()` lists them.
-        recipe: How networks are trained: a recipe, the name of a published one, or its fields.
-        trainer: What trains in place of the service's own loop: name of a trainer that its workers
-            have, or an object of its `name`, `options` and, if only that code will do, `package`,
-            `version` and `sha256`. What is left out of these three is asked of the workers here,
-            once: the code is part of the problem, so that no study goes on with another one.
-        protocol: How images are resized, cropped and normalised: name or object of an evaluation
-            protocol; None: they are of one size and taken as they are.
-        fractions: Parts of each class to train on and to compare networks by.
-        split_seed: What the parts are drawn by.
-        seed: What first weights, the order of images and all else that is random is drawn by.
-        device: Where: `any`, `cpu` or `cuda`.
-        jobs: How many are under way at a time; those that no worker is free for wait there.
+        bench: A client of the service.
+        dataset: Name of a data set of the workers; `bench.datasets()` lists them.
+        recipe: The training recipe: a `Recipe`, the name of a published one, or its fields.
+        trainer: A trainer in place of the service's own loop: the name of a trainer that workers
+            offer, or an object of its `name`, `options` and, to require particular code,
+            `package`, `version` and `sha256`. Missing ones of these three are requested from the
+            service here, once: the code is part of the problem, and a study cannot be resumed with
+            other code.
+        protocol: Name or object of an evaluation protocol, which defines how images are resized,
+            cropped and normalised; None: images have one size and are used unchanged.
+        fractions: Shares of each class used for training and for validation.
+        split_seed: Seed of this split.
+        seed: Seed of initial weights, the order of images and all other random draws.
+        device: `any`, `cpu` or `cuda`.
+        jobs: The number of unfinished jobs at a time, including queued ones.
 
     Raises:
-        ProblemError: That is no client.
-        InvalidArgumentError: The recipe, the trainer or a number cannot mean anything.
-        UnknownNameError: There is no such published recipe.
-        UnknownTrainerError: No worker has the trainer, or workers have several of the name.
-        BenchError: The service was asked for its trainers, and does not answer.
+        ProblemError: `bench` is no client.
+        InvalidArgumentError: The recipe, the trainer or a number is invalid.
+        UnknownNameError: There is no published recipe of this name.
+        UnknownTrainerError: No worker offers the trainer, or they offer several of this name.
+        BenchError: The service did not answer when asked for its trainers.
     """
 
     metrics: ClassVar[tuple[str, ...]] = (
@@ -74,7 +75,7 @@ class ServiceTraining:
         device: Device = "any",
         jobs: int = 4,
     ) -> None:
-        # Not at the top: searches on tables need no spaces, which recipes are checked with.
+        # Imported here: these import `model_hub`, which searches on tables do not need.
         from model_hub.arguments import a_count  # noqa: PLC0415
         from nas_search.recipe import Recipe, recipe_of  # noqa: PLC0415
         from nas_search.trainers import TrainerUse  # noqa: PLC0415
@@ -98,18 +99,18 @@ class ServiceTraining:
 
     @property
     def optional_metrics(self) -> tuple[str, ...]:
-        """Those of the metrics that a trainer may leave out."""
+        """The metrics that a trainer may leave out."""
         return ("top5",) if "trainer" in self._options else ()
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What makes the figures, as JSON; the data set by its name."""
+        """All arguments that affect the metrics, as JSON; the data set by its name."""
         return {"recipe": self._recipe.as_dict(), **self._options}
 
     def evaluate(
         self, space: Any, sample: dict[str, Any], *, fidelity: int | None, report: Report
     ) -> NoReturn:
-        """Refuse: whoever only evaluates keeps no account of jobs.
+        """Raise, because only a run with `workers="service"` tracks jobs.
 
         Raises:
             ProblemError: Always.
@@ -130,10 +131,10 @@ class ServiceTraining:
 
         Args:
             space: The model space.
-            sample: Of it.
-            fidelity: After how many epochs of the recipe to end; None: after all.
-            key: Stands for the submission: repeated, it gives the same job.
-            time_limit: Seconds that an attempt may take; None: as many as the service allows.
+            sample: A sample of the space.
+            fidelity: Epochs after which to end; None: all of the recipe.
+            key: Idempotency key: submitting again with the same key returns the same job.
+            time_limit: Seconds for each attempt; None: the limit of the service.
 
         Raises:
             BenchError: The service does not answer, or refuses.
@@ -151,10 +152,10 @@ class ServiceTraining:
         )
 
     def figures_of(self, job: Job) -> dict[str, float]:
-        """Return the metrics of a job that has succeeded.
+        """Return the metrics of a succeeded job.
 
         Raises:
-            KeyError: Its result is none of a training; TypeError and ValueError mean the same.
+            KeyError: It is no result of a training; TypeError and ValueError mean the same.
         """
         result = job.result or {}
         figures = {**result, **result["metrics"]}
@@ -166,10 +167,10 @@ class ServiceTraining:
 
 
 def _offered(bench: BenchClient, use: TrainerUse) -> dict[str, str]:
-    """Return the code of the trainer that is meant, as the workers of a service have it.
+    """Return the package, version and digest of a trainer that workers of a service offer.
 
     Raises:
-        UnknownTrainerError: No worker has it, or they have several and it is not said which.
+        UnknownTrainerError: No worker offers it, or the reference fits several.
     """
     known = {
         (one.name, one.package, one.version, one.sha256): one.model_dump()
@@ -186,6 +187,6 @@ def _offered(bench: BenchClient, use: TrainerUse) -> dict[str, str]:
     ]
     several = "more than one trainer" if found else "no trainer"
     raise UnknownTrainerError(
-        f"workers have {several} {use.name!r}{': say which by sha256' if found else ''}; "
+        f"workers have {several} {use.name!r}{': select one by sha256' if found else ''}; "
         f"they have {'; '.join(sorted(told)) or 'none'}"
     )

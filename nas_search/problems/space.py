@@ -1,4 +1,4 @@
-"""Problems on a space of the model hub: networks are evaluated, by training or otherwise."""
+"""Problems on a search space of the model hub, whose networks an evaluator measures."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 __all__ = ["SpaceProblem"]
 
 _KNOWN: Final = ("parameters", "macs")
-"""What a network costs, counted without its weights."""
+"""Metrics that are computed from the architecture, before an evaluation."""
 
 _REMEMBERED: Final = 1 << 16
 
 
 class SpaceProblem(LocalProblem):
-    """Searches a space of the model hub.
+    """Search of a space of the model hub.
 
     Args:
         space: The space, as `model_hub.space` returns it.
-        evaluator: Measures networks; or a function of a sample that returns the value of the one
-            objective, or figures by name.
-        objectives: Metrics of the evaluator, or `parameters` and `macs`, which are counted; `-` in
-            front minimises.
-        bounds: By metric, least and greatest value. Those of `parameters` and `macs` are met by
-            every trial; of the others, trials beyond are infeasible.
-        fidelities: Epochs (or steps) that an evaluation may end after, ascending.
+        evaluator: An `Evaluator`; or a function of a sample that returns the value of the only
+            objective, or metrics by name.
+        objectives: Metrics of the evaluator, or the counted `parameters` and `macs`; `-` in front
+            minimises.
+        bounds: Smallest and largest value by metric. Architectures outside a bound on `parameters`
+            or `macs` are never proposed; trials outside another bound are infeasible.
+        fidelities: Epochs (or steps) after which an evaluation may end, ascending.
 
     Raises:
-        ProblemError: An argument means nothing.
+        ProblemError: An argument is invalid.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class SpaceProblem(LocalProblem):
         if not callable(evaluator):
             check_known("metric", self.goals.metrics, (*evaluator.metrics, *_KNOWN))
         elif fidelities:
-            raise ProblemError("fidelities need an evaluator: a function of a sample knows none")
+            raise ProblemError("fidelities need an Evaluator: a function of a sample takes none")
         self._counted = lru_cache(maxsize=_REMEMBERED)(self._count)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is remembered, which no other process needs."""
+        """Leave out the cache of counts."""
         return {name: value for name, value in self.__dict__.items() if name != "_counted"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ class SpaceProblem(LocalProblem):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What makes the problem: the space, the evaluator's settings, and what is sought."""
+        """The problem as JSON: the space, the evaluator's settings, objectives and bounds."""
         return {
             "kind": "space",
             "space": type(self.space).__name__,
@@ -94,11 +94,11 @@ class SpaceProblem(LocalProblem):
         }
 
     def domain(self) -> Domain:
-        """Return what a new search draws from."""
+        """Return the architectures within the bounds on `parameters` and `macs`."""
         return within_known(HubDomain(self.space.choices), self.goals, _KNOWN, self._counted)
 
     def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:
-        """Evaluate a candidate; what goes wrong is in the outcome."""
+        """Evaluate a candidate; a failure is part of the outcome."""
         evaluator = self.evaluator
 
         def measure() -> Any:
@@ -112,16 +112,15 @@ class SpaceProblem(LocalProblem):
         return self.concluded(candidate, measure)
 
     def concluded(self, candidate: Candidate, measure: Callable[[], Any]) -> Outcome:
-        """Return the outcome of a candidate, with what is counted.
+        """Return the outcome of a candidate, with the counted metrics added.
 
         Args:
-            candidate: What was evaluated.
-            measure: Returns the figures of the evaluation; what it raises is in the outcome.
+            candidate: The candidate.
+            measure: Returns the metrics of the evaluation; an exception becomes a failed outcome.
 
         Raises:
-            OtherTrainerError: The trainer of the evaluator is not installed here any more, or its
-                code is another one now.
-            UnreportedError: The trainer of the evaluator does not report what is sought.
+            OtherTrainerError: The trainer has been uninstalled, or its code has changed.
+            UnreportedError: The trainer does not report a metric of an objective or bound.
         """
 
         def measured() -> Any:
@@ -132,12 +131,12 @@ class SpaceProblem(LocalProblem):
         return evaluated(measured, self.goals, lambda: self._known_metrics(candidate.arch))
 
     def _refuse_unreported(self, found: Any) -> None:
-        """Refuse figures that lack what trainers may leave out and goals need."""
+        """Raise if an optional metric is missing that is an objective or has a bound."""
         optional: tuple[str, ...] = getattr(self.evaluator, "optional_metrics", ())
         for name in self.goals.metrics:
             if name in optional and name not in found:
                 raise UnreportedError(
-                    f"the trainer reports no {name}, which is an objective or a bound: state "
+                    f"the trainer reports no {name}, which is an objective or a bound: choose "
                     f"another one, of {', '.join(sorted(found))}"
                 )
 

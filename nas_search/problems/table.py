@@ -1,4 +1,4 @@
-"""Problems on a benchmark: what was trained and recorded is looked up."""
+"""Problems on a published benchmark, whose recorded results are looked up."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from nas_search.problems.problem import Order, Outcome, Report, Table, check_cli
 __all__ = ["TableProblem", "TableScore"]
 
 _KNOWN: Final = frozenset({"parameters", "flops"})
-"""What is known of an architecture before it is trained; costs on devices are, too."""
+"""Metrics that are known before a training, besides costs on devices."""
 
 _BATCH: Final = 10_000
 _MOST_ALONE: Final = 1_000
-"""Architectures that draws look up one by one; all the others are looked up with the next."""
+"""Single look-ups after which the whole table is loaded at once."""
 
 
 class _Row(NamedTuple):
-    """What is recorded of an architecture after some epochs.
+    """The recorded results of an architecture after some epochs.
 
     Attributes:
-        metrics: Every figure that is.
-        cost: Seconds that it took.
+        metrics: All recorded metrics.
+        cost: Seconds of the training.
     """
 
     metrics: Mapping[str, float]
@@ -42,32 +42,33 @@ class _Row(NamedTuple):
 
 
 class TableProblem(Table):
-    """Searches a benchmark; nothing is trained.
+    """Search of a published benchmark, without training.
 
-    What is looked up stays in memory: give several studies the same problem.
+    Results stay in memory once looked up: use the same problem for several studies.
 
     Args:
-        bench: Whom to ask.
+        bench: The client.
         benchmark: A published benchmark whose architectures can be searched, such as `nasbench201`.
-        dataset: What networks were trained on; None where the benchmark has one data set.
-        num_epochs: Budget of the trainings, in epochs; None: the longest of the benchmark.
-        objectives: Names of metrics, as `bench.benchmark(name).fields` lists them, and for
-            `nasbench201` also costs on devices. Accuracies are maximised, all else is minimised;
-            `-` in front minimises whatever it is.
-        bounds: By metric, least and greatest value. Those of `parameters` and `flops` (in millions)
-            and of costs on devices are met by every trial; of the others, trials beyond are
-            infeasible.
-        fidelities: Epochs that a training may be stopped after, as its learning curve has them;
-            None in a candidate is `num_epochs`, the last.
-        run_seed: Which of the recorded runs of an architecture counts; None: the mean over them.
-        evaluation_time: Whether the pass over the split of the first objective is charged, too.
-        continue_training: Whether a longer training is charged only what lies beyond a shorter one
-            that was charged before; None: with `fidelities`.
-        free_repeats: Whether an evaluation that comes again costs nothing.
+        dataset: The data set of the trainings; None if the benchmark has only one.
+        num_epochs: The training budget in epochs; None: the longest of the benchmark.
+        objectives: Names of metrics, as listed by `bench.benchmark(name).fields`, and for
+            `nasbench201` also costs on devices. Accuracies are maximised, all others minimised, as
+            is any with `-` in front.
+        bounds: Smallest and largest value by metric. Architectures outside a bound on `parameters`,
+            `flops` (both in millions) or a cost on a device are never proposed; trials outside
+            another bound are infeasible.
+        fidelities: Epochs of the learning curve after which a training may be stopped. A candidate
+            without fidelity is trained for `num_epochs`.
+        run_seed: Selects one of the recorded training runs of each architecture; None: the mean
+            over them.
+        evaluation_time: Whether the pass over the split of the first objective is charged as well.
+        continue_training: Whether a longer training is charged only for the epochs beyond a
+            shorter one charged before; None: True if `fidelities` are given.
+        free_repeats: Whether a repeated evaluation costs nothing.
 
     Raises:
-        ProblemError: An argument means nothing, or the table has no such objective.
-        BenchError: The question was not answered.
+        ProblemError: An argument is invalid, or the table lacks an objective.
+        BenchError: The benchmark did not answer.
     """
 
     def __init__(  # noqa: PLR0913 - the choices of an experiment
@@ -103,7 +104,7 @@ class TableProblem(Table):
         self.free_repeats = free_repeats
         table = PUBLISHED[benchmark]
         self._spelled_by = table.spelled_by or ""
-        # What has a template is computed; other architectures are known to the benchmark alone.
+        # Spaces with a template are enumerated locally; others only by the benchmark.
         self._computed = isinstance(table.space, Coded) and table.space.template is not None
         self._where = {} if table.implied("dataset") else {"dataset": self.dataset}
         self._recorded = [name for name in self._stats if table.stat(name) is not None]
@@ -115,7 +116,7 @@ class TableProblem(Table):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What makes the problem: the table, by the digest of its content, and what is sought."""
+        """The problem as JSON: the table with the digest of its content, objectives and bounds."""
         return {
             "kind": "table",
             "benchmark": self.benchmark,
@@ -131,39 +132,38 @@ class TableProblem(Table):
         }
 
     def domain(self) -> Domain:
-        """Return what a new search draws from: all that is recorded and within the bounds.
+        """Return the recorded architectures within the bounds on metrics known before a training.
 
-        Where all architectures are recorded and no bound concerns what is known before a training,
-        nothing is looked up for a draw.
+        If all architectures are recorded and there are no such bounds, draws need no look-ups.
         """
         plain = served_domain(self.benchmark)
         complete = num_recorded(self._info) == self._info.num_architectures
         early = any(one.metric in self._known for one in self.goals.bounds)
-        # What is not computed is drawn by the benchmark itself, from those that have runs.
+        # In the other spaces the benchmark itself draws, from architectures with runs.
         if not early and (complete or not self._computed):
             return plain
         return AdmittedDomain(plain, self._screen)
 
     def answer(self, ask: Ask) -> Any:
-        """Answer what a domain asks, by the client."""
+        """Answer a question of a domain with the client."""
         return ask(self._bench)
 
     def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:  # noqa: ARG002 - for evaluators
-        """Look up a candidate; what is not recorded has failed."""
+        """Look up a candidate; an architecture without results is a failed trial."""
         epoch = self.num_epochs if candidate.fidelity is None else candidate.fidelity
         key = (candidate.arch, epoch)
         row = self._rows[key] if key in self._rows else self._look_up(key)
         if row is None:
-            return Outcome(error=f"no run is recorded that has this after {epoch} epochs")
+            return Outcome(error=f"no training run is recorded with this after {epoch} epochs")
         error = self.goals.lacking(row.metrics)
         if error is not None:
             return Outcome(error=error)
         return Outcome(metrics=row.metrics, cost=row.cost)
 
     def load(self) -> None:
-        """Look up all architectures at once, for many studies or for a server far away.
+        """Look up all architectures at once, which pays for many studies or a distant server.
 
-        It takes about a second and 20 MB for NAS-Bench-201, and no time when it was done.
+        The first call takes about a second and 20 MB for NAS-Bench-201, later calls no time.
         """
         if not self._computed:
             everything = self._query(None, self.num_epochs)
@@ -179,9 +179,10 @@ class TableProblem(Table):
             self._look_up_many(batch)
 
     def table(self) -> dict[str, Mapping[str, float]]:
-        """Return the metrics of every architecture that has all that is sought, within the bounds.
+        """Return the metrics of every architecture within the bounds, in the order of the grid.
 
-        Architectures are in the order of the grid; those of NAS-Bench-101 in that of the benchmark.
+        NAS-Bench-101 keeps the order of the benchmark. Architectures that lack a metric of an
+        objective or bound are left out.
         """
         self.load()
         order: Iterable[str] = (
@@ -193,14 +194,14 @@ class TableProblem(Table):
         return self._sought((arch, row and row.metrics) for arch, row in rows)
 
     def score(self, name: str) -> TableScore:
-        """Return a score of architectures for `ProxySearch`: what is known before a training.
+        """Return a score for `ProxySearch` from a metric that is known before a training.
 
         Args:
-            name: `parameters` or `flops`, or a cost on a device that is among the objectives or
-                bounds; `-` in front prefers small ones.
+            name: `parameters`, `flops`, or a cost on a device that is an objective or has a bound;
+                `-` in front prefers small values.
 
         Raises:
-            ProblemError: Nothing of this name is known before a training.
+            ProblemError: No such metric is known before a training.
         """
         check_known("score", [name.removeprefix("-")], sorted(self._known))
         return TableScore(self, name)
@@ -251,7 +252,7 @@ class TableProblem(Table):
     def _row(
         self, runs: Sequence[Any], epoch: int, extra: Mapping[str, float] | None = None
     ) -> _Row | None:
-        """Return the figures of the run that counts; None where there is none."""
+        """Return metrics and cost of the selected run or the mean; None without runs."""
         first = self.goals.objectives[0].metric
         read = [(run, metrics) for run in runs if (metrics := self._figures(run, epoch))]
         usable = [one for one in read if first in one[1] or first in self._hardware] or read[:1]
@@ -288,7 +289,7 @@ class TableProblem(Table):
             for name in self._recorded
             if (value := getattr(point, name, None)) is not None
         }
-        # Where no time is recorded after each epoch, all take equally long.
+        # Without times per epoch, all epochs count as equally long.
         share = ended.get("training_time", 0.0) * epoch / self.num_epochs
         sizes = {name: ended[name] for name in _KNOWN & ended.keys()}
         return {"training_time": share, **sizes, **curve}
@@ -315,7 +316,7 @@ class TableProblem(Table):
         return checked
 
     def _check_recorded(self) -> None:
-        """Refuse objectives that no architecture has a value of."""
+        """Raise if no architecture has a value of an objective or bound."""
         for metric in self.goals.metrics:
             try:
                 self._bench.top(
@@ -333,11 +334,11 @@ class TableProblem(Table):
 
 
 class TableScore:
-    """What a table knows of architectures before they are trained, as a score.
+    """Scores architectures by a metric of a table that is known before a training.
 
     Args:
-        problem: Looks it up.
-        setting: The metric; `-` in front prefers small ones.
+        problem: The problem with the table.
+        setting: The metric; `-` in front prefers small values.
     """
 
     def __init__(self, problem: TableProblem, setting: str) -> None:
@@ -345,7 +346,7 @@ class TableScore:
         self._problem = problem
 
     def __call__(self, arch: str) -> float:
-        """Return the score of an architecture; no number where nothing is recorded."""
+        """Return the score of an architecture; NaN if nothing is recorded."""
         metrics = self._problem.evaluate(Candidate(arch=arch)).metrics
         value = metrics.get(self.setting.removeprefix("-"), math.nan)
         return -value if self.setting.startswith("-") else value

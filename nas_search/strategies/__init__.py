@@ -1,7 +1,7 @@
-"""Strategies: what a search evaluates next.
+"""Search strategies, which decide what to evaluate next.
 
-Each is a function of its domain, its settings and the results it was told, in their order. It works
-on every domain, and `nas_search.study.Study` runs it.
+The proposals of a strategy depend only on its domain, its settings and the results in their order.
+Every strategy works on every domain; `nas_search.study.Study` runs it.
 """
 
 from __future__ import annotations

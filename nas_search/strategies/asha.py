@@ -14,25 +14,26 @@ from nas_search.strategies.seeded import standing, succeeded
 __all__ = ["ASHA"]
 
 _Place: TypeAlias = tuple[bool, float, float, int]
-"""What a result is sorted by, best first: its standing reversed, then its number."""
+"""Sort key of a result, best first: its standing reversed, then its number."""
 
 
 @dataclass(kw_only=True, eq=False)
 class ASHA(FidelityStrategy):
-    """Lets an architecture go on as soon as it is in the best third of its rung; never waits.
+    """Asynchronous successive halving (ASHA): promotes without waiting for a rung to be complete.
 
-    Where none can go on, a random architecture is evaluated at the least fidelity. A candidate
-    that goes on names its trial as parent, so that a training can go on from there. Settings are
-    those of successive halving.
+    Promotes an architecture as soon as it is among the best 1/`eta` of its rung. If none can be
+    promoted, evaluates a random architecture at the lowest fidelity. A promoted candidate names its
+    earlier trial as parent, so that its training can be continued (Li et al., MLSys 2020,
+    arXiv:1810.05934, algorithm 2).
 
-    What failed or was stopped is in no rung. What is outside a bound goes on only where too few
-    are within (Deb's rules).
+    Failed and stopped trials enter no rung. Trials outside a bound are promoted only if too few are
+    within (Deb's rules).
 
     Args:
-        min_fidelity: The least epochs (or steps) of an evaluation.
-        max_fidelity: The most.
-        eta: One of so many goes on.
-        seed: Of its draws, any integer.
+        min_fidelity: The fewest epochs (or steps) of an evaluation.
+        max_fidelity: The most epochs (or steps).
+        eta: The inverse of the share that is promoted.
+        seed: Seed of its draws, any integer.
 
     Raises:
         ValueError: A number is out of range.
@@ -49,7 +50,7 @@ class ASHA(FidelityStrategy):
         self._waiting: list[list[tuple[_Place, str]]] = [[] for _ in self._levels]
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
-        """Let one go on, from the highest rung that has one; else draw."""
+        """Promote from the highest possible rung, or draw a random architecture."""
         for rung in reversed(range(len(self._levels) - 1)):
             if self._waiting[rung] and self._is_promotable(rung):
                 place, promoted = heapq.heappop(self._waiting[rung])
@@ -58,7 +59,7 @@ class ASHA(FidelityStrategy):
         return None if arch is None else self._candidate(arch, 0)
 
     def learn(self, result: Result) -> None:
-        """Put a result into its rung."""
+        """Add a result to its rung."""
         if not succeeded(result) or result.candidate.fidelity is None:
             return
         rung = self._levels.index(result.candidate.fidelity)
@@ -68,7 +69,7 @@ class ASHA(FidelityStrategy):
         heapq.heappush(self._waiting[rung], (place, result.candidate.arch))
 
     def _is_promotable(self, rung: int) -> bool:
-        """Return whether the best that has not gone on is among the best of its rung."""
+        """Return whether the best unpromoted result of a rung is among its best 1/`eta`."""
         place, _ = self._waiting[rung][0]
         everyone = self._rungs[rung]
         return bisect_left(everyone, place) < len(everyone) // self.eta

@@ -1,4 +1,4 @@
-"""Strategies that learn nothing: random search and the grid."""
+"""Baselines that learn nothing: random search and grid search."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from nas_search.strategies.seeded import SeededStrategy
 __all__ = ["GridSearch", "RandomSearch"]
 
 _MOST_SHUFFLED: Final = 2_000_000
-"""Architectures of a grid that is held in memory to be shuffled."""
+"""The most architectures of a grid that is shuffled, which holds it in memory."""
 
 
 @dataclass(kw_only=True, eq=False)
 class RandomSearch(SeededStrategy):
-    """Proposes architectures at random, none twice, until all have been proposed.
+    """Random search: proposes random architectures without repeats until all have been proposed.
 
-    The comparison that every strategy has to win. Failures change nothing.
+    Results do not affect it.
 
     Args:
-        seed: Of its draws, any integer.
+        seed: Seed of its draws, any integer.
 
     Raises:
         TypeError: The seed is no integer.
@@ -35,21 +35,21 @@ class RandomSearch(SeededStrategy):
     several_objectives = True
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
-        """Draw an architecture, whatever was observed."""
+        """Draw a random architecture."""
         arch = yield from self.sample(domain)
         return None if arch is None else Candidate(arch=arch)
 
 
 @dataclass(kw_only=True, eq=False)
 class GridSearch(SeededStrategy):
-    """Proposes all architectures, in the order of the domain or shuffled.
+    """Grid search: proposes all architectures, in the order of the domain or shuffled.
 
-    Failures change nothing.
+    Results do not affect it.
 
     Args:
-        shuffled: Whether the seed decides the order: the same as random search, but that all
-            architectures are drawn by equal chances whatever the priors of a space.
-        seed: Of the shuffle, any integer.
+        shuffled: Whether the order is random. Unlike random search, the shuffle ignores the priors
+            of a space.
+        seed: Seed of the shuffle, any integer.
 
     Raises:
         TypeError: The seed is no integer.
@@ -66,10 +66,10 @@ class GridSearch(SeededStrategy):
         self._rest: Iterator[Proposal[str | None]] | None = None
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
-        """Take the next of the grid.
+        """Return the next architecture of the grid.
 
         Raises:
-            ValueError: The grid is to be shuffled and has more architectures than memory is for.
+            ValueError: The grid is to be shuffled and has more than 2,000,000 architectures.
         """
         if self._rest is None:
             shuffled = self.shuffled

@@ -1,4 +1,4 @@
-"""BOHB: Falkner, Klein and Hutter, ICML 2018, arXiv:1807.01774, as HpBandSter has it."""
+"""BOHB: Falkner, Klein and Hutter, ICML 2018, arXiv:1807.01774, in the variant of HpBandSter."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from nas_search.strategies.seeded import best_of, require, succeeded
 __all__ = ["BOHB"]
 
 _TRIES: Final = 10
-"""Batches of drawn architectures that may all be repeated or invalid."""
+"""Batches of draws without a new valid architecture before the model is given up."""
 
 _TINY: Final = 1e-32
 
 
 class _Density:
-    """A kernel density of architectures: kernels of Aitchison and Aitken, multiplied.
+    """A kernel density of architectures with a product of Aitchison-Aitken kernels.
 
-    The bandwidth of a choice is that of the normal reference rule on positions, as in statsmodels,
-    at least a given one and at most that of a uniform density.
+    The bandwidth of a choice follows the normal reference rule on positions, as in statsmodels, and
+    is limited to the range from `least` to that of a uniform density.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class _Density:
         return total / len(self.points)
 
     def draw(self, rng: Random) -> list[int]:
-        """Draw an architecture: one of the points, each choice changed by its bandwidth."""
+        """Draw one of the points and replace each choice with a probability of its bandwidth."""
         drawn = []
         for place, width, count in zip(
             drawn_one(rng, self.points), self.bandwidths, self._counts, strict=True
@@ -71,25 +71,26 @@ class _Model(NamedTuple):
 
 @dataclass(kw_only=True, eq=False)
 class BOHB(Hyperband):
-    """Hyperband whose newcomers are drawn where good results are dense and bad ones are not.
+    """BOHB: Hyperband with new architectures drawn from a kernel density model of good results.
 
-    The model is of the highest fidelity that has enough results: the choices and two more. Below
-    that, newcomers are random. Settings are those of NATS-Bench (arXiv:2009.00437); what it does
-    not state is as in HpBandSter. Its factor of bandwidths acts on continuous choices alone, so
-    there is none here. An architecture is drawn into the lowest rung once only.
+    New architectures maximise the ratio of the density of good results to that of bad ones. The
+    model uses the highest fidelity with enough results (two more than there are choices); before,
+    new architectures are random. Defaults are those of NATS-Bench (arXiv:2009.00437), and of
+    HpBandSter where it states none. HpBandSter's bandwidth factor has no effect on categorical
+    choices and is left out. No architecture is drawn twice for the first rung of a bracket.
 
-    What failed or was stopped does not go on and is not in the model. What is outside a bound ranks
-    below all that is within (Deb's rules).
+    Failed and stopped trials are not promoted and not part of the model. Trials outside a bound
+    rank below all trials within (Deb's rules).
 
     Args:
-        min_fidelity: The least epochs (or steps) of an evaluation.
-        max_fidelity: The most.
-        eta: One of so many goes on to the next rung.
-        num_samples: How many the model draws for each newcomer, of which the best is taken.
-        random_fraction: How probable it is that a newcomer is random all the same.
-        good_fraction: How many of the results are good.
-        min_bandwidth: Of every choice, so that all of it stays possible.
-        seed: Of its draws, any integer.
+        min_fidelity: The fewest epochs (or steps) of an evaluation.
+        max_fidelity: The most epochs (or steps).
+        eta: The inverse of the share that is promoted to the next rung.
+        num_samples: Draws from the model for each new architecture, of which the best is used.
+        random_fraction: Probability that a new architecture is random regardless of the model.
+        good_fraction: Share of the results that count as good.
+        min_bandwidth: Smallest bandwidth of a choice, which keeps all values possible.
+        seed: Seed of its draws, any integer.
 
     Raises:
         ValueError: A number is out of range.
@@ -117,7 +118,7 @@ class BOHB(Hyperband):
         self._drawn: set[str] = set()
 
     def newcomer(self, domain: Domain) -> Proposal[str | None]:
-        """Draw an architecture by the model, if there is one."""
+        """Draw an architecture from the model, or at random if there is no model yet."""
         before = self.rng.getstate()
         if self._is_stale:
             self._model, self._is_stale = self._fitted(domain), False
@@ -134,7 +135,7 @@ class BOHB(Hyperband):
         return arch
 
     def learn(self, result: Result) -> None:
-        """Keep a result for its rung and for the model."""
+        """Store a result for its rung and for the model."""
         super().learn(result)
         if succeeded(result) and result.candidate.fidelity is not None:
             self._results.setdefault(result.candidate.fidelity, []).append(result)
@@ -159,7 +160,7 @@ class BOHB(Hyperband):
         )
 
     def _likely(self, domain: Domain, model: _Model) -> Proposal[str | None]:
-        """Return the best of some that were not drawn before; None where none was found."""
+        """Return the best of several new draws from the model; None if no draw is new and valid."""
         for _ in range(_TRIES):
             best, least = None, math.inf
             for _ in range(self.num_samples):

@@ -1,6 +1,6 @@
-"""Random draws that stay the same from one version of Python to the next.
+"""Random draws that are the same in all versions of Python.
 
-Of the methods of `random.Random`, `random()` alone is promised to keep its sequence for a seed.
+Of the methods of `random.Random`, only `random()` is guaranteed to keep its sequence for a seed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def generator_of(seed: int) -> Random:
-    """Return the generator of a seed.
+    """Return a new generator with the given seed.
 
     Raises:
         TypeError: The seed is no integer.
@@ -37,17 +37,17 @@ def generator_of(seed: int) -> Random:
 
 
 def drawn_below(rng: Random, bound: int) -> int:
-    """Return a whole number from 0 to below `bound`, which is at most 2^53."""
+    """Draw an integer from 0 to `bound` - 1; `bound` is at most 2^53."""
     return int(rng.random() * bound)
 
 
 def drawn_one(rng: Random, members: Sequence[T]) -> T:
-    """Return a member, each as likely as the others."""
+    """Draw one member; all are equally likely."""
     return members[drawn_below(rng, len(members))]
 
 
 def drawn_sample(rng: Random, population: Sequence[T], count: int) -> list[T]:
-    """Return distinct members, the first of a Fisher-Yates shuffle; all when there are fewer."""
+    """Draw distinct members by a Fisher-Yates shuffle; at most as many as there are."""
     members = list(population)
     size = min(count, len(members))
     for place in range(size):
@@ -57,7 +57,7 @@ def drawn_sample(rng: Random, population: Sequence[T], count: int) -> list[T]:
 
 
 def drawn_index(rng: Random, weights: Sequence[float]) -> int:
-    """Return a place, each as likely as its weight, of which at least one is above 0."""
+    """Draw an index with probability proportional to its weight; one has to be above 0."""
     left = rng.random() * math.fsum(weights)
     for place, weight in enumerate(weights):
         left -= weight
@@ -67,6 +67,6 @@ def drawn_index(rng: Random, weights: Sequence[float]) -> int:
 
 
 def drawn_normal(rng: Random) -> float:
-    """Return a number of the standard normal distribution (Box and Muller, 1958)."""
+    """Draw from the standard normal distribution (Box and Muller, 1958)."""
     radius = math.sqrt(-2 * math.log(1 - rng.random()))
     return radius * math.cos(2 * math.pi * rng.random())

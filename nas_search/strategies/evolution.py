@@ -14,28 +14,29 @@ from nas_search.strategies.seeded import SeededStrategy, one_of, standing, succe
 __all__ = ["RegularizedEvolution"]
 
 _LARGEST: Final = 2**31
-"""Population; far more than any search has trials."""
+"""Upper limit of the population size, far above the trials of any search."""
 
 
 @dataclass(kw_only=True, eq=False)
 class RegularizedEvolution(SeededStrategy):
-    """Mutates the best of a sample of the population, which the oldest leave.
+    """Regularized (aging) evolution: mutates the best of a sample; the oldest individual dies.
 
-    The first `population_size` candidates are random, without repeats. A mutation is a neighbor
-    drawn uniformly: one choice is another. A child may be an architecture that was evaluated
-    before; it is evaluated again, as in the paper. Where a parent has no neighbors, another random
-    architecture is drawn; when there are no more, the search ends.
+    The first `population_size` candidates are random, without repeats. A mutation changes one
+    choice, drawn uniformly among the neighbors of the parent. As in the paper, a child may be an
+    architecture evaluated before and is evaluated again. If a parent has no neighbors, a random
+    architecture is drawn; when there are no more, the search ends (Real, Aggarwal, Huang and Le,
+    AAAI 2019, algorithm 1).
 
-    What failed or was stopped never lives; a random one is drawn in place of a random one that
-    failed. What is outside a bound lives and loses against all that is within (Deb's rules).
+    Failed and stopped trials do not enter the population; a failed random candidate is replaced by
+    another one. Trials outside a bound enter it and rank below all trials within (Deb's rules).
 
     Args:
-        population_size: How many individuals are alive, P of the paper. On NAS-Bench-201 NATS-Bench
-            has 10 (and S 3), naszilla 30 (and S 10).
-        sample_size: How many of them compete to be the parent, S of the paper.
-        draw: Whether those are "distinct" individuals, or drawn one by one with "replace"ment, so
-            that one can be drawn twice, as some published codes do.
-        seed: Of its draws, any integer.
+        population_size: Size of the population, P in the paper. On NAS-Bench-201, NATS-Bench uses
+            10 (with S = 3) and naszilla 30 (with S = 10).
+        sample_size: Number of individuals that compete to be the parent, S in the paper.
+        draw: "distinct": the sample has no repeats; "replace": it is drawn with replacement, as in
+            some published code.
+        seed: Seed of its draws, any integer.
 
     Raises:
         ValueError: The sizes are not 1 <= sample_size <= population_size, or the draw is unknown.
@@ -62,18 +63,18 @@ class RegularizedEvolution(SeededStrategy):
 
     @property
     def random_phase(self) -> int:
-        """How many candidates are random: a population."""
+        """The number of random candidates: the first population."""
         return self.population_size
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
-        """Draw an architecture at first, then a child of the best of a sample."""
+        """Return a random architecture at first, then children of the best of a sample."""
         if self._stuck:
             return None
         if self._random < self.population_size or not self._population:
             first = yield from self._newcomer(domain)
             if first is not None or not self._population:
                 return first
-            # The domain is smaller than a population: all of it is alive.
+            # The domain is smaller than the population and all of it has been drawn.
         parent = max(self._competitors(), key=standing)
         child = yield from domain.neighbor(parent.candidate.arch, self.rng)
         if child is not None:
@@ -83,14 +84,14 @@ class RegularizedEvolution(SeededStrategy):
         return first
 
     def learn(self, result: Result) -> None:
-        """Let an individual live; the oldest leaves a full population."""
+        """Add a result to the population, which drops its oldest individual when full."""
         if succeeded(result):
             self._population.append(result)
         elif result.candidate.parent is None:
             self._random -= 1
 
     def drawn(self, domain: Domain) -> Proposal[str | None]:
-        """Draw an architecture of the first population; None: there are no more."""
+        """Draw an architecture for the first population; None: there are no more."""
         return (yield from self.sample(domain))
 
     def _newcomer(self, domain: Domain) -> Proposal[Candidate | None]:
@@ -101,7 +102,7 @@ class RegularizedEvolution(SeededStrategy):
         return Candidate(arch=arch)
 
     def _competitors(self) -> Sequence[Result]:
-        # Of equals the first drawn is the parent, so that none is favoured for its age.
+        # `max` takes the first of equals; the random order avoids favouring an age.
         if self.draw == "distinct":
             return drawn_sample(self.rng, self._population, self.sample_size)
         return [drawn_one(self.rng, self._population) for _ in range(self.sample_size)]

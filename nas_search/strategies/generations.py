@@ -1,4 +1,4 @@
-"""Base of the strategies that evaluate a generation and make the next from its results."""
+"""Base of strategies that breed each generation from the results of the last."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from nas_search.strategies.seeded import SeededStrategy, require, succeeded
 __all__ = ["Generation", "GenerationalStrategy", "Offspring"]
 
 _TRIES: Final = 10
-"""For each child that is wanted; as many as in the code of Single Path One-Shot."""
+"""Attempts for each child, as in the code of Single Path One-Shot."""
 
 Offspring: TypeAlias = tuple[str | None, Result]
-"""A child, None where none was found, and a parent of it."""
+"""A child, or None if none was found, and one of its parents."""
 Generation: TypeAlias = list[Candidate]
 
 
 @dataclass(kw_only=True, eq=False)
 class GenerationalStrategy(SeededStrategy):
-    """Base of strategies that wait for a whole generation before they make the next.
+    """Base of strategies that wait for a whole generation before they breed the next.
 
-    A generation is made of the results in the order of their numbers: a search does not depend on
-    how many evaluations are under way at a time, nor on which ends first.
+    Results are sorted by trial number before breeding. Proposals therefore do not depend on the
+    number of parallel evaluations or on their order of completion.
 
     Args:
-        generations: How many, with the random one; None for no end.
-        seed: Of its draws, any integer.
+        generations: Number of generations, including the random one; None: no limit.
+        seed: Seed of its draws, any integer.
     """
 
     generations: int | None = None
@@ -45,7 +45,7 @@ class GenerationalStrategy(SeededStrategy):
         self._told: list[Result] = []
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
-        """Take the next of a generation; make a new one when all of it was told."""
+        """Return the next candidate; breed a new generation once all results are there."""
         if not self._queue and not self._under_way and self._made != self._last:
             told = sorted(filter(succeeded, self._told), key=lambda result: result.number)
             self._told.clear()
@@ -55,23 +55,23 @@ class GenerationalStrategy(SeededStrategy):
         return self._queue.popleft() if self._queue else None
 
     def learn(self, result: Result) -> None:
-        """Keep a result until its generation is complete."""
+        """Store a result until its generation is complete."""
         self._told.append(result)
 
     def select(self, told: Sequence[Result]) -> None:
-        """Choose who may be parents, from those and the results of the last generation.
+        """Choose the parents of the next generation.
 
         Args:
-            told: Those that succeeded, in the order of their numbers; none at first.
+            told: The successful results of the last generation, by number; empty at first.
         """
         raise NotImplementedError
 
     def breed(self, domain: Domain) -> Proposal[Generation]:
-        """Return the next generation; none ends the search."""
+        """Return the next generation; an empty one ends the search."""
         raise NotImplementedError
 
     def random_candidates(self, domain: Domain, count: int) -> Proposal[Generation]:
-        """Draw architectures that were not seen before; fewer where there are no more."""
+        """Draw new architectures; fewer if there are no more."""
         drawn: Generation = []
         while len(drawn) < count:
             arch = yield from self.sample(domain)
@@ -84,7 +84,7 @@ class GenerationalStrategy(SeededStrategy):
     def children(
         self, count: int, breed: Callable[[], Proposal[Offspring]]
     ) -> Proposal[Generation]:
-        """Breed architectures that were not seen before; fewer after ten times as many tries."""
+        """Breed `count` new architectures; fewer if `10 * count` attempts do not suffice."""
         made: Generation = []
         for _ in range(_TRIES * count):
             if len(made) == count:
@@ -95,7 +95,7 @@ class GenerationalStrategy(SeededStrategy):
         return made
 
     def candidate(self, arch: str, parent: Result | None = None) -> Candidate:
-        """Return the candidate of an architecture, which is seen from now on."""
+        """Return the candidate of an architecture, and mark the architecture as seen."""
         self._seen.add(arch)
         number = None if parent is None else parent.number
         return Candidate(arch=arch, parent=number, note=f"generation {self._made}")

@@ -1,4 +1,4 @@
-"""Successive halving: Jamieson and Talwalkar, AISTATS 2016, arXiv:1502.07943; and its brackets."""
+"""Successive halving (Jamieson and Talwalkar, AISTATS 2016, arXiv:1502.07943), and its base."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["FidelityStrategy", "Rung", "RungStrategy", "SuccessiveHalving"]
 
 
 class Rung(NamedTuple):
-    """A step of a bracket: how many are evaluated at which fidelity."""
+    """A rung of a bracket: the number of evaluations and their fidelity."""
 
     size: int
     fidelity: int
@@ -37,9 +37,10 @@ class FidelityStrategy(SeededStrategy):
 
     @property
     def fidelities(self) -> tuple[int, ...]:
-        """Those of the rungs, lowest first: the largest divided by eta again and again.
+        """The fidelities of the rungs, lowest first.
 
-        Those are rounded, and none is below the least. 1 to 12 by 3 is 1, 4, 12.
+        They are `max_fidelity` divided by powers of `eta`, rounded, as far as they reach
+        `min_fidelity`: from 1 to 12 with `eta` 3 they are 1, 4 and 12.
         """
         found = [self.max_fidelity]
         while True:
@@ -51,18 +52,17 @@ class FidelityStrategy(SeededStrategy):
 
 @dataclass(kw_only=True, eq=False)
 class RungStrategy(FidelityStrategy):
-    """Base of strategies that evaluate many architectures shortly and few of them for long.
+    """Base of strategies that promote the best results of each rung to the next fidelity.
 
-    Brackets follow each other without end; the next rung of one is begun when all of the last was
-    told. The best of a rung are evaluated again at the fidelity of the next; their candidates name
-    the trial as parent, so that a training can go on from there. Only results of one rung are
-    compared with each other.
+    Brackets are repeated endlessly; a rung begins when all results of the last one are there. A
+    promoted candidate names its earlier trial as parent, so that its training can be continued.
+    Only results of the same rung are compared.
 
     Args:
-        min_fidelity: The least epochs (or steps) of an evaluation.
-        max_fidelity: The most.
-        eta: One of so many goes on to the next rung.
-        seed: Of its draws, any integer.
+        min_fidelity: The fewest epochs (or steps) of an evaluation.
+        max_fidelity: The most epochs (or steps).
+        eta: The inverse of the share that is promoted to the next rung.
+        seed: Seed of its draws, any integer.
     """
 
     def __post_init__(self) -> None:
@@ -79,11 +79,11 @@ class RungStrategy(FidelityStrategy):
         raise NotImplementedError
 
     def newcomer(self, domain: Domain) -> Proposal[str | None]:
-        """Draw an architecture for the lowest rung; None: there are no more."""
+        """Draw an architecture for the first rung; None: there are no more."""
         return (yield from self.sample(domain))
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
-        """Take the next of a rung; begin the next rung when all of one was told."""
+        """Return the next candidate of a rung; begin the next rung once all results are there."""
         while not self._queue:
             if self._to_draw:
                 arch = yield from self.newcomer(domain)
@@ -96,7 +96,7 @@ class RungStrategy(FidelityStrategy):
         return self._queue.popleft()
 
     def learn(self, result: Result) -> None:
-        """Keep a result until its rung is complete."""
+        """Store a result until its rung is complete."""
         self._told.append(result)
 
     def _next_rung(self) -> None:
@@ -123,17 +123,18 @@ class RungStrategy(FidelityStrategy):
 
 @dataclass(kw_only=True, eq=False)
 class SuccessiveHalving(RungStrategy):
-    """Evaluates random architectures at the least fidelity and the best third of them for longer.
+    """Successive halving: evaluates random architectures shortly and the best 1/`eta` for longer.
 
-    What failed or was stopped does not go on, and its place in the next rung stays empty. What is
-    outside a bound goes on only where too few are within (Deb's rules).
+    Failed and stopped trials are not promoted, and no other is promoted in their place. Trials
+    outside a bound are promoted only if too few are within (Deb's rules).
 
     Args:
-        min_fidelity: The least epochs (or steps) of an evaluation.
-        max_fidelity: The most; with 9 rungs are 1, 3 and 9, with 12 they are 1, 4 and 12.
-        eta: One of so many goes on to the next rung.
-        num_candidates: Of a bracket; None for as many as leave one in the last rung.
-        seed: Of its draws, any integer.
+        min_fidelity: The fewest epochs (or steps) of an evaluation.
+        max_fidelity: The most epochs (or steps). With 9 the rungs are 1, 3 and 9; with 12 they are
+            1, 4 and 12.
+        eta: The inverse of the share that is promoted to the next rung.
+        num_candidates: Candidates of a bracket; None: as many as leave one in the last rung.
+        seed: Seed of its draws, any integer.
 
     Raises:
         ValueError: A number is out of range.
@@ -146,7 +147,7 @@ class SuccessiveHalving(RungStrategy):
     draws_alone = True
 
     def brackets(self) -> Iterator[Sequence[Rung]]:
-        """Yield the same bracket again and again."""
+        """Yield the same bracket endlessly."""
         levels = self.fidelities
         size = self.num_candidates
         if size is None:

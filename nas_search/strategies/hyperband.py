@@ -12,19 +12,19 @@ __all__ = ["Hyperband"]
 
 @dataclass(kw_only=True, eq=False)
 class Hyperband(RungStrategy):
-    """Successive halving in brackets that begin at ever higher fidelities, from the least one on.
+    """Hyperband: successive halving in brackets that begin at higher and higher fidelities.
 
-    With 1 to 9 by 3 the brackets have 9, 5 and 3 architectures, that begin at 1, 3 and 9. After the
-    last the first follows again.
+    With fidelities from 1 to 9 and `eta` 3, the brackets have 9, 5 and 3 architectures and begin at
+    1, 3 and 9. After the last bracket the first follows again.
 
-    What failed or was stopped does not go on, and its place in the next rung stays empty. What is
-    outside a bound goes on only where too few are within (Deb's rules).
+    Failed and stopped trials are not promoted, and no other is promoted in their place. Trials
+    outside a bound are promoted only if too few are within (Deb's rules).
 
     Args:
-        min_fidelity: The least epochs (or steps) of an evaluation.
-        max_fidelity: The most.
-        eta: One of so many goes on to the next rung.
-        seed: Of its draws, any integer.
+        min_fidelity: The fewest epochs (or steps) of an evaluation.
+        max_fidelity: The most epochs (or steps).
+        eta: The inverse of the share that is promoted to the next rung.
+        seed: Seed of its draws, any integer.
 
     Raises:
         ValueError: A number is out of range.

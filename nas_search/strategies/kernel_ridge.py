@@ -15,15 +15,15 @@ __all__ = ["KernelRidgeEnsemble"]
 
 
 class KernelRidgeEnsemble:
-    """Regressions with the kernel (x · y / n)², n being the largest x · x; each of a bootstrap.
+    """Kernel ridge regressions on bootstrap samples, with the kernel (x · y / n)², n = max x · x.
 
-    On one-hot vectors that kernel compares pairs of choices: (x · y / n) is the share of choices
-    that two architectures have in common.
+    On one-hot vectors x · y / n is the share of choices that two architectures have in common, and
+    its square the share of pairs of choices.
 
     Args:
-        num_members: How many regressions there are.
-        ridge: What is added to the diagonal of the kernel matrix.
-        seed: Of the bootstraps.
+        num_members: The number of regressions.
+        ridge: The number added to the diagonal of the kernel matrix.
+        seed: Seed of the bootstrap samples.
     """
 
     def __init__(self, *, num_members: int = 5, ridge: float = 0.1, seed: int = 0) -> None:
@@ -35,7 +35,7 @@ class KernelRidgeEnsemble:
         self._mean = 0.0
 
     def fit(self, x: NDArray[Any], y: NDArray[Any]) -> None:
-        """Learn from vectors of shape (results, n) and values of shape (results,)."""
+        """Fit to vectors of shape (results, n) and values of shape (results,)."""
         with needs("local", "a predictor"):
             import numpy as np  # noqa: PLC0415 - most strategies do without
         self._scale = max(float((x * x).sum(axis=1).max()), 1e-12)
@@ -49,7 +49,7 @@ class KernelRidgeEnsemble:
             self._members.append((chosen, np.linalg.solve(kernel, y[drawn] - self._mean)))
 
     def predict(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Return the values that each member predicts, of shape (members, candidates)."""
+        """Return the predictions of each member, of shape (members, candidates)."""
         import numpy as np  # noqa: PLC0415
 
         return np.stack(

@@ -15,20 +15,20 @@ __all__ = ["LocalSearch"]
 
 @dataclass(kw_only=True, eq=False)
 class LocalSearch(SeededStrategy):
-    """Climbs from the best of a few random architectures to better neighbors, again and again.
+    """Local search: moves from the best of a few random architectures to better neighbors.
 
-    Neighbors are evaluated in random order, none that was evaluated before. Where no neighbor is
-    better, it starts anew, from new random ones. It ends when the domain has been evaluated.
+    Neighbors are evaluated in random order; none is evaluated twice. At a local optimum the search
+    restarts from new random architectures. It ends when the whole domain has been evaluated.
 
-    What failed or was stopped is never climbed to and not tried again. What is outside a bound
-    ranks below all that is within (Deb's rules), so that a start outside climbs inside.
+    Failed and stopped trials are never moved to and not repeated. Trials outside a bound rank below
+    all trials within (Deb's rules), so a start outside moves towards the bounds.
 
     Args:
-        num_init: How many architectures are drawn before each climb, which begins at the best of
+        num_init: Number of random architectures before each climb, which begins at the best of
             them; 10 in the authors' code (naszilla).
-        steepest: Whether all neighbors are evaluated before the best of them is moved to, as in the
-            paper, or the first that is better is moved to at once.
-        seed: Of its draws, any integer.
+        steepest: True: all neighbors are evaluated before moving to the best of them, as in the
+            paper. False: the search moves to the first better neighbor.
+        seed: Seed of its draws, any integer.
 
     Raises:
         ValueError: `num_init` is less than 1.
@@ -53,11 +53,11 @@ class LocalSearch(SeededStrategy):
 
     @property
     def random_phase(self) -> int:
-        """How many candidates are random: those before the first climb."""
+        """The number of random candidates before the first climb."""
         return self.num_init
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
-        """Draw a start, or take a neighbor of where the climb is; wait for those of a move."""
+        """Return a random start or a neighbor; None while results for the next move are missing."""
         while True:
             if self._to_draw:
                 arch = yield from self._new(domain)
@@ -76,7 +76,7 @@ class LocalSearch(SeededStrategy):
             yield from self._step(domain)
 
     def learn(self, result: Result) -> None:
-        """Remember a result; move at once where the first better neighbor is enough."""
+        """Store a result; unless `steepest`, a better one drops the remaining neighbors."""
         arch = result.candidate.arch
         if not succeeded(result):
             return
@@ -85,7 +85,7 @@ class LocalSearch(SeededStrategy):
             self._queue.clear()
 
     def _step(self, domain: Domain) -> Proposal[None]:
-        """Begin a climb, move, or end the climb on an optimum."""
+        """Begin a climb, move to a better neighbor, or end the climb at a local optimum."""
         best = self._best_of(self._around or self._starts)
         if best is None or (self._place is not None and not self._is_better(best)):
             self._place, self._around, self._starts = None, (), []

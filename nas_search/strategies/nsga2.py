@@ -24,22 +24,22 @@ class _Survivor(NamedTuple):
 
 @dataclass(kw_only=True, eq=False)
 class NSGA2(GenerationalStrategy):
-    """Keeps what is least dominated, and of one front what is least crowded; for one or more goals.
+    """NSGA-II: selection by non-dominated fronts, then by crowding, for one or more objectives.
 
-    Children come of parents that won a tournament of two, by uniform crossover and mutation. None
-    is evaluated twice; random architectures stand in for children that were not found. Sizes and
-    chances are those of the paper, adapted to choices; FairNAS (arXiv:1907.01845) searches with it
-    for three objectives.
+    Parents win a tournament of two; children arise by uniform crossover and mutation. No
+    architecture is evaluated twice; random ones replace children that were not found. Sizes and
+    probabilities are those of the paper, adapted to categorical choices. FairNAS (arXiv:1907.01845)
+    uses NSGA-II for three objectives.
 
-    What failed or was stopped does not survive. Bounds count by constrained domination: what is
-    within dominates what is outside, and there the smaller violation the larger one.
+    Failed and stopped trials do not survive. Bounds follow constrained domination: trials within
+    dominate trials outside, and of those the smaller violation dominates.
 
     Args:
-        generations: How many, with the random one; None for no end.
-        population_size: How many survive, and how many are evaluated in each generation.
-        crossover: How probable it is that a child has two parents; else it is a mutant of one.
-        mutation: How probable it is that a choice of a child is changed; None: 1 over the choices.
-        seed: Of its draws, any integer.
+        generations: Number of generations, including the random one; None: no limit.
+        population_size: Number of survivors, and of evaluations per generation.
+        crossover: Probability that a child has two parents; otherwise it is a mutant of one.
+        mutation: Probability of changing each choice of a child; None: 1 / number of choices.
+        seed: Seed of its draws, any integer.
 
     Raises:
         ValueError: A number is out of range.
@@ -63,11 +63,11 @@ class NSGA2(GenerationalStrategy):
 
     @property
     def random_phase(self) -> int:
-        """How many candidates are random: the first generation."""
+        """The number of random candidates: the first generation."""
         return self.population_size
 
     def select(self, told: Sequence[Result]) -> None:
-        """Keep the first fronts, and of the last that has a place its least crowded."""
+        """Keep the first fronts that fit, and the least crowded results of the next front."""
         pool = [*(survivor.result for survivor in self._survivors), *told]
         self._survivors = []
         for rank, front in enumerate(fronts(pool)):
@@ -76,12 +76,12 @@ class NSGA2(GenerationalStrategy):
                 break
             results = [pool[place] for place in front]
             distances = crowding([result.values for result in results])
-            # Sorts are stable: of equally crowded ones the earlier survive.
+            # The sort is stable, so of equally crowded results the earlier survive.
             ranked = sorted(zip(results, distances, strict=True), key=lambda one: -one[1])
             self._survivors += [_Survivor(result, rank, far) for result, far in ranked[:free]]
 
     def breed(self, domain: Domain) -> Proposal[Generation]:
-        """Make children of the survivors; random architectures at first."""
+        """Return children of the survivors; random architectures at first."""
         bred: Generation = []
         if self._survivors:
             bred = yield from self.children(self.population_size, lambda: self._child(domain))
@@ -101,7 +101,7 @@ class NSGA2(GenerationalStrategy):
         return child, first
 
     def _winner(self) -> Result:
-        """Return the better of two that are drawn: by front, then by crowding."""
+        """Draw two survivors and return the better one, by front, then by crowding."""
         one, other = drawn_one(self.rng, self._survivors), drawn_one(self.rng, self._survivors)
         wins = (-other.rank, other.crowding) > (-one.rank, one.crowding)
         return (other if wins else one).result

@@ -1,4 +1,4 @@
-"""The evolution of OSNASLib, formerly OneShot_NAS_example (eric8607242/OSNASLib, 2021)."""
+"""The evolutionary search of OSNASLib, formerly OneShot_NAS_example (eric8607242, 2021)."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["ParentEvolution"]
 
 @dataclass(kw_only=True, eq=False)
 class ParentEvolution(GenerationalStrategy):
-    """Lets the fittest survive and breeds their children by one-point crossover and mutation.
+    """Evolution of OSNASLib: the best survive and breed by one-point crossover and mutation.
 
-    A child may be an architecture that was evaluated before; it is evaluated again. Settings are
-    those of the code. Its defects are corrected: there one child was evaluated in place of all of a
-    generation, and what a child costs was not computed.
+    A child may be an architecture evaluated before and is evaluated again. Defaults are those of
+    OSNASLib. Two defects of its code are corrected: it evaluated one child in place of a whole
+    generation, and did not compute the cost of children.
 
-    What failed or was stopped is never a parent. What is outside a measured bound is one only where
+    Failed and stopped trials are never parents. Trials outside a measured bound are parents only if
     too few are within (Deb's rules).
 
     Args:
-        generations: How many after the random one; None for no end.
-        population_size: How many survivors and children there are.
-        num_parents: How many survive; they are not evaluated again.
-        mutation: How probable it is that a choice of a child is changed.
-        seed: Of its draws, any integer.
+        generations: Number of generations after the random one; None: no limit.
+        population_size: Number of survivors and children together.
+        num_parents: Number of survivors, which are not evaluated again.
+        mutation: Probability of changing each choice of a child.
+        seed: Seed of its draws, any integer.
 
     Raises:
         ValueError: A number is out of range.
@@ -54,15 +54,15 @@ class ParentEvolution(GenerationalStrategy):
 
     @property
     def random_phase(self) -> int:
-        """How many candidates are random: the first population."""
+        """The number of random candidates: the first population."""
         return self.population_size
 
     def select(self, told: Sequence[Result]) -> None:
-        """Let the fittest of the population survive."""
+        """Keep the best of the population."""
         self._parents = best_of([*self._parents, *told], self.num_parents)
 
     def breed(self, domain: Domain) -> Proposal[Generation]:
-        """Make children of the survivors; random architectures at first."""
+        """Return children of the survivors; random architectures at first."""
         if not self._parents:
             return (yield from self.random_candidates(domain, self.population_size))
         children: Generation = []

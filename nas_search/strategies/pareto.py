@@ -1,7 +1,4 @@
-"""Several objectives at once: fronts, crowding, and the volume that a front dominates.
-
-Values are larger-is-better throughout.
-"""
+"""Pareto dominance: fronts, crowding distance and hypervolume. Larger values are better."""
 
 from __future__ import annotations
 
@@ -17,13 +14,13 @@ Point: TypeAlias = Sequence[float]
 
 
 def dominates(first: Point, second: Point) -> bool:
-    """Return whether a point is nowhere worse than another and somewhere better."""
+    """Return whether a point is at least as good as another in all values, and better in one."""
     pairs = list(zip(first, second, strict=True))
     return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
 
 
 def non_dominated(points: Sequence[Point]) -> list[int]:
-    """Return the places of the points that none dominates, in order; of equal points all."""
+    """Return the indices of all non-dominated points, ascending, with all of equal points."""
     if points and len(points[0]) <= 2:  # noqa: PLR2004 - one pass after a sort serves two
         return _non_dominated_of_two(points)
     return [
@@ -34,14 +31,14 @@ def non_dominated(points: Sequence[Point]) -> list[int]:
 
 
 def fronts(results: Sequence[Result]) -> list[list[int]]:
-    """Sort results that succeeded into fronts: each is dominated by none but those before it.
+    """Sort successful results into non-dominated fronts.
 
-    Of feasible results the values decide; a feasible one dominates any other, and of two that
-    are outside bounds the one that violates them less (Deb, Pratap, Agarwal and Meyarivan, 2002,
-    doi:10.1109/4235.996017, sections III.A and VI.A).
+    Feasible results are compared by their values. A feasible result dominates any infeasible one,
+    and of two infeasible ones the smaller violation dominates (Deb, Pratap, Agarwal and Meyarivan,
+    2002, doi:10.1109/4235.996017, sections III.A and VI.A).
 
     Returns:
-        The places of the results, front by front.
+        The indices of the results, front by front.
     """
     worse: list[list[int]] = [[] for _ in results]
     better = [0] * len(results)
@@ -68,9 +65,10 @@ def fronts(results: Sequence[Result]) -> list[list[int]]:
 
 
 def crowding(points: Sequence[Point]) -> list[float]:
-    """Return how far the neighbors of each point of a front are, infinite at its ends.
+    """Return the crowding distance of each point of a front, infinite at its ends.
 
-    Distances are relative to the extent of the front and summed over the objectives (ibid., III.B).
+    It is the distance between both neighbors of a point, relative to the extent of the front and
+    summed over the objectives (Deb et al., section III.B).
     """
     distances = [0.0] * len(points)
     for objective in range(len(points[0]) if points else 0):
@@ -85,20 +83,20 @@ def crowding(points: Sequence[Point]) -> list[float]:
 
 
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
-    """Return the volume of what lies between a reference and at least one of some points.
+    """Return the exact hypervolume that points dominate, above a reference point.
 
-    Exact: a sweep for two objectives, for more the recursion of While, Bradstreet and Barone
-    (2012, doi:10.1109/TEVC.2010.2077298), for fronts of up to a few hundred points.
+    Two objectives take a sweep, more the recursion of While, Bradstreet and Barone (2012,
+    doi:10.1109/TEVC.2010.2077298), which suits fronts of up to a few hundred points.
 
     Args:
-        points: One a solution; those that do not exceed the reference in everything add nothing.
-        reference: The worst value of each objective that is of interest.
+        points: The points. Those that do not exceed the reference in all values add nothing.
+        reference: The worst value of interest for each objective.
 
     Returns:
-        The volume in the product of the units of the objectives.
+        The volume, in the product of the units of the objectives.
 
     Raises:
-        ValueError: A point has more or fewer values than the reference.
+        ValueError: A point and the reference differ in length.
     """
     above = [
         tuple(point)

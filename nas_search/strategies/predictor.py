@@ -1,4 +1,4 @@
-"""A predictor of values that chooses what to evaluate: White, Neiswanger and Savani, AAAI 2021."""
+"""Predictor-based search (BANANAS): White, Neiswanger and Savani, AAAI 2021, arXiv:1910.11858."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ if TYPE_CHECKING:
 __all__ = ["Predictor", "Regressor"]
 
 _TRIES: Final = 10
-"""For each candidate that is wanted."""
+"""Attempts for each candidate."""
 
 
 class Regressor(Protocol):
-    """What predicts values of architectures from their vectors; scikit-learn's do, too."""
+    """A regression model on vectors of architectures, such as those of scikit-learn."""
 
     def fit(self, x: NDArray[Any], y: NDArray[Any], /) -> object:
-        """Learn from vectors of shape (results, n) and values of shape (results,), anew."""
+        """Refit to vectors of shape (results, n) and values of shape (results,)."""
         ...
 
     def predict(self, x: NDArray[Any], /) -> NDArray[Any]:
-        """Return values of shape (candidates,), or (members, candidates) of an ensemble."""
+        """Return predictions of shape (candidates,), or (members, candidates) for an ensemble."""
         ...
 
 
 @dataclass(kw_only=True, eq=False)
 class Predictor(GenerationalStrategy):
-    """Evaluates the mutants of the best that a predictor, learned from all results, thinks best.
+    """Predictor-based search (BANANAS): evaluates those mutants of the best with top predictions.
 
-    BANANAS (arXiv:1910.11858) with another predictor: by default five kernel ridge regressions on
-    the vectors of the domain, which need nothing but numpy and find better architectures with few
-    evaluations than the ensemble of networks in the paper. Batches are chosen by independent
-    Thompson sampling: each candidate counts as a draw from the normal distribution of what the
-    members predict, or as the prediction of a single regressor. None is evaluated twice. The next
-    batch waits for the results of the last.
+    It follows BANANAS (arXiv:1910.11858) with another predictor: by default five kernel ridge
+    regressions on the vectors of the domain, which need only numpy and, with few evaluations, find
+    better architectures than the ensemble of networks in the paper. The predictor learns from all
+    results. Batches are chosen by independent Thompson sampling: the score of a candidate is a draw
+    from the normal distribution of the members' predictions, or the prediction of a single
+    regressor. No architecture is evaluated twice. A batch begins when all results of the last are
+    there.
 
-    What failed or was stopped teaches nothing. What is outside a bound is learned as the worst that
-    was within, and mutated only where too few are within (Deb's rules).
+    Failed and stopped trials are not learned from. Trials outside a bound are learned as the worst
+    value within, and mutated only if too few are within (Deb's rules).
 
     Args:
-        num_init: How many random architectures are evaluated at first; 20 are usual without an
-            ensemble.
-        batch_size: How many are evaluated between two fits.
-        num_candidates: Of how many mutants a batch is chosen.
-        num_parents: Of how many of the best they are mutants, by one change each.
-        encoding: What vectors say of architectures: `choices`, which candidate each choice has; or
-            `paths`, as in the paper, which sequences of operations lead through the cell
-            (`PathEncoding`), for NAS-Bench-101 and NAS-Bench-201.
-        regressor: Predicts; None for the kernel ridge regressions. It must be deterministic for
-            searches to be, and its name alone is among the settings.
-        seed: Of its draws, any integer.
+        num_init: Number of random architectures at first; 20 is common without an ensemble.
+        batch_size: Number of evaluations between two fits.
+        num_candidates: Number of mutants from which a batch is chosen.
+        num_parents: Number of best architectures that are mutated, by one change each.
+        encoding: `choices`: one-hot vectors of the choices; `paths`: vectors of the sequences of
+            operations from input to output of the cell (`PathEncoding`), as in the paper, for
+            NAS-Bench-101 and NAS-Bench-201.
+        regressor: The predictor; None: the kernel ridge regressions. Only its name is part of the
+            settings, and searches are repeatable only if it is deterministic.
+        seed: Seed of its draws, any integer.
 
     Raises:
         ValueError: A number is out of range.
@@ -93,21 +93,21 @@ class Predictor(GenerationalStrategy):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every argument by name, a regressor by the name of its class."""
+        """Every argument by name; a regressor by the name of its class."""
         regressor = None if self.regressor is None else qualified_name(type(self.regressor))
         return {**super().settings, "regressor": regressor}
 
     @property
     def random_phase(self) -> int:
-        """How many candidates are random."""
+        """The number of random candidates."""
         return self.num_init
 
     def select(self, told: Sequence[Result]) -> None:
-        """Learn from all results, later ones too."""
+        """Store the results for the next fit."""
         self._results += told
 
     def breed(self, domain: Domain) -> Proposal[Generation]:
-        """Choose a batch; random architectures until there are enough results."""
+        """Return the next batch; random architectures until there are enough results."""
         if len(self._results) < self.num_init:
             missing = self.num_init - len(self._results)
             return (yield from self.random_candidates(domain, missing))
@@ -120,7 +120,7 @@ class Predictor(GenerationalStrategy):
         return bred + (yield from self.random_candidates(domain, self.batch_size - len(bred)))
 
     def _pool(self, domain: Domain) -> Proposal[dict[str, Result]]:
-        """Return mutants of the best, with their parents; in turn, so that each has as many."""
+        """Return mutants with their parents, taking the best results in turn as parents."""
         parents = best_of(self._results, self.num_parents)
         pool: dict[str, Result] = {}
         for turn in range(_TRIES * self.num_candidates):
@@ -136,7 +136,7 @@ class Predictor(GenerationalStrategy):
         if self.encoding == "choices":
             return domain.encode
         if self._paths is None:
-            # One for the search, since it remembers the vectors of all results.
+            # Kept for the whole search, as it caches the vectors of all results.
             self._paths = PathEncoding(domain)
         return self._paths
 

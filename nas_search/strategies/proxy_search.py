@@ -1,4 +1,4 @@
-"""Search by a score that costs nothing: Abdelfattah et al., ICLR 2021, arXiv:2101.08134."""
+"""Search by a zero-cost score: Abdelfattah et al., ICLR 2021, arXiv:2101.08134."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ __all__ = ["ProxySearch"]
 
 @dataclass(kw_only=True, eq=False)
 class ProxySearch(RegularizedEvolution):
-    """Evaluates first what a score thinks best of many random architectures.
+    """Search by a zero-cost score: evaluates the best-scored of many random architectures first.
 
-    Either nothing else, best first, until all that were scored are evaluated; or the best of them
-    are the first population of regularized evolution (the paper's warm-up). Architectures of equal
-    scores keep the order in which they were drawn; those whose score is not a number are left out.
+    Either evaluates the scored architectures from best to worst and then stops, or uses the best of
+    them as the first population of regularized evolution (the paper's warm-up). Architectures with
+    equal scores keep the order of their draws; those with a score of NaN are left out.
 
-    Failures are as in regularized evolution: what failed or was stopped never lives, and the next
-    of the ranking is evaluated in its place. What is outside a bound loses against all that is
+    As in regularized evolution, failed and stopped trials do not enter the population, and the next
+    architecture of the ranking is evaluated instead. Trials outside a bound rank below all trials
     within (Deb's rules).
 
     Args:
-        score: Returns a number for an architecture, larger being better, and always the same. It is
-            called `num_scored` times at the first proposal; a study keeps what it returned, so that
-            it is not called again where the search goes on. Its name alone is among the settings:
-            its attribute `setting`, or what Python calls it.
-        num_scored: How many random architectures are scored.
+        score: A deterministic function that returns a number for an architecture, larger being
+            better. It is called `num_scored` times at the first proposal. A study stores the
+            scores, so that they are not computed again when it is resumed. Only its name is part of
+            the settings: its attribute `setting`, or its Python name.
+        num_scored: Number of random architectures that are scored.
         then: "evolution" after the best of them, or "stop" when all are evaluated.
-        population_size: How many of the best are the first population, of evolution.
-        sample_size: How many compete to be the parent.
+        population_size: Number of best-scored architectures in the first population.
+        sample_size: Number of individuals that compete to be the parent.
         draw: As in regularized evolution.
-        seed: Of its draws, any integer.
+        seed: Seed of its draws, any integer.
 
     Raises:
-        ValueError: A number is out of range, or a word is unknown.
+        ValueError: A number is out of range, or `then` or `draw` is unknown.
         TypeError: The seed is no integer, or the score cannot be called.
     """
 
@@ -64,34 +64,34 @@ class ProxySearch(RegularizedEvolution):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every argument by name, the score by its own name."""
+        """Every argument by name; the score by its own name."""
         name = getattr(self.score, "setting", None) or qualified_name(self.score)
         return {**super().settings, "score": name}
 
     @property
     def draws_alone(self) -> bool:  # type: ignore[override]  # it depends on a setting
-        """Whether it never changes an architecture."""
+        """Whether it only draws architectures and never changes one."""
         return self.then == "stop"
 
     @property
     def random_phase(self) -> int:
-        """How many candidates depend on no result; 0 where none ever does."""
+        """The number of candidates before evolution learns from results; 0 without evolution."""
         return self.population_size if self.then == "evolution" else 0
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
-        """Take the next of the ranking, or a child."""
+        """Return the next architecture of the ranking, or a child."""
         if self.then == "evolution":
             return (yield from super().choose(domain))
         arch = yield from self.drawn(domain)
         return None if arch is None else Candidate(arch=arch)
 
     def new_notes(self) -> dict[str, Any]:
-        """Return the scores that were computed since the last call."""
+        """Return the scores computed since the last call."""
         new, self._new_scores = self._new_scores, {}
         return new
 
     def recall(self, notes: Mapping[str, Any]) -> None:
-        """Take back scores that were computed before."""
+        """Load scores that were computed before."""
         self._scores.update(notes)
 
     def _scored(self, arch: str) -> float:
@@ -100,7 +100,7 @@ class ProxySearch(RegularizedEvolution):
         return self._scores[arch]
 
     def drawn(self, domain: Domain) -> Proposal[str | None]:
-        """Take the next of the ranking."""
+        """Return the next architecture of the ranking; the first call computes all scores."""
         if self._ranked is None:
             scores: dict[str, float] = {}
             while len(scores) < self.num_scored:

@@ -1,4 +1,4 @@
-"""The strategies by name, as specifications of searches and the command line give them."""
+"""The strategies by name, for specifications of searches and the command line."""
 
 from __future__ import annotations
 
@@ -48,21 +48,20 @@ STRATEGIES: Final[Mapping[str, type[SeededStrategy]]] = MappingProxyType(
         )
     }
 )
-"""Name to class; the names are those of the classes."""
+"""The strategy classes by class name."""
 
 
 def strategy_from(name: str, settings: Mapping[str, Any] | None = None) -> SeededStrategy:
-    """Return a new strategy.
+    """Return a new strategy by name.
 
     Args:
-        name: Of `STRATEGIES`.
-        settings: Arguments by name, the defaults for those that are missing.
+        name: A key of `STRATEGIES`.
+        settings: Arguments by name; missing ones take their defaults.
 
     Raises:
-        ValueError: The name or a setting is unknown, the nearest are named; or a value is out of
-            its range.
-        TypeError: A value is of the wrong type, or what only Python can give is missing or named:
-            a score, a regressor.
+        ValueError: The name or a setting is unknown (the message lists similar ones), or a value is
+            out of range.
+        TypeError: A value has the wrong type, or a score or regressor is not a Python object.
     """
     if name not in STRATEGIES:
         raise ValueError(f"there is no strategy {name!r:.80}{_nearest(name, STRATEGIES)}")
@@ -74,18 +73,18 @@ def strategy_from(name: str, settings: Mapping[str, Any] | None = None) -> Seede
             raise ValueError(f"{name} has no setting {setting!r:.80}{_nearest(setting, known)}")
         default = known[setting].default
         if _is_number(default) and not _is_number(value):
-            raise TypeError(f"{setting} of {name} is {value!r:.80}; a number")
+            raise TypeError(f"{setting} of {name} is {value!r:.80}; it must be a number")
         if isinstance(default, int) and isinstance(value, float):
-            raise TypeError(f"{setting} of {name} is {value!r:.80}; a whole number")
+            raise TypeError(f"{setting} of {name} is {value!r:.80}; it must be an integer")
         if isinstance(default, bool) and not isinstance(value, bool):
-            raise TypeError(f"{setting} of {name} is {value!r:.80}; true or false")
+            raise TypeError(f"{setting} of {name} is {value!r:.80}; it must be true or false")
     if strategy is ProxySearch and not callable(given.get("score")):
         raise TypeError(
             "ProxySearch takes a function as `score`; specifications of searches name a proxy or a "
             "metric"
         )
     if strategy is Predictor and isinstance(given.get("regressor"), str):
-        raise TypeError("Predictor takes an object as `regressor`, which only Python can give")
+        raise TypeError("Predictor takes a Python object as `regressor`, not its name")
     return strategy(**given)
 
 

@@ -1,4 +1,4 @@
-"""REINFORCE: Williams, 1992, doi:10.1007/BF00992696, as NATS-Bench has it (arXiv:2009.00437)."""
+"""REINFORCE: Williams, 1992, doi:10.1007/BF00992696, as in NATS-Bench (arXiv:2009.00437)."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from nas_search.strategies.seeded import SeededStrategy, require, succeeded
 __all__ = ["Reinforce"]
 
 _SPREAD: Final = 1e-3
-"""Standard deviation of the logits at first."""
+"""Standard deviation of the initial logits."""
 
 _BETAS: Final = (0.9, 0.999)
 _EPSILON: Final = 1e-8
-"""Of Adam: Kingma and Ba, 2015, arXiv:1412.6980."""
+"""Constants of Adam: Kingma and Ba, 2015, arXiv:1412.6980."""
 
 _TRIES: Final = 100
 
 
 @dataclass(kw_only=True, eq=False)
 class Reinforce(SeededStrategy):
-    """Draws each choice from its own probabilities, which rewards shift by gradient ascent.
+    """REINFORCE: policy gradient on independent categorical distributions, one for each choice.
 
-    There is one update a result: Adam on the logits, along the gradient of the logarithm of the
-    architecture's probability, times its value less a moving average of values. No term of entropy.
-    Settings are NATS-Bench's. Within 100 trials that learning rate hardly leaves random search
-    behind; 0.1 is better there. An architecture can be drawn and evaluated again.
+    Each result causes one step of Adam on the logits, along the gradient of the log-probability of
+    the architecture times the advantage, its value minus a moving average of values. There is no
+    entropy term. Defaults are those of NATS-Bench; within 100 trials this learning rate hardly
+    improves on random search, and 0.1 is better. An architecture may be drawn and evaluated again.
 
-    What failed or was stopped teaches nothing. What is outside a bound is rewarded as far below the
-    worst that was within as the best is above it, and teaches nothing before there is one.
+    Failed and stopped trials are ignored. The reward of a trial outside a bound is as far below the
+    worst value within as the best value is above it; before any trial is within, it is ignored.
 
     Args:
-        learning_rate: Of Adam.
-        baseline_decay: Of the moving average, whose bias of the first values is corrected.
-        seed: Of its draws, any integer.
+        learning_rate: Learning rate of Adam.
+        baseline_decay: Decay of the moving average, which is bias-corrected.
+        seed: Seed of its draws, any integer.
 
     Raises:
         ValueError: The learning rate is not above 0, or the decay not between 0 and 1.
@@ -61,7 +61,7 @@ class Reinforce(SeededStrategy):
         self._chosen: dict[str, tuple[int, ...]] = {}
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
-        """Draw an architecture; a random one where no draw makes a valid one."""
+        """Draw an architecture from the policy; a random one if no draw is valid."""
         if not self._logits:
             counts = [len(domain.candidates(label)) for label in domain.labels]
             self._logits = [[_SPREAD * drawn_normal(self.rng) for _ in range(n)] for n in counts]
@@ -81,7 +81,7 @@ class Reinforce(SeededStrategy):
         return Candidate(arch=arch)
 
     def learn(self, result: Result) -> None:
-        """Shift the probabilities by one step."""
+        """Update the policy by one step."""
         if not succeeded(result):
             return
         reward = result.values[0]
@@ -104,7 +104,7 @@ class Reinforce(SeededStrategy):
         scale = math.sqrt(1 - _BETAS[1] ** self._updates)
         for row, moments, place in zip(self._logits, self._adam, chosen, strict=True):
             for other, probability in enumerate(_softmax(row)):
-                # A choice that does not matter has no part in the probability.
+                # Inactive choices do not affect the probability.
                 gradient = 0.0 if place < 0 else advantage * ((other == place) - probability)
                 first, second = moments[other]
                 first += (1 - _BETAS[0]) * (gradient - first)

@@ -1,4 +1,4 @@
-"""What all strategies of this package share: settings by name, a generator, who is under way."""
+"""Base class and helpers of the strategies: settings, random generator, ranking of results."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ Standing = tuple[bool, float, float]
 
 @dataclass(kw_only=True, eq=False)
 class SeededStrategy:
-    """Base of the strategies: a dataclass whose fields are its settings.
+    """Base of the strategies: a dataclass whose fields are the settings.
 
-    A strategy made of it says in `choose` what to evaluate next and takes note in `learn`. The base
-    draws the line between waiting and the end: where `choose` returns None, the strategy waits as
-    long as candidates are under way and is finished otherwise. Where it returns None it must have
-    drawn nothing from its generator: how often it is asked in vain depends on luck.
+    A subclass implements `choose`, which returns the next candidate, and `learn`, which takes a
+    result. If `choose` returns None, the strategy waits while candidates are running, and is
+    finished otherwise. `choose` must not draw random numbers when it returns None, because the
+    number of such calls depends on timing.
 
     Args:
-        seed: Of its draws, any integer.
+        seed: Seed of its draws, any integer.
 
     Attributes:
-        name: What studies and specifications call it: the name of its class.
-        several_objectives: Whether it can take more than one objective.
-        draws_alone: Whether it never changes an architecture, and so searches a mere list, too.
-        rng: The generator of its draws.
+        name: The name in studies and specifications, that of the class.
+        several_objectives: Whether it supports more than one objective.
+        draws_alone: Whether it only draws architectures and never changes one, so that it can
+            search a plain list.
+        rng: The random generator.
 
     Raises:
         TypeError: The seed is no integer.
@@ -52,7 +53,7 @@ class SeededStrategy:
 
     def __post_init__(self) -> None:
         self.rng = generator_of(self.seed)
-        # Another one, so that to ask an exhausted domain in vain changes no other draw.
+        # A separate generator, so that calls on an exhausted domain change no other draw.
         self._sampling = generator_of(drawn_below(self.rng, 2**53))
         self._exhausted = False
         self._under_way = 0
@@ -64,16 +65,16 @@ class SeededStrategy:
 
     @property
     def random_phase(self) -> int:
-        """How many candidates depend on no result: with fewer trials it is random search."""
+        """The number of first candidates that depend on no result."""
         return 0
 
     @property
     def fidelities(self) -> tuple[int, ...]:
-        """Which fidelities it evaluates at, the lowest first; empty: all there is of each."""
+        """The fidelities of its evaluations, the lowest first; empty: only full evaluations."""
         return ()
 
     def propose(self, domain: Domain) -> Proposal[Candidate | Wait | None]:
-        """Return a candidate, `WAIT` for results that are under way, or None at the end."""
+        """Return a candidate, `WAIT` while results are missing, or None at the end."""
         candidate = yield from self.choose(domain)
         if candidate is None:
             return WAIT if self._under_way else None
@@ -81,10 +82,10 @@ class SeededStrategy:
         return candidate
 
     def observe(self, result: Result) -> None:
-        """Take note of a result.
+        """Learn from a result.
 
         Raises:
-            ValueError: It has several values and the strategy ranks by one.
+            ValueError: It has several values and the strategy supports only one.
         """
         if len(result.values) > 1 and not self.several_objectives:
             raise ValueError(
@@ -95,21 +96,21 @@ class SeededStrategy:
         self.learn(result)
 
     def new_notes(self) -> dict[str, Any]:
-        """Return what was dear to compute since the last call, as JSON; a study keeps it."""
+        """Return expensive values computed since the last call, as JSON, for a study to store."""
         return {}
 
     def recall(self, notes: Mapping[str, Any]) -> None:
-        """Take back what `new_notes` returned when the search was first made, before a replay."""
+        """Load values that `new_notes` returned in an earlier run; called before a replay."""
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
-        """Return what to evaluate next; None where there is nothing as things stand."""
+        """Return the next candidate; None if there is none at present."""
         raise NotImplementedError
 
     def learn(self, result: Result) -> None:
-        """Take note of a result, of whatever status; by default nothing is learned."""
+        """Learn from a result of any status; the default ignores it."""
 
     def sample(self, domain: Domain) -> Proposal[str | None]:
-        """Draw a random architecture that was not drawn before; None: there are no more."""
+        """Draw a new random architecture; None: there are no more."""
         if self._exhausted:
             return None
         arch = yield from domain.sample(self._sampling)
@@ -123,21 +124,21 @@ def succeeded(result: Result) -> bool:
 
 
 def standing(result: Result) -> Standing:
-    """Return what results of one objective compare by, larger being better.
+    """Return the sort key of a result with one objective, larger being better.
 
-    Feasible ones come first, among the others those that violate bounds less, then the value
-    counts (Deb's rules: Deb, 2000, doi:10.1016/S0045-7825(99)00389-8).
+    Feasible results come first, then smaller violations of bounds, then larger values (Deb's rules:
+    Deb, 2000, doi:10.1016/S0045-7825(99)00389-8).
     """
     return (result.status is Status.OK, -result.violation, result.values[0])
 
 
 def best_of(results: Iterable[Result], count: int) -> list[Result]:
-    """Return the best of results that succeeded, best first; of equals the first come first."""
+    """Return the `count` best of successful results, best first; equals keep their order."""
     return sorted(results, key=standing, reverse=True)[:count]
 
 
 def qualified_name(named: object) -> str:
-    """Return what a function or class is called in settings."""
+    """Return the module and qualified name of a function or class, for settings."""
     module = getattr(named, "__module__", type(named).__module__)
     name = getattr(named, "__qualname__", type(named).__qualname__)
     return f"{module}.{name}"
@@ -152,10 +153,10 @@ def require(
     most: float | None = None,
     below: float | None = None,
 ) -> None:
-    """Refuse a setting that is out of its range.
+    """Raise if a setting is out of its range.
 
     Raises:
-        ValueError: It is.
+        ValueError: It is out of range.
     """
     limits = [
         (least, "at least", least is None or value >= least),
@@ -169,10 +170,10 @@ def require(
 
 
 def one_of(name: str, value: object, known: Iterable[str]) -> None:
-    """Refuse a setting that is none of a few words.
+    """Raise if a setting is not among the allowed words.
 
     Raises:
-        ValueError: It is.
+        ValueError: It is not.
     """
     if value not in (words := tuple(known)):
         raise ValueError(f"{name} is {value!r}; one of {', '.join(words)}")

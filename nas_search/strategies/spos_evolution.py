@@ -1,4 +1,4 @@
-"""The evolution of Single Path One-Shot: Guo et al., ECCV 2020, arXiv:1904.00420."""
+"""The evolutionary search of Single Path One-Shot: Guo et al., ECCV 2020, arXiv:1904.00420."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ __all__ = ["SposEvolution"]
 
 @dataclass(kw_only=True, eq=False)
 class SposEvolution(GenerationalStrategy):
-    """Breeds a half of each generation by mutation, a half by crossover, from the best ever found.
+    """Evolution of Single Path One-Shot: half mutants, half crossovers of the best ever found.
 
-    The first generation is random, and random architectures stand in for children that were not
-    found. None is evaluated twice. Settings are those of the paper and its code, where a bound on
-    multiply-adds rejects architectures before they are evaluated: the domain does so here.
+    The first generation is random, and random architectures replace children that were not found.
+    No architecture is evaluated twice. Defaults are those of the paper and its code, where a bound
+    on multiply-adds rejects architectures before evaluation; here the domain does so.
 
-    What failed or was stopped is never a parent. What is outside a measured bound is one only where
+    Failed and stopped trials are never parents. Trials outside a measured bound are parents only if
     too few are within (Deb's rules).
 
     Args:
-        generations: How many, with the random one; None for no end.
-        population_size: How many are evaluated in each.
-        num_parents: How many of the best ever are parents.
-        num_mutants: How many are made by mutation, at most.
-        num_crossovers: How many are made by crossover, at most: each choice from one of two.
-        mutation: How probable it is that a choice of a mutant is changed; one at least is.
-        seed: Of its draws, any integer.
+        generations: Number of generations, including the random one; None: no limit.
+        population_size: Number of evaluations per generation.
+        num_parents: Number of parents, the best of all generations.
+        num_mutants: Largest number of children made by mutation.
+        num_crossovers: Largest number of children made by crossover, each choice from one of two
+            parents.
+        mutation: Probability of changing each choice of a mutant; at least one is changed.
+        seed: Seed of its draws, any integer.
 
     Raises:
         ValueError: A number is out of range, or mutants and crossovers are more than a generation.
@@ -59,15 +60,15 @@ class SposEvolution(GenerationalStrategy):
 
     @property
     def random_phase(self) -> int:
-        """How many candidates are random: the first generation."""
+        """The number of random candidates: the first generation."""
         return self.population_size
 
     def select(self, told: Sequence[Result]) -> None:
-        """Keep the best ever."""
+        """Keep the best of all generations."""
         self._parents = best_of([*self._parents, *told], self.num_parents)
 
     def breed(self, domain: Domain) -> Proposal[Generation]:
-        """Make mutants and crossovers, and fill up with random architectures."""
+        """Return mutants and crossovers, filled up with random architectures."""
         bred: Generation = []
         if self._parents:
             bred += yield from self.children(self.num_mutants, lambda: self._mutant(domain))

@@ -1,4 +1,4 @@
-"""Tree-structured Parzen estimator: Bergstra, Bardenet, Bengio and Kégl, NeurIPS 2011; Optuna's."""
+"""Optuna's tree-structured Parzen estimator: Bergstra, Bardenet, Bengio, Kégl, NeurIPS 2011."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ __all__ = ["TPE"]
 
 _TRIES: Final = 20
 _OUTSIDE: Final = -1e100
-"""Below the value of anything feasible; the sampler heeds the order of values alone."""
+"""A value below all feasible ones; the sampler uses only the order of values."""
 
 
 @dataclass(kw_only=True, eq=False)
 class TPE(SeededStrategy):
-    """Draws choices that are frequent among the best results and rare among the others.
+    """Tree-structured Parzen estimator: prefers values frequent among the best results.
 
-    The sampler is Optuna's `TPESampler` with independent choices and its other settings as they
-    are, told to maximise. It is held in memory and built anew by replay. Where it draws
-    what was proposed before, about 40 times in 100 trials on NAS-Bench-201, or what is no
-    architecture, one that differs from the draw in one choice is proposed and told to it; where 20
-    of those were proposed, too, a random one. The sequence of proposals is that of
+    The sampler is Optuna's `TPESampler` with independent choices and otherwise default settings. It
+    lives in memory and is rebuilt by replay. If a draw was proposed before (about 40 times in 100
+    trials on NAS-Bench-201) or is no valid architecture, an architecture that differs from it in
+    one choice is proposed instead; after 20 such attempts, a random one. The proposals depend on
     the installed versions of Optuna and numpy.
 
-    What failed or was stopped is told as failed, from which the sampler learns nothing. What is
-    outside a bound ranks below all that is within (Deb's rules).
+    Failed and stopped trials are reported to Optuna as failed, which the sampler ignores. Trials
+    outside a bound rank below all trials within (Deb's rules).
 
     Args:
-        num_startup: How many results there are before proposals depend on them.
-        seed: Of its draws, any integer.
+        num_startup: Number of results before proposals depend on them.
+        seed: Seed of its draws, any integer.
 
     Raises:
         ValueError: `num_startup` is less than 1.
@@ -62,11 +61,11 @@ class TPE(SeededStrategy):
 
     @property
     def random_phase(self) -> int:
-        """How many candidates are random."""
+        """The number of random candidates."""
         return self.num_startup
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
-        """Ask the sampler until it draws what was not proposed before."""
+        """Return the sampler's draw, or a similar or random architecture if it is not new."""
         study = self._study or self._begun(domain)
         if not self._exhausted:
             trial = study.ask(self._distributions)
@@ -83,7 +82,7 @@ class TPE(SeededStrategy):
         return None if arch is None else self._stated(study, domain, arch)
 
     def learn(self, result: Result) -> None:
-        """Tell the sampler."""
+        """Report a result to the sampler."""
         arch = result.candidate.arch
         self._results[arch] = result
         self._tell(self._asked.pop(arch), result)
@@ -112,7 +111,7 @@ class TPE(SeededStrategy):
         return self._study
 
     def _near(self, domain: Domain, drawn: Sequence[int]) -> Proposal[str | None]:
-        """Draw what differs from a draw in one choice, and was not proposed; None: not found."""
+        """Return a new architecture that differs from a draw in one choice, or None."""
         counts = [len(domain.candidates(label)) for label in domain.labels]
         places = [place for place, count in enumerate(counts) if count > 1]
         for _ in range(_TRIES if places else 0):
@@ -126,7 +125,7 @@ class TPE(SeededStrategy):
         return None
 
     def _stated(self, study: optuna.Study, domain: Domain, arch: str) -> Candidate:
-        """Propose an architecture that the sampler did not draw, and let it know."""
+        """Propose an architecture that the sampler did not draw, and add it to Optuna's study."""
         positions = (max(place, 0) for place in domain.values(arch))
         study.enqueue_trial(dict(zip(domain.labels, positions, strict=True)))
         return self._candidate(arch, study.ask(self._distributions))

@@ -1,4 +1,4 @@
-"""How strategies vary architectures, beyond what a domain offers."""
+"""Mutation and crossover in addition to those of domains."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _CUTS: Final = 10
 def mutated_by_chance(
     domain: Domain, arch: str, rng: Random, probability: float
 ) -> Proposal[str | None]:
-    """Change each choice with a probability, so that often none is changed.
+    """Change each choice with a probability, possibly none.
 
-    `Domain.mutate` changes one at least. It is asked as often as one would be changed.
+    `Domain.mutate` changes at least one, so it is called with the probability that any changes.
     """
     if rng.random() < (1 - probability) ** len(domain.labels):
         return arch
@@ -28,12 +28,12 @@ def mutated_by_chance(
 def one_point_crossover(
     domain: Domain, first: str, second: str, rng: Random
 ) -> Proposal[str | None]:
-    """Take the choices before a drawn one from the first parent and the others from the second.
+    """Take the choices before a random cut from the first parent, the others from the second.
 
-    Where a choice of that parent is idle, it is taken from the other one.
+    A choice that is inactive in its parent is taken from the other one.
 
     Returns:
-        The child; None where no valid one was found in ten tries.
+        The child; None if ten attempts gave no valid one.
     """
     mine, yours = domain.values(first), domain.values(second)
     for _ in range(_CUTS):

@@ -1,4 +1,4 @@
-"""Trials: what was proposed, and what came of it."""
+"""Trials: proposed architectures with their results."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["State", "Trial", "in_order"]
 
 
 class State(StrEnum):
-    """Where a trial is."""
+    """The state of a trial."""
 
     RUNNING = "running"
-    """It is under way, or was when its search ended; it is then given out again."""
+    """Not finished. If its search has ended, the next run repeats it."""
     OK = Status.OK.value
     FAILED = Status.FAILED.value
     INFEASIBLE = Status.INFEASIBLE.value
@@ -27,23 +27,23 @@ class State(StrEnum):
 
 @dataclass(slots=True, kw_only=True, repr=False)
 class Trial:
-    """An evaluation of a search. Its metrics are attributes, too: `trial.valid_acc`.
+    """One evaluation of a search. Its metrics are attributes as well: `trial.valid_acc`.
 
     Attributes:
-        number: From 0, in the order of proposals.
-        candidate: What was proposed.
-        state: Where it is.
-        metrics: Figures by name, as they were measured; of a stopped one, those of its last epoch;
-            empty where it failed.
-        scores: One for each objective, larger being better; empty unless `ok` or `infeasible`.
-        violation: By how much bounds are exceeded, relative to them and summed.
-        cost: Seconds that were charged.
-        error: Why it failed.
-        asked: When it was proposed, in seconds since 1970.
-        told: When its result was told; None before.
-        asked_order: Its place among all proposals and results of the study.
-        told_order: That of its result.
-        job: Of the service, where one evaluates it.
+        number: The number of the trial, from 0 in the order of proposals.
+        candidate: The proposal.
+        state: The state of the trial.
+        metrics: The measured metrics by name; for a stopped trial those of its last epoch; empty
+            for a failed one.
+        scores: One value per objective, larger being better; empty unless `ok` or `infeasible`.
+        violation: The sum of the relative amounts by which bounds are exceeded.
+        cost: Seconds charged.
+        error: Why the trial failed.
+        asked: Unix time of the proposal.
+        told: Unix time of the result; None before.
+        asked_order: Position of the proposal among all proposals and results of the study.
+        told_order: Position of the result in the same order.
+        job: Id of the service's job, if a service evaluates the trial.
     """
 
     number: int
@@ -62,36 +62,36 @@ class Trial:
 
     @property
     def arch(self) -> str:
-        """The architecture, in its canonical spelling."""
+        """The architecture as text, in its canonical spelling."""
         return self.candidate.arch
 
     @property
     def fidelity(self) -> int | None:
-        """Epochs (or steps); None for all there are."""
+        """Epochs (or steps) of the evaluation; None: all."""
         return self.candidate.fidelity
 
     @property
     def sample(self) -> dict[str, Any]:
-        """Label and value of each choice, where architectures are JSON.
+        """The value of each choice by label, for problems whose architectures are JSON.
 
         Raises:
-            ValueError: They are not: a benchmark has spellings of its own.
+            ValueError: The architecture is a benchmark's architecture string.
         """
         try:
             sample: dict[str, Any] = json.loads(self.arch)
         except ValueError:
             raise ValueError(
-                f"{self.arch!r:.120} is no sample of choices but a benchmark's spelling: trial.arch"
+                f"{self.arch!r:.120} is a benchmark's architecture, not JSON: use trial.arch"
             ) from None
         return sample
 
     def rate(self, goals: Goals) -> None:
-        """Set the scores where the figures are those of a whole evaluation."""
+        """Set the scores from the metrics, unless the trial failed or was stopped."""
         if self.metrics and self.state is not State.STOPPED:
             self.scores = goals.scores(self.metrics)
 
     def __repr__(self) -> str:
-        """Return what there is to say of it, without the study's own accounts."""
+        """Return number, fidelity, state, architecture, error and metrics."""
         figures = ", ".join(f"{name}={value:.6g}" for name, value in self.metrics.items())
         at = "" if self.fidelity is None else f" at {self.fidelity}"
         told = "; ".join(filter(None, (self.arch, self.error, figures)))
@@ -105,10 +105,10 @@ class Trial:
 
 
 def in_order(trials: Iterable[Trial]) -> list[tuple[int, Trial, bool]]:
-    """Return the proposals and results of trials in the order in which they came.
+    """Return the proposals and results of trials in the order of their occurrence.
 
     Returns:
-        The place in that order, the trial, and whether it is its result.
+        Triples of the position, the trial, and whether the entry is its result.
     """
     known = list(trials)
     steps = [(one.asked_order, one, False) for one in known]

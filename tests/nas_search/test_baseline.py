@@ -54,7 +54,7 @@ def test_numbers_that_are_none_or_go_back_are_refused() -> None:
     without: Any = FunctionProblem({"x": [0]}, lambda _: 1.0)
     for of_table in (random_expectation, random_band, front_volume):
         asked: Any = {"value": 0} if of_table is front_volume else 1
-        with pytest.raises(ProblemError, match="a FunctionProblem has no table of all figures"):
+        with pytest.raises(ProblemError, match="a FunctionProblem has no table of all metrics"):
             of_table(without, asked)
     beyond = FiguresProblem({"x": [0]}, {(0,): {"value": 1.0}}, bounds={"value": (2, None)})
     with pytest.raises(ProblemError, match="within the bounds"):

@@ -111,7 +111,7 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 def test_a_file_that_holds_no_run_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_bytes(content)
-    with pytest.raises(DamagedRunError, match=r"run\.json holds no recorded run of version 1"):
+    with pytest.raises(DamagedRunError, match=r"run\.json is no recorded run of version 1"):
         RecordedRun.read(path)
 
 

@@ -444,7 +444,7 @@ def test_settings_of_a_specification_make_a_strategy() -> None:
         ("BOHB", {"min_bandwidth": 0}, ValueError, "min_bandwidth is 0; above 0"),
         ("TPE", {"num_startup": 0}, ValueError, "num_startup is 0"),
         ("Predictor", {"num_candidates": 5}, ValueError, "num_candidates is 5; at least 10"),
-        ("Predictor", {"regressor": "a.B"}, TypeError, "which only Python can give"),
+        ("Predictor", {"regressor": "a.B"}, TypeError, "a Python object as"),
         ("ProxySearch", {}, TypeError, "takes a function as `score`"),
         ("RandomSearch", {"seed": "one"}, TypeError, "seed"),
         ("RandomSearch", {"seed": 1.5}, TypeError, "seed"),

@@ -59,7 +59,7 @@ def test_what_cannot_be_ranked_has_failed(returned: Any, told: str) -> None:
 def test_one_value_for_two_objectives_has_failed() -> None:
     problem = FunctionProblem(CHOICES, product, objectives=["a", "-b"])
     outcome = problem.evaluate(Candidate(arch=ARCH))
-    assert "the evaluation returns figures by name (a, b)" in (outcome.error or "")
+    assert "the evaluation returns metrics by name (a, b)" in (outcome.error or "")
 
 
 def test_an_exception_is_told_in_one_line_and_an_interrupt_is_not_caught() -> None:
@@ -105,7 +105,7 @@ def test_what_cannot_be_called_is_no_function() -> None:
 
 
 def test_without_a_function_nothing_is_evaluated() -> None:
-    with pytest.raises(ProblemError, match="ask and tell in a loop of your own"):
+    with pytest.raises(ProblemError, match="call study.ask and study.tell in your own loop"):
         FunctionProblem(CHOICES).evaluate(Candidate(arch=ARCH))
 
 

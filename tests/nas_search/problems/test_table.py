@@ -217,7 +217,7 @@ def test_what_is_not_recorded_fails_where_it_is_evaluated_all_the_same(
         small.evaluate(Candidate(arch=arch))
         for arch in islice(walk(served_domain("nasbench201")), 50)
     ]
-    assert any("no run is recorded" in (one.error or "") for one in outcomes)
+    assert any("no training run is recorded" in (one.error or "") for one in outcomes)
 
 
 @pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarning")

@@ -80,7 +80,7 @@ def test_what_was_told_is_not_told_again() -> None:
         study.tell(Trial(number=9, candidate=Candidate(arch="x")), 1.0)
     other = study.ask()
     assert other is not None
-    with pytest.raises(StudyError, match="told values, or an error"):
+    with pytest.raises(StudyError, match="the values of a trial, or its error"):
         study.tell(other)
     for wrong in ({"value": "high"}, {"value": None}, {"value": [1]}):
         with pytest.raises(StudyError, match="figures that are numbers"):
@@ -291,7 +291,7 @@ class TestResults:
             with pytest.raises(ProblemError, match="a value of gain, loss"):
                 of({"gain": 0})
             for wrong in ("21", math.nan, math.inf, None, True):
-                with pytest.raises(ProblemError, match=r"has loss = .*: it is no number"):
+                with pytest.raises(ProblemError, match=r"has loss = .*, no finite number"):
                     of({"gain": 0, "loss": wrong})  # type: ignore[dict-item]
 
     def test_searches_of_several_objectives_are_compared_by_the_volume_of_their_fronts(

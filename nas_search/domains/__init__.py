@@ -1,13 +1,13 @@
-"""What searches draw from: a benchmark, a space of the model hub, choices of a user.
+"""Domains: the sets of architectures from which searches draw.
 
-described_domain(spec)    the architectures of a benchmark or a declared table
+described_domain(spec)    architectures of a benchmark or a declared table
 served_domain(benchmark)  the same by the name of a published benchmark
-HubDomain(choices)        the samples of a space of the model hub
-choice_domain(choices)    independent choices of a user, by label
-ListedDomain(archs)       a list without choices
-AdmittedDomain(domain)    those of a domain that a problem admits
-PathEncoding(domain)      vectors of cells by the paths through them
-walk(domain)              all of them, in the order of the grid
+HubDomain(choices)        samples of a space of the model hub
+choice_domain(choices)    independent choices given by label
+ListedDomain(archs)       a plain list without choices
+AdmittedDomain(domain)    the part of a domain that a problem admits
+PathEncoding(domain)      path encoding of cells
+walk(domain)              iteration over all architectures
 """
 
 from __future__ import annotations

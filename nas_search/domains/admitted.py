@@ -1,4 +1,4 @@
-"""A domain without what its problem refuses: what is out of bounds, and what is not recorded."""
+"""A domain restricted to architectures that are recorded and within the bounds of a problem."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["AdmittedDomain", "Refusal", "Screen"]
 
 _MOST_TRIES: Final = 10_000
 _GRID_TRIES: Final = 100
-"""Times as many: a grid may begin with all that is too small."""
+"""Factor of `tries` for a grid, which may begin with many architectures outside a bound."""
 
 
 class Refusal(NamedTuple):
-    """Why an architecture is not evaluated.
+    """The reason why an architecture is refused.
 
     Attributes:
         reason: The metric that is out of bounds, or `unrecorded`.
-        value: Of the metric; None where nothing is known.
-        bound: What it exceeds or falls short of.
+        value: The value of the metric; None if it is unrecorded.
+        bound: The limit that the value violates.
     """
 
     reason: str
@@ -36,21 +36,22 @@ class Refusal(NamedTuple):
 
 
 Screen: TypeAlias = Callable[[Sequence[str]], Proposal[Sequence[Refusal | None]]]
-"""Says of each architecture why it is refused; None where it is not."""
+"""Returns for each architecture why it is refused, or None if it is admitted."""
 
 
 class AdmittedDomain:
     """The architectures of a domain that a problem admits.
 
-    Draws are repeated until one is admitted, so that they stay uniform among those that are.
+    Draws are repeated until one is admitted (rejection sampling), so they stay uniform among the
+    admitted architectures.
 
     Args:
-        domain: All of them.
-        screen: Says which are refused, and why.
-        tries: Draws in a row that may be refused.
+        domain: All architectures.
+        screen: Returns why architectures are refused.
+        tries: The most refused draws in a row.
 
     Attributes:
-        refused: How many were refused so far, by reason.
+        refused: The number of refused architectures so far, by reason.
     """
 
     def __init__(self, domain: Domain, screen: Screen, *, tries: int = _MOST_TRIES) -> None:
@@ -64,16 +65,16 @@ class AdmittedDomain:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The choices."""
+        """The labels of the choices."""
         return self._domain.labels
 
     @property
     def size(self) -> int:
-        """How many there are, those that are refused among them."""
+        """The number of architectures, including refused ones."""
         return self._domain.size
 
     def candidates(self, label: str) -> Sequence[Any]:
-        """Return the values that a choice may take."""
+        """Return the possible values of a choice."""
         return self._domain.candidates(label)
 
     def values(self, arch: str) -> tuple[int, ...]:
@@ -81,15 +82,15 @@ class AdmittedDomain:
         return self._domain.values(arch)
 
     def encode(self, arch: str) -> NDArray[Any]:
-        """Return a vector of floats."""
+        """Return the one-hot vector of an architecture."""
         return self._domain.encode(arch)
 
     def grid(self) -> Iterator[Proposal[str | None]]:
         """Yield the admitted architectures in the order of the domain, None for the others.
 
         Raises:
-            NoFeasibleError: In a proposal: all are refused, or a hundred times as many in a row as
-                draws may be.
+            NoFeasibleError: In a proposal: all architectures are refused, or the first
+                `100 * tries`.
         """
         self._in_a_row = 0
         for step in self._domain.grid():
@@ -98,15 +99,15 @@ class AdmittedDomain:
             yield self._none_admitted()
 
     def compose(self, positions: Sequence[int]) -> Proposal[str | None]:
-        """Return the architecture of these positions; None where it is refused, too."""
+        """Return the architecture of these positions; None if it is invalid or refused."""
         arch = yield from self._domain.compose(positions)
         return arch if arch is not None and (yield from self._admits(arch)) else None
 
     def sample(self, rng: Random) -> Proposal[str | None]:
-        """Draw an admitted architecture that was not drawn before; None: no more.
+        """Draw an admitted architecture that was not drawn before; None: there are no more.
 
         Raises:
-            NoFeasibleError: So many draws in a row are refused, or all that there are.
+            NoFeasibleError: `tries` draws in a row are refused, or all architectures.
         """
         tries = self._tries
         while tries:
@@ -118,7 +119,7 @@ class AdmittedDomain:
             (refusal,) = yield from self._screen((arch,))
             if self._counted(refusal):
                 return arch
-            # Of a table with few records most draws are passed over, until all were drawn.
+            # Unrecorded draws do not count: they are most draws in a table with few records.
             tries -= refusal is not None and refusal.value is not None
         raise self._nothing(f"{self._tries:,} draws in a row are refused")
 
@@ -130,7 +131,7 @@ class AdmittedDomain:
         return tuple(one for one, refusal in pairs if self._counted(refusal))
 
     def neighbor(self, arch: str, rng: Random) -> Proposal[str | None]:
-        """Draw one of the admitted neighbors uniformly; None where there is none."""
+        """Draw one of the admitted neighbors uniformly; None if there is none."""
         first = yield from self._domain.neighbor(arch, rng)
         if first is None or (yield from self._admits(first)):
             return first
@@ -138,13 +139,13 @@ class AdmittedDomain:
         return around[drawn_below(rng, len(around))] if around else None
 
     def mutate(self, arch: str, rng: Random, probability: float) -> Proposal[str | None]:
-        """Change each choice with a probability; None where no child is admitted."""
+        """Change each choice with a probability; None if no child is admitted."""
         return (
             yield from self._first_admitted(lambda: self._domain.mutate(arch, rng, probability))
         )
 
     def crossover(self, first: str, second: str, rng: Random) -> Proposal[str | None]:
-        """Take each choice from one of two parents; None where no child is admitted."""
+        """Take each choice from one of two parents; None if no child is admitted."""
         return (yield from self._first_admitted(lambda: self._domain.crossover(first, second, rng)))
 
     def _if_admitted(self, step: Proposal[str | None]) -> Proposal[str | None]:

@@ -1,6 +1,6 @@
-"""Cells of NAS-Bench-101, spelled by their hash.
+"""The domain of NAS-Bench-101, whose cells are identified by their hash.
 
-They are asked for, since what is a valid cell and which are isomorphic is known to the benchmark.
+Cells are requested from the benchmark, which decides which cells are valid or isomorphic.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
 __all__ = ["CellDomain", "num_recorded"]
 
 _CONTENTS: Final = ("architectures", "cells")
-"""What the count of recorded architectures is called in a benchmark's provenance."""
+"""Names of the number of recorded architectures in a benchmark's provenance."""
 
 
 def num_recorded(info: BenchmarkInfo) -> int:
-    """Return how many architectures of a benchmark have runs."""
+    """Return the number of architectures of a benchmark that have training runs."""
     contents = info.provenance.contents
     counts = (int(contents[name]) for name in _CONTENTS if name in contents)
     return next(counts, info.num_architectures or 0)
 
 
 class CellDomain:
-    """Draws cells of NAS-Bench-101 that have runs, asking the benchmark; new for every search.
+    """The cells of NAS-Bench-101 that have training runs; a new object for each search.
 
-    A cell is seen as one of seven vertices: an edge or none between each two (`edge_0_1`, …), and
-    the operation of the five between input and output (`op_1`, …). A smaller cell leaves out the
-    last of those; what it does not use is idle.
+    A cell has seven vertices. Its choices are the presence of an edge between each two (`edge_0_1`,
+    …) and the operations of the five vertices between input and output (`op_1`, …). A smaller cell
+    lacks the last of these vertices, whose operations are inactive.
     """
 
     _vertices: Final = 7
     _batch: Final = 256
-    """Cells asked for at a time: one question instead of hundreds."""
+    """Cells drawn with one request."""
 
     _tries: Final = 1_000
-    """Combinations of choices that are asked about before a child counts as not to be found."""
+    """Attempts before a child counts as not found."""
 
     _operations: Final = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
     _short: Final = MappingProxyType({"conv3x3": 0, "conv1x1": 1, "maxpool": 2})
@@ -67,27 +67,27 @@ class CellDomain:
         self._neighbors: dict[str, tuple[str, ...]] = {}
 
     def candidates(self, label: str) -> tuple[Any, ...]:
-        """Return 0 and 1 for an edge, the published names of the operations for a vertex."""
+        """Return 0 and 1 for an edge, or the published names of operations for a vertex."""
         return (0, 1) if label.startswith("edge") else self._operations
 
     def values(self, arch: str) -> tuple[int, ...]:
-        """Return which candidate each choice of a cell that was met has.
+        """Return the position of each chosen value of a cell that this object has returned.
 
         Raises:
-            ProblemError: The cell was not drawn from this object.
+            ProblemError: This object has not returned the cell.
         """
         if arch not in self._positions:
-            raise ProblemError(f"{arch!r:.80} is no cell that this search has met")
+            raise ProblemError(f"{arch!r:.80} is no cell that this search has drawn")
         return self._positions[arch]
 
     def compose(self, positions: Sequence[int]) -> Proposal[str | None]:
-        """Return the hash of the cell; None where it is not valid or has no runs."""
+        """Return the hash of the cell; None if it is invalid or has no runs."""
         if len(positions) != len(self.labels):
             return None
         matrix = [[0] * self._vertices for _ in range(self._vertices)]
         for (source, target), there in zip(self._pairs, positions, strict=False):
             matrix[source][target] = int(there == 1)
-        # An idle operation is that of a vertex without edges: any will do.
+        # An inactive operation belongs to a vertex without edges, so any value works.
         inner = [self._operations[max(place, 0)] for place in positions[len(self._pairs) :]]
         cell = {
             "module_adjacency": matrix,
@@ -100,7 +100,7 @@ class CellDomain:
         return self._met(found) if found.in_benchmark else None
 
     def sample(self, rng: Random) -> Proposal[str | None]:
-        """Draw a cell with runs, uniformly among those not drawn before; None: no more."""
+        """Draw a new cell with runs, uniformly; None: there are no more."""
         if not self.size:
             self.size = num_recorded((yield lambda bench: bench.benchmark("nasbench101")))
         while len(self._given) < self.size:
@@ -122,14 +122,14 @@ class CellDomain:
         return self._neighbors[arch]
 
     def neighbor(self, arch: str, rng: Random) -> Proposal[str | None]:
-        """Draw one of the neighbors uniformly; None where there is none."""
+        """Draw one of the neighbors uniformly; None if there is none."""
         around = yield from self.neighbors(arch)
         return around[drawn_below(rng, len(around))] if around else None
 
     def mutate(self, arch: str, rng: Random, probability: float) -> Proposal[str | None]:
-        """Change each edge and operation with a probability; a neighbor where that makes no cell.
+        """Change each edge and operation with a probability; draw a neighbor if no cell results.
 
-        Idle operations count: they may come into use.
+        Inactive operations are changed as well, as they may become active.
         """
         parent = tuple(max(place, 0) for place in self.values(arch))
         for _ in range(self._tries):
@@ -145,7 +145,7 @@ class CellDomain:
         return (yield from self.neighbor(arch, rng))
 
     def crossover(self, first: str, second: str, rng: Random) -> Proposal[str | None]:
-        """Take each edge and operation from one of two cells; None where no cell comes of it."""
+        """Take each edge and operation from one of two cells; None if no cell results."""
         parents = list(zip(self.values(first), self.values(second), strict=True))
         for _ in range(self._tries):
             chosen = [max(pair[drawn_below(rng, 2)], 0) for pair in parents]
@@ -157,19 +157,19 @@ class CellDomain:
     def grid(self) -> Iterator[Proposal[str | None]]:
         """Yield all cells with runs in the order of their hashes.
 
-        Which of them have runs is known to the benchmark alone: it is asked once for all rows of
-        the shortest budget, which takes half a minute and 1 GB for the published 423,624.
+        To list them, all rows of the shortest training budget are requested once, which takes half
+        a minute and 1 GB for the published 423,624 cells.
         """
         listed: list[str] = []
         yield self._list(listed)
         yield from map(stated, listed)
 
     def encode(self, arch: str) -> NDArray[Any]:
-        """Return one number a candidate, 1 where it is chosen, else 0."""
+        """Return the one-hot vector of an architecture."""
         return one_hot(self.values(arch), self._counts)
 
     def _list(self, listed: list[str]) -> Proposal[str | None]:
-        """Ask for all cells, and propose none."""
+        """Request all cells and add their hashes to `listed`; propose nothing."""
         info = yield lambda bench: bench.benchmark("nasbench101")
         shortest = min(info.budgets)
         every = yield lambda bench: bench.query_nb101(num_epochs=shortest, reduction="mean")
@@ -182,14 +182,14 @@ class CellDomain:
         return other + (other >= place)
 
     def _met(self, named: Any) -> str:
-        """Remember the positions of a cell and return its hash."""
+        """Store the positions of a cell and return its hash."""
         arch: str = named.hash
         if arch not in self._positions and named.arch is not None:
             self._positions[arch] = self._read(named.arch, named.num_vertices)
         return arch
 
     def _read(self, cell: Mapping[str, Any], num_vertices: int) -> tuple[int, ...]:
-        """Return the positions of a cell, its output being moved to the last of seven vertices."""
+        """Return the positions of a cell, with its output moved to the last of seven vertices."""
         last = num_vertices - 1
         edges = {
             (source, self._vertices - 1 if target == last else target)

@@ -1,4 +1,4 @@
-"""The architectures of a benchmark or a declared table, as its description says what they are."""
+"""Domains made from the specification of a benchmark or a declared table."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from nas_search.errors import ProblemError
 __all__ = ["described_domain", "served_domain"]
 
 _CODED: Final[Mapping[str, Callable[[], Domain]]] = MappingProxyType({"nasbench101": CellDomain})
-"""Domains of architectures that no description can make."""
+"""Domains that cannot be made from a specification alone."""
 
 
 def described_domain(spec: BenchmarkSpec, recorded: Sequence[str] = ()) -> Domain:
     """Return the domain of a benchmark's architectures, for one search.
 
     Args:
-        spec: Its description. The architectures of a declared product have a choice for each place,
-            `choice1`, `choice2` and so on, as in the columns of its data frames.
-        recorded: Where they are a list: the strings of those that there are figures of, in order.
+        spec: The specification. The architectures of a declared product have one choice for each
+            position, `choice1`, `choice2` and so on, as in the columns of its data frames.
+        recorded: The recorded architecture strings in order, for a specification that lists them.
 
     Raises:
-        ProblemError: Architectures of this benchmark are not searched together: those of NDS are
-            of ten design spaces, each a list; see `nds_problem`.
+        ProblemError: The architectures of this benchmark form no single domain: NDS has ten design
+            spaces, each a list; see `nds_problem`.
     """
     space = spec.space
     if isinstance(space, Like):
@@ -50,10 +50,10 @@ def served_domain(benchmark: str) -> Domain:
     """Return the domain of a published benchmark's architectures, for one search.
 
     Args:
-        benchmark: Its name, such as `nasbench201`.
+        benchmark: The name of the benchmark, such as `nasbench201`.
 
     Raises:
-        ProblemError: As for `described_domain`, or nothing is published by this name.
+        ProblemError: As for `described_domain`, or there is no such benchmark.
     """
     if benchmark not in PUBLISHED:
         raise _no_domain(benchmark)
@@ -74,7 +74,7 @@ def _no_domain(benchmark: str) -> ProblemError:
 
 @lru_cache(maxsize=32)
 def _product(described: str) -> Product:
-    """Return the choices of a benchmark, by its description as text."""
+    """Return the choices of a benchmark from its specification as text."""
     space = BenchmarkSpec.of_text(described).space
     if isinstance(space, Coded):
         return Product(
@@ -87,7 +87,7 @@ def _product(described: str) -> Product:
 
 
 def _declared(space: Any) -> Product:
-    """Return the choices of a declared product, spelled as its table spells them."""
+    """Return the choices of a declared product, with the spelling of its table."""
 
     def spell(values: Sequence[Any]) -> str:
         text: str = space.names(space.number(values))["arch_str"]

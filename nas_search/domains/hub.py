@@ -1,4 +1,4 @@
-"""The samples of a space of the model hub: choices that depend on others, and constraints.
+"""The domain of a space of the model hub, with conditional choices and constraints.
 
 An architecture is the canonical JSON of a sample.
 """
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 __all__ = ["HubDomain"]
 
 _REPEATS_IN_A_ROW: Final = 500
-"""After so many draws that brought nothing new, most of what the priors allow has been drawn."""
+"""Repeated draws in a row after which sampling changes from random draws to the grid."""
 
 _REMEMBERED: Final = 1 << 14
-"""Samples of which the positions are kept: reading one anew takes tens of microseconds."""
+"""Samples whose positions are cached; parsing one takes tens of microseconds."""
 
 _MOST_VALUES: Final = 1 << 12
-"""Subsets that a choice may list as candidates."""
+"""The most values of a choice, which for a choice of subsets are all subsets."""
 
 
 class HubDomain:
-    """Draws samples of a space; new for every search.
+    """The samples of a space; a new object for each search.
 
-    Draws follow the priors of the space. A block that a change adds has the first candidates in
-    `neighbors`; in `neighbor` and `mutate` it is drawn by the priors, too, since else searches
-    would hardly leave the first candidates.
+    Draws follow the priors of the space. If a change activates a block, its choices take their
+    first values in `neighbors`. In `neighbor` and `mutate` they are drawn by the priors, because
+    searches would otherwise hardly leave the first values.
 
     Args:
         choices: The choices of the space, `space.choices`.
@@ -60,24 +60,24 @@ class HubDomain:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The choices, those of blocks that may be left out among them."""
+        """The labels of all choices, including those of optional blocks."""
         return self.choices.labels
 
     @property
     def size(self) -> int:
-        """How many samples there are, before constraints."""
+        """The number of samples, ignoring constraints."""
         return self.choices.size
 
     def candidates(self, label: str) -> tuple[Any, ...]:
-        """Return the values of a choice; those of a subset are lists."""
+        """Return the possible values of a choice; for a choice of subsets they are lists."""
         return self._candidates[label]
 
     def values(self, arch: str) -> tuple[int, ...]:
-        """Return which candidate each choice has, -1 where it does not matter."""
+        """Return the position of each chosen value; -1 for an inactive choice."""
         return self._positions(arch)
 
     def compose(self, positions: Sequence[int]) -> Proposal[str | None]:
-        """Return the sample with these candidates; None where they make none."""
+        """Return the sample of these positions; None if they form no valid one."""
         yield from ()
         if len(positions) != len(self.labels):
             return None
@@ -90,18 +90,18 @@ class HubDomain:
         return self._allowed(lambda: self.choices.validate(chosen))
 
     def sample(self, rng: Random) -> Proposal[str | None]:
-        """Draw a sample by the priors, none twice; None when there are no more."""
+        """Draw a new sample by the priors; None: there are no more."""
         yield from ()
         for _ in range(_REPEATS_IN_A_ROW):
             if self._is_new(arch := json.dumps(self.choices.sample(rng))):
                 return arch
-        # What the walk has passed was given, so the next one goes on from there.
+        # The iterator is kept, as everything before its position has been returned.
         return next(filter(self._is_new, self._rest), None)
 
     def neighbors(self, arch: str) -> Proposal[tuple[str, ...]]:
         """Return all samples that differ in one choice, label by label.
 
-        A subset differs by one member: one more or less, or one in place of another.
+        A subset differs by one member that is added, removed or exchanged.
         """
         yield from ()
         parent = json.loads(arch)
@@ -114,27 +114,27 @@ class HubDomain:
         return tuple(dict.fromkeys(one for one in found if one is not None))
 
     def neighbor(self, arch: str, rng: Random) -> Proposal[str | None]:
-        """Draw a sample that differs in one choice, by the priors; None where there is none."""
+        """Draw a sample that differs in one choice, by the priors; None if there is none."""
         return (yield from self.mutate(arch, rng, 0.0))
 
     def mutate(self, arch: str, rng: Random, probability: float) -> Proposal[str | None]:
-        """Change each choice with a probability, at least one; None where nothing can change."""
+        """Change each choice with a probability, at least one; None if nothing can change."""
         yield from ()
         parent = json.loads(arch)
         return self._allowed(lambda: self.choices.mutate(parent, rng, probability=probability))
 
     def crossover(self, first: str, second: str, rng: Random) -> Proposal[str | None]:
-        """Take each choice from one of two parents; None where no child meets the constraints."""
+        """Take each choice from one of two parents; None if no child meets the constraints."""
         yield from ()
         parents = (json.loads(first), json.loads(second))
         return self._allowed(lambda: self.choices.crossover(*parents, rng))
 
     def grid(self) -> Iterator[Proposal[str | None]]:
-        """Yield all samples; the last label changes fastest, probable values come first."""
+        """Yield all samples; the last label changes fastest, and probable values come first."""
         return map(stated, self._every())
 
     def encode(self, arch: str) -> NDArray[Any]:
-        """Return one number a candidate, 1 where it is chosen, else 0."""
+        """Return the one-hot vector of an architecture."""
         return one_hot(self.values(arch), tuple(map(len, self._candidates.values())))
 
     def _every(self) -> Iterator[str]:
@@ -157,7 +157,7 @@ class HubDomain:
         )
 
     def _changed(self, parent: Mapping[str, Any], choice: Choice, value: Any) -> str | None:
-        """Return the sample with another value, and defaults where it adds blocks."""
+        """Return the sample with another value; choices that it activates take their defaults."""
         defaults = {one.label: one.default for one in self.choices.choices}
         return self._allowed(
             lambda: self.choices.validate({**defaults, **parent, choice.label: value})
@@ -171,7 +171,7 @@ class HubDomain:
             if isinstance(value, list):
                 added = sum(member not in value for member in other)
                 removed = sum(member not in other for member in value)
-                # Of subsets of a fixed size the nearest exchange a member.
+                # The nearest subsets of a fixed size exchange one member.
                 if (added, removed) not in _ONE_MEMBER:
                     continue
                 if added == removed and len(value) != getattr(choice, "n_chosen", None):
@@ -187,14 +187,14 @@ class HubDomain:
             return None
 
     def _is_new(self, arch: str) -> bool:
-        """Return whether a sample was not given before; from now on it was."""
+        """Return whether a sample is new, and mark it as drawn."""
         is_new = arch not in self._given
         self._given.add(arch)
         return is_new
 
 
 _ONE_MEMBER: Final = frozenset({(1, 0), (0, 1), (1, 1)})
-"""Members that are added and removed by one change of a subset."""
+"""Numbers of members that one change of a subset adds and removes."""
 
 
 def _values_of(choice: Choice) -> tuple[Any, ...]:

@@ -1,9 +1,9 @@
-"""Architectures that are a list: samples of spaces too large for one to have a neighbor in it.
+"""A domain that is a plain list, for samples of spaces so large that none are neighbors.
 
-Of the networks of NDS, about 5,000 of each design space of up to 10^29, hardly two differ in one
-choice. Their nearest neighbors in the list differ in most, so that a mutant would be another random
-draw: what looks like evolution would be random search. So such a domain has no choices, and refuses
-to change an architecture.
+NDS has about 5,000 networks of each design space, which has up to 10^29. Hardly two of them differ
+in one choice, and the nearest ones differ in most. A mutation within the list would be a random
+draw, and evolution would be random search. The domain therefore has no choices, and its methods
+that would change an architecture raise an error.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = ["ListedDomain"]
 
 
 class ListedDomain:
-    """Draws architectures of a list; new for every search.
+    """The architectures of a list; a new object for each search.
 
     Args:
-        archs: The architectures, each once.
+        archs: The architectures, without repeats.
     """
 
     labels: tuple[str, ...] = ()
@@ -38,24 +38,24 @@ class ListedDomain:
         self.size = len(self._archs)
 
     def candidates(self, label: str) -> NoReturn:
-        """Refuse: there are no choices.
+        """Raise, as there are no choices.
 
         Raises:
-            ProblemError: Always, and so do all methods that would change an architecture.
+            ProblemError: Always, as in all methods that would change an architecture.
         """
         raise self._no_choices(f"the label {label!r:.80} is unknown")
 
     def values(self, arch: str) -> tuple[int, ...]:  # noqa: ARG002 - of any
-        """Return nothing: there are no choices."""
+        """Return no positions, as there are no choices."""
         return ()
 
     def compose(self, positions: Sequence[int]) -> Proposal[str | None]:
-        """Refuse: there are no choices."""
+        """Raise, as there are no choices."""
         yield from ()
-        raise self._no_choices(f"{len(positions)} positions make none")
+        raise self._no_choices(f"{len(positions)} positions form no architecture")
 
     def sample(self, rng: Random) -> Proposal[str | None]:
-        """Draw one that was not drawn before, uniformly; None: no more."""
+        """Draw a new architecture uniformly; None: there are no more."""
         yield from ()
         if self._order is None:
             shuffled = generator_of(int(rng.random() * 2**53))
@@ -63,22 +63,22 @@ class ListedDomain:
         return next(self._order, None)
 
     def neighbors(self, arch: str) -> Proposal[tuple[str, ...]]:
-        """Refuse: there are no choices."""
+        """Raise, as there are no choices."""
         yield from ()
         raise self._no_choices(f"{arch:.60} has no neighbors")
 
     def neighbor(self, arch: str, rng: Random) -> Proposal[str | None]:  # noqa: ARG002 - as others
-        """Refuse: there are no choices."""
+        """Raise, as there are no choices."""
         yield from ()
         raise self._no_choices(f"{arch:.60} has no neighbors")
 
     def mutate(self, arch: str, rng: Random, probability: float) -> Proposal[str | None]:  # noqa: ARG002
-        """Refuse: there are no choices."""
+        """Raise, as there are no choices."""
         yield from ()
         raise self._no_choices(f"{arch:.60} cannot be changed")
 
     def crossover(self, first: str, second: str, rng: Random) -> Proposal[str | None]:  # noqa: ARG002
-        """Refuse: there are no choices."""
+        """Raise, as there are no choices."""
         yield from ()
         raise self._no_choices(f"{first:.60} cannot be crossed with another")
 
@@ -87,7 +87,7 @@ class ListedDomain:
         return map(stated, self._archs)
 
     def encode(self, arch: str) -> NDArray[Any]:
-        """Refuse: there are no choices."""
+        """Raise, as there are no choices."""
         raise self._no_choices(f"{arch:.60} has no vector")
 
     def _no_choices(self, what: str) -> ProblemError:

@@ -1,7 +1,8 @@
-"""The path encoding of cells: which sequences of operations lead from the input to the output.
+"""The path encoding of cells: the sequences of operations on the paths from input to output.
 
 White, Neiswanger and Savani (BANANAS, arXiv:1910.11858, section 3) describe a cell by the paths
-through it, because what a vertex is called means nothing, and what an edge means depends on others.
+through it, because the numbers of vertices carry no meaning, and the effect of an edge depends on
+other edges.
 """
 
 from __future__ import annotations
@@ -22,25 +23,26 @@ __all__ = ["PathEncoding", "has_paths"]
 _EDGE: Final = re.compile(r"(?:[a-z]+[/_])?(\d+)_(\d+)")
 _VERTEX: Final = re.compile(r"op_(\d+)")
 _ABSENT: Final = ("none", 0)
-"""Candidates of an edge that nothing passes."""
+"""Values of an edge that mean its absence."""
 
 
 class PathEncoding:
     """Encodes the cells of a domain by their paths.
 
-    The cells are those of NAS-Bench-201, whose edges have operations, and of NAS-Bench-101, whose
-    vertices have. A path through an edge that is `none` is not there. Of n operations, a vector has
-    a number for each sequence of 1 to 3 (84), in NAS-Bench-101 of 0 to 5 (364); 1 where a path has
-    it, else 0. Several paths of the same operations count once, as in the paper.
+    It supports NAS-Bench-201, whose operations are on edges, and NAS-Bench-101, whose operations
+    are on vertices. Paths through an edge that is `none` do not exist. A vector has one number for
+    each possible sequence of operations, 1 if the cell has a path with it and 0 otherwise:
+    sequences of length 1 to 3 (84) in NAS-Bench-201, and 0 to 5 (364) in NAS-Bench-101. Several
+    paths with the same operations count once, as in the paper.
 
     Args:
-        domain: Says what an architecture is.
+        domain: The domain of the architectures.
 
     Raises:
-        ProblemError: Its architectures are no cells of this kind.
+        ProblemError: Its architectures are not cells of this kind.
 
     Attributes:
-        size: How many numbers a vector has.
+        size: The length of a vector.
     """
 
     def __init__(self, domain: Domain) -> None:
@@ -78,7 +80,7 @@ class PathEncoding:
         """Return the vector of an architecture.
 
         Raises:
-            ProblemError: It is none of the domain.
+            ProblemError: The domain has no such architecture.
         """
         found = self._found.get(arch)
         if found is None:
@@ -92,7 +94,7 @@ class PathEncoding:
     def _paths(
         self, values: tuple[int, ...], vertex: int, path: tuple[int, ...]
     ) -> Iterator[tuple[int, ...]]:
-        """Yield the codes of operations on each way from a vertex to the output."""
+        """Yield the codes of operations on each path from a vertex to the output."""
         if vertex == self._last:
             yield path
             return
@@ -105,7 +107,7 @@ class PathEncoding:
             yield from self._paths(values, target, (*path, *further))
 
     def _place(self, path: tuple[int, ...]) -> int:
-        """Return where a path stands: shorter ones first, then by their operations."""
+        """Return the index of a path in the vector: shorter ones first, then by operations."""
         base = len(self._codes)
         shorter = sum(int(base**length) for length in range(self._shortest, len(path)))
         within = 0
@@ -115,7 +117,7 @@ class PathEncoding:
 
 
 def has_paths(domain: Domain) -> bool:
-    """Return whether the architectures of a domain are cells that paths describe."""
+    """Return whether the architectures of a domain are cells with paths."""
     edges = {
         (int(found[1]), int(found[2]))
         for label in domain.labels

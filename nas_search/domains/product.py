@@ -1,7 +1,7 @@
-"""Domains of independent choices: every combination of candidates is an architecture.
+"""Domains of independent choices, in which every combination of values is an architecture.
 
-The operations of NAS-Bench-201, the places of a declared table and the choices of a user are such.
-They are computed, never asked for.
+Examples are the operations of NAS-Bench-201, the positions of a declared table and choices given by
+a user. Architectures are computed without a client.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 __all__ = ["Product", "ProductDomain", "choice_domain", "one_hot"]
 
 _MOST_NUMBERED: Final = 2**53
-"""Up to so many architectures can be numbered by draws."""
+"""The largest number of architectures from which `drawn_below` can draw an index."""
 
 
 class Product:
-    """The architectures of independent choices; shared by the domains of many searches.
+    """The architectures of independent choices; many domains can share one object.
 
     Args:
-        labels: The choices.
-        candidates: What each may be, in the order of the labels.
+        labels: The labels of the choices.
+        candidates: The possible values of each choice, in the order of the labels.
         spell: Returns the canonical text of values.
         read: Returns the values of a canonical text.
     """
@@ -60,7 +60,7 @@ class Product:
         self._neighbors: dict[str, tuple[str, ...]] = {}
 
     def arch(self, positions: tuple[int, ...]) -> str:
-        """Return the text of the architecture with these candidates."""
+        """Return the text of the architecture with these positions."""
         arch = self._archs.get(positions)
         if arch is None:
             pairs = zip(self.candidates, positions, strict=True)
@@ -70,10 +70,10 @@ class Product:
         return arch
 
     def positions(self, arch: str) -> tuple[int, ...]:
-        """Return which candidates an architecture has.
+        """Return the position of each chosen value of an architecture.
 
         Raises:
-            ProblemError: It is none of these.
+            ProblemError: It is no architecture of this domain in its canonical spelling.
         """
         found = self._positions.get(arch)
         if found is None:
@@ -83,7 +83,7 @@ class Product:
             except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
                 raise ProblemError(f"{arch!r:.200} is no architecture of this domain") from error
             if self.arch(found) != arch:
-                raise ProblemError(f"{arch!r:.200} is not spelled as this domain spells it")
+                raise ProblemError(f"{arch!r:.200} is not in the canonical spelling of this domain")
         return found
 
     def neighbors(self, arch: str) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ class Product:
         return around
 
     def numbered(self, number: int) -> tuple[int, ...]:
-        """Return the positions of the architecture of a number, in the order of the grid."""
+        """Return the positions of the architecture with an index in the grid."""
         positions = []
         for count in reversed(self.counts):
             number, place = divmod(number, count)
@@ -109,39 +109,39 @@ class Product:
 
 
 class ProductDomain:
-    """Draws architectures of independent choices; new for every search.
+    """The domain of independent choices; a new object for each search.
 
     Args:
-        space: What there is.
+        space: The choices.
     """
 
     def __init__(self, space: Product) -> None:
         self._space = space
         self._num_drawn = 0
-        # The part of a shuffled list of all numbers that differs from the list in order.
+        # The entries of a list of all indices that the shuffle so far has moved.
         self._moved: dict[int, int] = {}
         self._given: set[tuple[int, ...]] = set()
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The choices."""
+        """The labels of the choices."""
         return self._space.labels
 
     @property
     def size(self) -> int:
-        """How many architectures there are."""
+        """The number of architectures."""
         return self._space.size
 
     def candidates(self, label: str) -> tuple[Any, ...]:
-        """Return the candidates of a choice."""
+        """Return the possible values of a choice."""
         return self._space.candidates[self._space.labels.index(label)]
 
     def values(self, arch: str) -> tuple[int, ...]:
-        """Return which candidate each choice has."""
+        """Return the position of each chosen value."""
         return self._space.positions(arch)
 
     def compose(self, positions: Sequence[int]) -> Proposal[str | None]:
-        """Return the architecture with these candidates; None where there is none."""
+        """Return the architecture of these positions; None if a position is invalid."""
         yield from ()
         fits = len(positions) == len(self._space.counts) and all(
             0 <= place < count for place, count in zip(positions, self._space.counts, strict=True)
@@ -149,13 +149,13 @@ class ProductDomain:
         return self._space.arch(tuple(positions)) if fits else None
 
     def sample(self, rng: Random) -> Proposal[str | None]:
-        """Draw an architecture uniformly among those not drawn before; None: no more."""
+        """Draw a new architecture uniformly; None: there are no more."""
         yield from ()
         if self.size > _MOST_NUMBERED:
             return self._space.arch(self._new_positions(rng))
         if self._num_drawn == self.size:
             return None
-        # The next step of a Fisher-Yates shuffle of all numbers.
+        # The next step of a Fisher-Yates shuffle of all indices.
         here = self._num_drawn
         there = here + drawn_below(rng, self.size - here)
         number = self._moved.get(there, there)
@@ -169,13 +169,13 @@ class ProductDomain:
         return self._space.neighbors(arch)
 
     def neighbor(self, arch: str, rng: Random) -> Proposal[str | None]:
-        """Draw one that differs in one choice."""
+        """Draw an architecture that differs in one choice; None if there is none."""
         yield from ()
         around = self._space.neighbors(arch)
         return around[drawn_below(rng, len(around))] if around else None
 
     def mutate(self, arch: str, rng: Random, probability: float) -> Proposal[str | None]:
-        """Change each choice with a probability, at least one, to another of its candidates."""
+        """Change each choice with a probability, at least one; None if nothing can change."""
         yield from ()
         positions = list(self._space.positions(arch))
         open_places = [place for place, count in enumerate(self._space.counts) if count > 1]
@@ -201,7 +201,7 @@ class ProductDomain:
         return map(stated, map(self._space.arch, product(*map(range, self._space.counts))))
 
     def encode(self, arch: str) -> NDArray[Any]:
-        """Return one number a candidate, 1 where it is chosen, else 0."""
+        """Return the one-hot vector of an architecture."""
         return one_hot(self._space.positions(arch), self._space.counts)
 
     def _new_positions(self, rng: Random) -> tuple[int, ...]:
@@ -213,13 +213,13 @@ class ProductDomain:
 
 
 def choice_domain(choices: Mapping[str, Sequence[Any]]) -> ProductDomain:
-    """Return the domain of independent choices; architectures are JSON objects of label and value.
+    """Return the domain of given choices; architectures are JSON objects of values by label.
 
     Args:
-        choices: The candidates of each label: distinct values that JSON has.
+        choices: The possible values of each choice by label: distinct values of JSON.
 
     Raises:
-        ProblemError: There are no choices, or candidates are missing, equal or not JSON.
+        ProblemError: There are no choices, or values are missing, equal or not JSON.
     """
     if not choices:
         raise ProblemError("there are no choices: give the candidates of one label or more")
@@ -242,9 +242,9 @@ def choice_domain(choices: Mapping[str, Sequence[Any]]) -> ProductDomain:
 
 
 def one_hot(positions: Sequence[int], counts: Sequence[int]) -> NDArray[Any]:
-    """Return positions as zeros and ones, `counts` numbers each; zeros where a choice is idle."""
+    """Return the one-hot vector of positions, of `counts` numbers each; zeros for -1."""
     with needs("local", "encoding architectures"):
-        # Not at the top: few strategies need vectors, and a search may do without numpy.
+        # Imported here: few strategies need vectors, and a search may run without numpy.
         import numpy as np  # noqa: PLC0415
     vector = np.zeros(sum(counts))
     start = 0
@@ -256,19 +256,19 @@ def one_hot(positions: Sequence[int], counts: Sequence[int]) -> NDArray[Any]:
 
 
 def _key(value: Any) -> str:
-    """Return what tells values of JSON apart: 1, 1.0 and true are different."""
+    """Return a key for a JSON value that keeps 1, 1.0 and true apart."""
     return json.dumps(value, sort_keys=True)
 
 
 def _check_candidates(label: Any, candidates: Any) -> None:
     if not isinstance(label, str):
-        raise ProblemError(f"the label {label!r:.80} is no text")
+        raise ProblemError(f"the label {label!r:.80} is no string")
     if isinstance(candidates, str) or not isinstance(candidates, Sequence) or not candidates:
         raise ProblemError(f"{label}: {candidates!r:.80} is no list of candidates")
     try:
         keys = [json.dumps(value, sort_keys=True, allow_nan=False) for value in candidates]
         same = [json.loads(key) for key in keys] == list(candidates)
     except (TypeError, ValueError) as error:
-        raise ProblemError(f"{label}: the candidates are not values that JSON has") from error
+        raise ProblemError(f"{label}: the candidates are not JSON values") from error
     if not same or len(set(keys)) < len(keys):
-        raise ProblemError(f"{label}: the candidates are not distinct values that JSON has")
+        raise ProblemError(f"{label}: the candidates are not distinct JSON values")

@@ -1,4 +1,4 @@
-"""Passing through a whole domain, in the order of its grid."""
+"""Iteration over a whole domain, in the order of its grid."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["stated", "walk"]
 
 
 def stated(arch: str) -> Proposal[str | None]:
-    """Propose an architecture that is known without asking."""
+    """Return a proposal of a known architecture, which asks nothing."""
     yield from ()
     return arch
 
 
 def nobody(ask: Ask) -> NoReturn:
-    """Refuse to answer.
+    """Raise, as there is no client to answer.
 
     Raises:
         ProblemError: Always.
@@ -31,11 +31,11 @@ def walk(domain: Domain, answer: Callable[[Ask], Any] = nobody) -> Iterator[str]
     """Yield all architectures of a domain in the order of its grid.
 
     Args:
-        domain: Of which.
-        answer: Answers what the domain asks, as `problem.answer` does.
+        domain: The domain.
+        answer: Answers questions of the domain, as `problem.answer` does.
 
     Raises:
-        ProblemError: The domain asks and nobody answers, or it has no grid.
+        ProblemError: The domain asks a benchmark and `answer` is missing, or it has no grid.
     """
     for step in domain.grid():
         arch = drive(step, answer)

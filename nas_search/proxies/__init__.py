@@ -1,10 +1,10 @@
-"""Zero-cost proxies: scores of initialised networks by one batch, or by none.
+"""Zero-cost proxies: scores of untrained networks from at most one batch of images.
 
     from nas_search import proxies
 
     proxies.score(space, sample, (images, labels), ["synflow", "nwot"])
 
-Loads PyTorch, unlike strategies, problems and studies.
+Imports PyTorch, unlike strategies, problems and studies.
 """
 
 from __future__ import annotations

@@ -16,12 +16,12 @@ __all__ = ["NetworkScore", "ProxyEvaluator"]
 
 
 class ProxyEvaluator:
-    """Scores networks at their initialisation: seconds instead of a training.
+    """Evaluator that scores untrained networks, which takes seconds instead of a training.
 
     Args:
         batch: Inputs (batch, channels, height, width) and labels (batch,).
-        names: Proxies, which are the metrics.
-        seed: Of the initial weights.
+        names: The proxies, whose names are the metrics.
+        seed: Seed of the initial weights.
 
     Raises:
         InvalidArgumentError: There is no such proxy.
@@ -33,7 +33,7 @@ class ProxyEvaluator:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What makes the scores, as JSON; the batch by its digest."""
+        """All arguments as JSON; the batch by its digest."""
         digest = hashlib.sha256()
         for tensor in self._batch:
             digest.update(repr((tuple(tensor.shape), str(tensor.dtype))).encode())
@@ -43,19 +43,19 @@ class ProxyEvaluator:
     def evaluate(
         self, space: ModelSpace, sample: dict[str, Any], *, fidelity: int | None, report: Report
     ) -> Mapping[str, float]:
-        """Return the scores of the network of a sample; a fidelity changes nothing."""
+        """Return the scores of the network of a sample, whatever the fidelity."""
         del fidelity, report
         return score(space, sample, self._batch, self.metrics, seed=self._seed)
 
 
 class NetworkScore:
-    """Scores the architectures of a space by one proxy: what `ProxySearch` takes as `score`.
+    """Scores architectures of a space by one proxy, as the `score` of `ProxySearch`.
 
     Args:
-        space: The space that architectures are samples of.
+        space: The space of the architectures.
         batch: Inputs (batch, channels, height, width) and labels (batch,).
-        name: The proxy, which is also what settings call the score.
-        seed: Of the initial weights.
+        name: The proxy, also the name of the score in settings.
+        seed: Seed of the initial weights.
 
     Raises:
         InvalidArgumentError: There is no such proxy.

@@ -1,8 +1,8 @@
-"""Scores by weights and their gradients on one batch.
+"""Proxies from weights and their gradients on one batch.
 
-Weights are those of convolutions and linear layers; biases and norms do not count. The loss is the
-mean cross-entropy, in training mode, as in the codes of Abdelfattah et al. 2021 (arXiv:2101.08134).
-Every function gets a network of its own, which it may change.
+Only the weights of convolutions and linear layers count, not biases and norms. The loss is the mean
+cross-entropy in training mode, as in the code of Abdelfattah et al. 2021 (arXiv:2101.08134). Every
+function gets its own copy of the network, which it may change.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ Batch: TypeAlias = tuple[Tensor, Tensor]
 
 
 def l2_norm(network: nn.Module, batch: Batch) -> float:
-    """Return the sum of the norms of the weights of each layer. Larger is better.
+    """Return the sum of the weight norms of all layers. Larger is better.
 
-    Abdelfattah et al. 2021 (arXiv:2101.08134), as a baseline. Needs no data.
+    A baseline of Abdelfattah et al. 2021 (arXiv:2101.08134). Needs no data.
     """
     del batch
     return _total(weight.detach().norm() for weight in _weights(network))
 
 
 def plain(network: nn.Module, batch: Batch) -> float:
-    """Return the sum of w · ∂L/∂w, signs kept. Larger is better.
+    """Return the sum of w · ∂L/∂w, with signs. Larger is better.
 
-    Mozer & Smolensky 1988, "Skeletonization", as Abdelfattah et al. 2021 take it.
+    Mozer & Smolensky 1988, "Skeletonization", in the form of Abdelfattah et al. 2021.
     """
     pairs = zip(_weights(network), _gradients(network, batch), strict=True)
     return _total((weight.detach() * gradient).sum() for weight, gradient in pairs)
 
 
 def grad_norm(network: nn.Module, batch: Batch) -> float:
-    """Return the sum of the norms of the gradients of each layer. Larger is better.
+    """Return the sum of the gradient norms of all layers. Larger is better.
 
     Abdelfattah et al. 2021 (arXiv:2101.08134).
     """
@@ -100,7 +100,7 @@ def fisher(network: nn.Module, batch: Batch) -> float:
     def keep(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
         del module, inputs
         outputs.append(output)
-        # What follows may overwrite it.
+        # Later layers may overwrite it in place.
         return output.clone()
 
     with ExitStack() as hooks:
@@ -115,12 +115,13 @@ def fisher(network: nn.Module, batch: Batch) -> float:
 
 
 def synflow(network: nn.Module, batch: Batch) -> float:
-    """Return the sum of w · ∂R/∂w, R being the sum of the outputs for ones. Larger is better.
+    """Return the sum of w · ∂R/∂w, where R is the sum of outputs for an all-ones input.
 
-    Tanaka et al. 2020 (arXiv:2006.05467). With absolute weights, in float64 because it grows
-    exponentially with depth, and in evaluation mode, so that norms do not undo the weights. Needs
-    no data but their shape. Layer norms centre what flows in every mode: for networks with them, as
-    of AutoFormer, the score may be negative and is of little use.
+    Tanaka et al. 2020 (arXiv:2006.05467). Larger is better. Weights are made absolute. It uses
+    float64, because the score grows exponentially with depth, and evaluation mode, so that norms do
+    not undo the weights. Needs only the shape of the data. Layer norms centre activations in every
+    mode, so for networks with them, as in AutoFormer, the score may be negative and is of little
+    use.
     """
     network = network.double().eval()
     with torch.no_grad():
@@ -136,7 +137,7 @@ def synflow(network: nn.Module, batch: Batch) -> float:
 
 
 def layers(network: nn.Module) -> list[Layer]:
-    """Return the convolutions and linear layers whose weights are learned."""
+    """Return the convolutions and linear layers with trainable weights."""
     return [
         module
         for module in network.modules()
@@ -145,7 +146,7 @@ def layers(network: nn.Module) -> list[Layer]:
 
 
 class _TwiceDifferentiable(TorchFunctionMode):
-    """Computes `hardsigmoid`, of which PyTorch knows no second derivative, as what it is."""
+    """Computes `hardsigmoid` as `relu6(x + 3) / 6`, as PyTorch lacks its second derivative."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -182,7 +183,7 @@ def _gradients(network: nn.Module, batch: Batch) -> list[Tensor]:
 
 
 def _grad(output: Tensor, inputs: list[Tensor], *, create_graph: bool = False) -> list[Tensor]:
-    """Return the gradients; zeros where the output does not depend on an input."""
+    """Return the gradients, with zeros for inputs that do not affect the output."""
     return list(
         torch.autograd.grad(
             output,
@@ -195,7 +196,7 @@ def _grad(output: Tensor, inputs: list[Tensor], *, create_graph: bool = False) -
 
 
 def _by_channel(products: Tensor) -> Tensor:
-    """Sum (batch, channels, …) over positions; of sequences (batch, positions, channels) too."""
+    """Sum (batch, channels, …) or sequences (batch, positions, channels) over positions."""
     if products.dim() == 3:  # noqa: PLR2004 - a sequence
         return products.sum(1)
     return products.flatten(2).sum(2) if products.dim() > 2 else products  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""Scores of the network of a sample, by the names of proxies."""
+"""Scores of networks by the names of proxies."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def params(network: nn.Module, batch: Batch) -> float:
 
 
 def flops(network: nn.Module, batch: Batch) -> float:
-    """Return the multiply-adds of an image, which papers call FLOPs. Larger is better.
+    """Return the multiply-adds for one image, which papers call FLOPs. Larger is better.
 
-    A baseline; needs no data but their shape.
+    A baseline; needs only the shape of the data.
     """
     return float(_profile(network, batch).macs)
 
@@ -69,22 +69,22 @@ def score(
     *,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Score the network of a sample, as it is initialised.
+    """Score the untrained network of a sample.
 
     Args:
-        space: A space of images.
-        sample: Of it.
-        batch: Inputs (batch, channels, height, width) and labels (batch,); papers take 128 images.
-        names: Proxies; None: all. Of each, larger is better.
-        seed: Of the initial weights and of what layers draw in training mode.
+        space: A space of image networks.
+        sample: A sample of the space.
+        batch: Inputs (batch, channels, height, width) and labels (batch,); papers use 128 images.
+        names: The proxies; None: all. Larger is better for all of them.
+        seed: Seed of the initial weights and of random layers in training mode.
 
     Raises:
-        InvalidArgumentError: There is no such proxy, or the space takes no such images.
+        InvalidArgumentError: There is no such proxy, or the images do not fit the space.
         LabelError: A label has no output.
     """
     inputs, labels = batch
     if inputs.dim() != _IMAGE_DIMENSIONS:
-        raise InvalidArgumentError("batch", "inputs are (batch, channels, height, width)")
+        raise InvalidArgumentError("batch", "inputs must be (batch, channels, height, width)")
     space.accepted_input(tuple(inputs.shape[1:]), argument="batch")
     num_labels = getattr(space, "num_labels", None)
     if num_labels is not None and labels.numel() and int(labels.max()) >= num_labels:
@@ -99,20 +99,20 @@ def score(
 def score_network(
     network: nn.Module, batch: Batch, names: Sequence[str] | None = None, *, seed: int = 0
 ) -> dict[str, float]:
-    """Score a network with the weights it has; it is not changed.
+    """Score a network with its present weights, without changing it.
 
     Args:
         network: Maps images to logits, or to a tuple that begins with them.
         batch: Inputs (batch, channels, height, width) and labels (batch,), on its device.
-        names: Proxies; None: all. Of each, larger is better.
-        seed: Of what layers draw in training mode, as dropout does.
+        names: The proxies; None: all. Larger is better for all of them.
+        seed: Seed of random layers in training mode, such as dropout.
 
     Raises:
         InvalidArgumentError: There is no such proxy, or there are fewer than two images.
     """
     inputs, labels = batch
     if len(inputs) < _LEAST_IMAGES or labels.shape != inputs.shape[:1]:
-        raise InvalidArgumentError("batch", "wanted are two or more images with a label each")
+        raise InvalidArgumentError("batch", "it needs two or more images with one label each")
     found: dict[str, float] = {}
     gpus = [inputs.device] if inputs.is_cuda else []
     for name in _PROXIES if names is None else names:

@@ -1,4 +1,4 @@
-"""Scores by how differently an initialised network treats the images of a batch."""
+"""Proxies from how well an untrained network separates the images of a batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nas_search.proxies.gradients import Batch
 __all__ = ["jacov", "nwot"]
 
 _SMALL: Final = 1e-5
-"""Added to eigenvalues, as the authors do."""
+"""Added to eigenvalues, as in the authors' code."""
 _ACTIVATIONS: Final = frozenset(
     {
         *("relu", "relu_", "hardtanh", "hardtanh_", "hardswish", "hardswish_", "gelu", "silu"),
@@ -21,19 +21,19 @@ _ACTIVATIONS: Final = frozenset(
         *("hardsigmoid", "hardsigmoid_", "sigmoid", "sigmoid_", "tanh", "tanh_"),
     }
 )
-"""Activations, by their names within PyTorch; `relu6` is a `hardtanh`."""
+"""Names of activation functions in PyTorch; `relu6` is a `hardtanh`."""
 
 
 def jacov(network: nn.Module, batch: Batch) -> float:
-    """Return how uncorrelated the gradients of the outputs are between images. Larger is better.
+    """Return a score of how uncorrelated output gradients are between images. Larger is better.
 
     Mellor et al. 2020, "Neural architecture search without training", first version
     (arXiv:2006.04647v1): -Σ (log(v + k) + 1 / (v + k)) over the eigenvalues v of the correlations
     between the gradients of the summed outputs with respect to each image, k = 1e-5.
 
     Returns:
-        Not a number where an image has no gradient or a constant one, as in a network without a
-        path from input to output.
+        NaN if an image has no gradient or a constant one, as in a network without a path from
+        input to output.
     """
     inputs = batch[0].detach().clone().requires_grad_()
     outputs = network(inputs)
@@ -49,21 +49,21 @@ def jacov(network: nn.Module, batch: Batch) -> float:
         return float("nan")
     unit = centred / norms
     values = torch.linalg.eigvalsh(unit @ unit.T) + _SMALL
-    # Rounding makes the least eigenvalues of dependent rows negative by less than this.
+    # Rounding can make the smallest eigenvalues of dependent rows slightly negative.
     values = values.clamp_min(_SMALL)
     return float(-(values.log() + 1 / values).sum())
 
 
 @torch.no_grad()
 def nwot(network: nn.Module, batch: Batch) -> float:
-    """Return the log-determinant of how often images agree in what is active. Larger is better.
+    """Return the log-determinant of the matrix of activation agreements. Larger is better.
 
     Mellor et al. 2021, "NAS without training" (arXiv:2006.04647v3), NASWOT: K_ij counts the units
     that are active for both images i and j, or for neither. A unit is an input of an activation
     function, active above 0; with ReLU, as in the paper, these are the linear regions.
 
     Returns:
-        Minus infinity where two images are alike in every unit, or nothing is activated.
+        Minus infinity if two images agree in every unit, or there is no activation function.
     """
     with _Codes(len(batch[0])) as codes:
         network(batch[0])
@@ -72,7 +72,7 @@ def nwot(network: nn.Module, batch: Batch) -> float:
 
 
 class _Codes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts in how many units each two images of a batch agree, as activations are called."""
+    """Counts for each pair of images the units in which they agree, at each activation function."""
 
     def __init__(self, count: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # PyTorch left it unannotated
@@ -80,7 +80,7 @@ class _Codes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Keep PyTorch from loading its compiler, which takes a second."""
+        """Keep PyTorch from importing its compiler, which takes a second."""
         return False
 
     def __torch_dispatch__(
@@ -88,7 +88,7 @@ class _Codes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         name = func.overloadpacket.__name__
         if name in _ACTIVATIONS and args[0].dim() > 1 and len(args[0]) == len(self.kernel):
-            # A mode does not see what it calls itself.
+            # The mode is inactive inside this method, so there is no recursion.
             active = (args[0] > 0).flatten(1).to(torch.float32)
             idle = 1 - active
             # Counts below 2^24 are exact in float32.

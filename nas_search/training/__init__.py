@@ -1,11 +1,11 @@
-"""Training of networks: recipes as data, one loop, checkpoints, and an evaluator for studies.
+"""Training of networks: recipes, the training loop, checkpoints, and an evaluator for studies.
 
     from nas_search.training import Classification, Recipe, images_of, split
 
     train, valid = split(images_of(read_cifar10(folder, train=True)), (0.5, 0.5), seed=0)
     problem = SpaceProblem(space, Classification(train, valid, recipe=Recipe(epochs=10)))
 
-Loads PyTorch, unlike strategies, problems and studies.
+Imports PyTorch, unlike strategies, problems and studies.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What is done at random to the images of a step: crops, mirroring, colours, cutout.
+"""Random augmentation of the images of a step: crops, mirroring, colour changes, cutout.
 
-Every draw comes from the generator that is given, and in an order that does not depend on where or
-by how many threads images are read. So the generator of a step settles what networks see.
+All draws come from the given generator, in an order that does not depend on the device or on the
+threads that read images. The generator of a step therefore determines the inputs of the network.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ __all__ = [
 _TRIES: Final = 10
 _NARROWEST, _WIDEST = 3 / 4, 4 / 3
 _LUMA: Final = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in grey, as ITU-R BT.601 and Pillow have them."""
+"""Weights of red, green and blue in grey, as in ITU-R BT.601 and Pillow."""
 _COLOURS: Final = 3
 _HUE: Final = 3
-"""The place of its change, behind brightness, contrast and saturation."""
+"""Index of the change of hue, after brightness, contrast and saturation."""
 _SECTORS: Final = 6
-"""Of the colour wheel, from red by way of yellow."""
+"""Sectors of the colour wheel, from red through yellow."""
 _WHITE: Final = 255.0
 
 Window = tuple[int, int, int, int]
@@ -47,24 +47,26 @@ Window = tuple[int, int, int, int]
 
 
 def augmented(pixels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Return a batch cropped, mirrored and recoloured at random, each image differently.
+    """Return a batch with random crops, mirroring and colour changes, drawn for each image.
 
     Args:
-        pixels: (batch, channels, height, width); bytes, but for crops and mirroring alone.
-        recipe: Says what is done.
-        generator: Of the step.
+        pixels: (batch, channels, height, width); bytes, or any type if there are only crops of
+            padded images and mirroring.
+        recipe: The recipe, whose augmentation fields apply.
+        generator: The generator of the step.
 
     Raises:
-        InvalidArgumentError: These pixels cannot be resized or recoloured.
+        InvalidArgumentError: The pixels cannot be resized or recoloured.
     """
     return mirrored_and_jittered(cropped_at_random(pixels, recipe, generator), recipe, generator)
 
 
 def cropped_at_random(pixels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Return a batch with the crops of a recipe, of the size that it had.
+    """Return a batch with the random crops of a recipe, in the same image size.
 
     Raises:
-        InvalidArgumentError: Pixels that are to be resized are no bytes of one or three channels.
+        InvalidArgumentError: `resized_crop` is set and pixels are no bytes of one or three
+            channels.
     """
     count, channels, height, width = pixels.shape
     if recipe.resized_crop:
@@ -97,7 +99,7 @@ def cropped_at_random(pixels: Tensor, recipe: Recipe, generator: torch.Generator
 
 
 def window_draws(count: int, generator: torch.Generator) -> list[list[list[float]]]:
-    """Return what the windows of so many images are made of: for each ten tries of four numbers."""
+    """Draw the random numbers of `window_of` for several images: ten attempts of four each."""
     numbers: list[list[list[float]]] = torch.rand(
         (count, _TRIES, 4), dtype=torch.float64, generator=generator
     ).tolist()
@@ -107,14 +109,14 @@ def window_draws(count: int, generator: torch.Generator) -> list[list[list[float
 def window_of(height: int, width: int, least: float, draws: Sequence[Sequence[float]]) -> Window:
     """Return the window of a random resized crop (Szegedy et al. 2015, arXiv:1409.4842).
 
-    Its share of the image is between `least` and 1, its width 3/4 to 4/3 of its height, both as
-    torchvision draws them. Where none of the tries fits, it is the largest one in the centre.
+    Its share of the area is between `least` and 1, its width 3/4 to 4/3 of its height, both drawn
+    as by torchvision. If no attempt fits, it is the largest central window of such a shape.
 
     Args:
-        height: Of the image.
-        width: Of the image.
-        least: Least share of the area.
-        draws: A try each: numbers in [0, 1) for area, shape, top and left.
+        height: Height of the image.
+        width: Width of the image.
+        least: Smallest share of the area.
+        draws: For each attempt, numbers in [0, 1) for area, shape, top and left.
     """
     narrow, wide = math.log(_NARROWEST), math.log(_WIDEST)
     for area, shape, top, left in draws:
@@ -136,25 +138,25 @@ def window_of(height: int, width: int, least: float, draws: Sequence[Sequence[fl
 def resized_crop(
     image: Image.Image, size: tuple[int, int], least: float, draws: Sequence[Sequence[float]]
 ) -> npt.NDArray[np.uint8]:
-    """Return the window of an image in another size: (height, width) or (height, width, 3) bytes.
+    """Return a random window of an image, resized: (height, width) or (height, width, 3) bytes.
 
     Args:
-        image: In RGB or grey.
+        image: The image, in RGB or grey.
         size: Height and width of the result.
-        least: Least share of the area.
+        least: Smallest share of the area.
         draws: See `window_of`.
     """
     top, left, height, width = window_of(image.height, image.width, least, draws)
-    # Cut before resizing, so that what lies outside of the window is never blended in.
+    # Cropped before resizing, so that pixels outside the window are not blended in.
     window = image.crop((left, top, left + width, top + height))
     return np.asarray(window.resize((size[1], size[0]), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
 def mirrored_and_jittered(pixels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Return a batch mirrored at random and recoloured: brightness, contrast, saturation, hue.
+    """Return a batch with random mirroring and changes of brightness, contrast, saturation and hue.
 
     Raises:
-        InvalidArgumentError: Pixels that are to be recoloured are no bytes of red, green and blue.
+        InvalidArgumentError: Colours are to be changed and pixels are no bytes of three channels.
     """
     count, channels = pixels.shape[:2]
     if recipe.flip:
@@ -187,9 +189,9 @@ def mirrored_and_jittered(pixels: Tensor, recipe: Recipe, generator: torch.Gener
 
 
 def _changed(values: Tensor, change: int, factors: Tensor) -> Tensor:
-    """Move colours away from black (0), the mean of the grey image (1) or their own grey (2).
+    """Scale colours from black (0), the mean grey of the image (1) or their own grey (2).
 
-    Or turn them on the colour wheel (3).
+    Change 3 rotates the hue.
     """
     if change == 0:
         return (values * factors).clamp(0, _WHITE)
@@ -203,11 +205,11 @@ def _changed(values: Tensor, change: int, factors: Tensor) -> Tensor:
 
 
 def _turned(values: Tensor, shares: Tensor) -> Tensor:
-    """Turn colours by a share of the wheel, with their value and saturation in HSV kept."""
+    """Rotate the hue by a share of the colour wheel, keeping value and saturation in HSV."""
     red, green, blue = values.unbind(1)
     most, least = values.amax(1), values.amin(1)
     spread = most - least
-    # Grey has no hue: whatever it is turned by, it stays.
+    # Grey has no hue and stays the same.
     by = torch.where(spread > 0, spread, 1.0)
     hue = torch.where(
         most == red,
@@ -215,7 +217,7 @@ def _turned(values: Tensor, shares: Tensor) -> Tensor:
         torch.where(most == green, 2 + (blue - red) / by, 4 + (red - green) / by),
     )
     hue = hue + _SECTORS * shares
-    # How far each colour is below the greatest, as the hue says (the formula without branches).
+    # The branch-free formula from HSV to RGB: distance of each colour below the largest.
     below = (torch.tensor([5.0, 3.0, 1.0], device=values.device)[:, None, None] + hue[:, None]) % (
         _SECTORS
     )

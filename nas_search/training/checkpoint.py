@@ -1,7 +1,7 @@
-"""Checkpoints of a training: folders of a file of tensors and a file of numbers, without pickle.
+"""Checkpoints of a training: folders with a file of tensors and a JSON file, without pickle.
 
-A checkpoint is written beside, synced and renamed, so that it is there whole or not at all; the
-newest two are kept. One that is torn all the same, by a disk or a hand, is passed over.
+A checkpoint is written under a temporary name, synced and renamed, so that it exists completely or
+not at all. The newest two are kept. A checkpoint damaged afterwards is skipped.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _KEPT: Final = 2
 
 
 class TornCheckpointWarning(UserWarning):
-    """A checkpoint is damaged and passed over."""
+    """A checkpoint is damaged and was skipped."""
 
 
 class Saved(NamedTuple):
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Attributes:
-        step: After how many steps it was saved.
-        tensors: Weights, momenta and states of generators, by name, on the CPU.
-        state: All else, as JSON.
+        step: The number of steps before it was saved.
+        tensors: Weights, optimizer states and generator states by name, on the CPU.
+        state: Everything else, as JSON.
     """
 
     step: int
@@ -52,23 +52,24 @@ class Saved(NamedTuple):
 class Checkpoints:
     """The checkpoints of one training, in a folder of their own.
 
-    One process writes at a time.
+    Only one process may write at a time.
 
     Args:
-        folder: Is made when the first is saved.
-        identity: What is trained, and how, as JSON: a checkpoint of something else is refused.
+        folder: The folder, created by the first save.
+        identity: The network, recipe, seed and data as JSON. A checkpoint with another identity is
+            refused.
     """
 
     def __init__(self, folder: str | os.PathLike[str], identity: Mapping[str, Any]) -> None:
         self.folder = Path(folder)
-        # As it will be read back.
+        # Converted to the form in which it is read back.
         self._identity: dict[str, Any] = json.loads(json.dumps(dict(identity)))
 
     def save(self, saved: Saved) -> None:
         """Save a checkpoint and delete all but the newest two.
 
         Raises:
-            OSError: It cannot be written; those that are there stay.
+            OSError: It cannot be written; earlier checkpoints are kept.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"step-{saved.step:012d}"
@@ -87,7 +88,7 @@ class Checkpoints:
             _write(beside / _WEIGHTS, weights)
             _write(beside / _STATE, json.dumps(state, indent=1).encode())
             _sync_folder(beside)
-            # Of the same step, it is torn or equal.
+            # An existing checkpoint of the same step is either damaged or equal.
             shutil.rmtree(target, ignore_errors=True)
             beside.replace(target)
             _sync_folder(self.folder)
@@ -98,39 +99,39 @@ class Checkpoints:
             shutil.rmtree(old, ignore_errors=True)
 
     def newest(self) -> Saved | None:
-        """Return the newest checkpoint that is whole; None where there is none.
+        """Return the newest undamaged checkpoint; None if there is none.
 
         Warns:
-            TornCheckpointWarning: One is damaged; an older one is taken.
+            TornCheckpointWarning: A checkpoint is damaged, and an older one is tried.
 
         Raises:
-            OtherTrainingError: It is of another training, or of a newer version of this program.
+            OtherTrainingError: It belongs to another training, or has another format version.
         """
         for folder in self._folders():
             try:
                 content = json.loads((folder / _STATE).read_bytes())
                 version, identity = content["version"], content["identity"]
-                # What a newer version writes is not torn.
+                # A checkpoint of another format version is not damaged.
                 if version == _VERSION:
                     return self._checked(folder, content, identity)
             except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
                 if isinstance(error, OtherTrainingError):
                     raise
                 warnings.warn(
-                    f"{folder} is damaged and passed over ({type(error).__name__}: {error})",
+                    f"{folder} is damaged and was skipped ({type(error).__name__}: {error})",
                     TornCheckpointWarning,
                     stacklevel=2,
                 )
                 continue
             raise OtherTrainingError(
-                f"{folder} is of version {version!r}; this program reads version {_VERSION}"
+                f"{folder} has format version {version!r}; this program reads version {_VERSION}"
             )
         return None
 
     def _checked(self, folder: Path, content: dict[str, Any], identity: dict[str, Any]) -> Saved:
         weights = (folder / _WEIGHTS).read_bytes()
         if hashlib.sha256(weights).hexdigest() != content["weights_sha256"]:
-            raise ValueError(f"{_WEIGHTS} is not what was written")
+            raise ValueError(f"{_WEIGHTS} does not match its digest")
         differing = _first_difference(identity, self._identity)
         if differing is not None:
             name, was, is_now = differing
@@ -141,7 +142,7 @@ class Checkpoints:
         return Saved(int(content["step"]), safetensors.torch.load(weights), content["state"])
 
     def _folders(self) -> list[Path]:
-        """Return what is there, newest first."""
+        """Return the folders of all checkpoints, newest first."""
         if not self.folder.is_dir():
             return []
         found = [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
@@ -149,7 +150,7 @@ class Checkpoints:
 
 
 def joined(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the tensors of named parts as `part/name`, copied to the CPU, none sharing memory."""
+    """Return copies on the CPU of the tensors of all parts, named `part/name`."""
     return {
         f"{part}/{name}": tensor.detach().cpu().contiguous().clone()
         for part, held in parts.items()
@@ -183,7 +184,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _first_difference(one: Any, other: Any, path: str = "") -> tuple[str, Any, Any] | None:
-    """Return where two values of JSON differ first, by the names that lead there, and both."""
+    """Return the path of the first difference between two JSON values, and both values there."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         for name in sorted({*one, *other}):
             inner = f"{path}.{name}" if path else name

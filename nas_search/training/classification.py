@@ -1,4 +1,4 @@
-"""Training on labelled images as an evaluator of a `SpaceProblem`."""
+"""An evaluator for `SpaceProblem` that trains networks on labelled images."""
 
 from __future__ import annotations
 
@@ -29,31 +29,32 @@ __all__ = ["Classification", "refuse_unfit", "refuse_untrainable"]
 
 
 class Classification:
-    """Trains the network of a sample and evaluates it on other images.
+    """Evaluator that trains the network of a sample and measures it on validation images.
 
     Metrics: `accuracy` and `top5` of the validation images in percent and their `loss` in nats,
-    `train_accuracy`, `train_loss`, `seconds`, `peak_memory` in bytes, and `epochs`. After each
-    epoch an event of kind `epoch` has the figures so far.
+    `train_accuracy`, `train_loss`, `seconds`, `peak_memory` in bytes, and `epochs`. An event of
+    kind `epoch` after each epoch contains the metrics so far.
 
     Args:
-        train: What networks learn from.
-        valid: What they are compared by.
-        recipe: How they are trained; by default ten epochs.
-        trainer: What trains in place of `Trainer`: name of a trainer that a package installed here
-            publishes, or an object of its `name`, `options` and, if only that code will do,
-            `package`, `version` and `sha256`. `top5` is then there if it reports it.
-        test: Read by `final` alone.
-        seed: Of initial weights, the order of images and all that is drawn.
-        device: Where networks are trained. It is no part of what makes the problem.
-        checkpoints: A folder. Trainings go on from there after an interruption, and an evaluation
-            of more epochs goes on from one of fewer. It grows by up to six times the weights for
-            each architecture. With `trainer`, each number of epochs is a training of its own.
-        save_steps: Save also after so many steps each, not only after epochs.
+        train: The training images.
+        valid: The validation images.
+        recipe: The training recipe; None: the defaults of `Recipe`, with ten epochs.
+        trainer: A trainer in place of `Trainer`: the name of a trainer that an installed package
+            publishes, or an object of its `name`, `options` and, to require particular code,
+            `package`, `version` and `sha256`. The metric `top5` is then optional.
+        test: The test images, used only by `final`.
+        seed: Seed of initial weights, the order of images and all other random draws.
+        device: The device of the training. It is not part of the identity of a problem.
+        checkpoints: A folder for checkpoints. Trainings are resumed from it after an interruption,
+            and an evaluation of more epochs continues one of fewer. It grows by up to six times the
+            size of the weights for each architecture. With `trainer`, each number of epochs is a
+            separate training.
+        save_steps: Save also every so many steps, not only after epochs.
 
     Raises:
-        InvalidArgumentError: There are fewer images than a batch has, they are of two sizes, or all
-            have one label; the trainer cannot mean anything, or is to save after steps.
-        OtherTrainerError: The trainer is not installed here, or its code is not the stated one.
+        InvalidArgumentError: There are fewer images than a batch has, image sizes differ, or all
+            images have one label; or the trainer is invalid, or combined with `save_steps`.
+        OtherTrainerError: The trainer is not installed here, or its code differs.
         TrainerError: The trainer cannot be imported, or is no function.
     """
 
@@ -80,19 +81,19 @@ class Classification:
         self._train, self._valid, self._test = train, valid, test
         self._seed, self._device, self._save_steps = seed, str(device), save_steps
         self._folder = None if checkpoints is None else Path(checkpoints)
-        # As plain data, which other processes are sent.
+        # Plain data, as it is pickled for worker processes.
         self._trainer = None if trainer is None else _installed(trainer)
         if trainer is not None and save_steps is not None:
-            raise InvalidArgumentError("save_steps", "a trainer saves after epochs alone")
+            raise InvalidArgumentError("save_steps", "a trainer saves only after epochs")
 
     @property
     def optional_metrics(self) -> tuple[str, ...]:
-        """Those of the metrics that a trainer may leave out."""
+        """The metrics that a trainer may leave out."""
         return () if self._trainer is None else ("top5",)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What makes the figures, as JSON; images by their digests."""
+        """All arguments that affect the metrics, as JSON; images by their digests."""
         return {
             "recipe": self.recipe.as_dict(),
             "seed": self._seed,
@@ -108,17 +109,17 @@ class Classification:
 
         Args:
             space: The model space.
-            sample: Of it.
-            fidelity: After how many epochs of the recipe to end; None: after all.
-            report: Takes an event of kind `epoch` after each, and tells whether to end there.
+            sample: A sample of the space.
+            fidelity: Epochs after which to end; None: all of the recipe.
+            report: Takes an event of kind `epoch` after each epoch, and returns whether to stop.
 
         Raises:
-            StoppedEarlyError: The report said so; what was trained is in the checkpoints.
-            InvalidArgumentError: The space takes no such images, or the recipe has fewer epochs.
+            StoppedEarlyError: `report` returned True; the training so far is in the checkpoints.
+            InvalidArgumentError: The images do not fit the space, or the recipe has fewer epochs.
             LabelError: A label has no output.
-            OutputError: The loss is no finite number any more.
-            OtherTrainerError: The trainer is not here any more, or its code has changed.
-            TrainerError: The trainer raises, or gives no figures.
+            OutputError: The loss is not finite.
+            OtherTrainerError: The trainer has been uninstalled, or its code has changed.
+            TrainerError: The trainer raises an error, or reports invalid metrics.
         """
 
         def tell(figures: Epoch) -> bool:
@@ -137,20 +138,20 @@ class Classification:
         epochs: int | None = None,
         report: Any = None,
     ) -> tuple[Trainer | CustomTrainer, Training]:
-        """Train the network of a sample; return what trained it, and what came of it.
+        """Train the network of a sample; return the trainer and the results.
 
         Args:
             space: The model space.
-            sample: Of it.
-            epochs: After how many of the recipe to end; None: after all.
-            report: Takes the figures of each epoch; where it returns True, the training ends.
+            sample: A sample of the space.
+            epochs: Epochs after which to end; None: all of the recipe.
+            report: Takes the metrics of each epoch; if it returns True, the training stops.
 
         Raises:
-            InvalidArgumentError: The space takes no such images, or the recipe has fewer epochs.
+            InvalidArgumentError: The images do not fit the space, or the recipe has fewer epochs.
             LabelError: A label has no output.
-            OutputError: The loss is no finite number any more.
-            OtherTrainerError: The trainer is not here any more, or its code has changed.
-            TrainerError: The trainer raises, or gives no figures.
+            OutputError: The loss is not finite.
+            OtherTrainerError: The trainer has been uninstalled, or its code has changed.
+            TrainerError: The trainer raises an error, or reports invalid metrics.
         """
         refuse_untrainable(space, self._train, self._valid)
         with torch.random.fork_rng([]):
@@ -172,10 +173,10 @@ class Classification:
         return trainer, trainer.run(epochs=epochs, report=report)
 
     def final(self, space: ModelSpace, sample: dict[str, Any]) -> dict[str, float]:
-        """Train the network of a sample and return its metrics, with those of the test images.
+        """Train the network of a sample and return its metrics, including those on test images.
 
         Returns:
-            As `evaluate`; also `test_accuracy`, `test_top5` and `test_loss`.
+            The metrics of `evaluate`, and `test_accuracy`, `test_top5` and `test_loss`.
 
         Raises:
             InvalidArgumentError: There are no test images.
@@ -197,18 +198,18 @@ class Classification:
             "sample": space.canonical(sample),
         }
         if self._trainer is not None:
-            # What a trainer does may follow from how many epochs it is asked for.
+            # The schedule of a trainer may depend on the number of epochs.
             trained["epochs"] = epochs or self.recipe.epochs
         name = hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:32]
         return Checkpoints(self._folder / name, {**trained, **self.settings})
 
 
 def _installed(stated: str | Mapping[str, Any]) -> dict[str, Any]:
-    """Return a trainer that is installed here, with its code, as JSON has it.
+    """Return an installed trainer with package, version and digest, as JSON.
 
     Raises:
-        InvalidArgumentError: A member cannot mean anything.
-        OtherTrainerError: It is not installed, or its code is not the one that is stated.
+        InvalidArgumentError: A member is invalid.
+        OtherTrainerError: It is not installed, or its code differs.
         TrainerError: It cannot be imported, or is no function.
     """
     use = TrainerUse.stated_as_argument(stated)
@@ -217,11 +218,11 @@ def _installed(stated: str | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refuse_unfit(train: ImageSet, valid: ImageSet, recipe: Recipe) -> None:
-    """Refuse images that no network can be trained and compared on.
+    """Raise if no network can be trained and compared on images.
 
     Raises:
-        InvalidArgumentError: There are fewer images than a batch has, they are of two sizes, or all
-            have one label; the error names `train` or `valid`.
+        InvalidArgumentError: There are fewer images than a batch has, image sizes differ, or all
+            images have one label; the error names `train` or `valid`.
     """
     if len(train) < recipe.batch_size:
         raise InvalidArgumentError(
@@ -229,7 +230,7 @@ def refuse_unfit(train: ImageSet, valid: ImageSet, recipe: Recipe) -> None:
         )
     if train.shape != valid.shape:
         raise InvalidArgumentError(
-            "valid", f"its images are {valid.shape}, those of train {train.shape}"
+            "valid", f"its images have shape {valid.shape}, those of train {train.shape}"
         )
     if bool((train.labels == train.most).all()):
         raise InvalidArgumentError(
@@ -238,10 +239,10 @@ def refuse_unfit(train: ImageSet, valid: ImageSet, recipe: Recipe) -> None:
 
 
 def refuse_untrainable(space: ModelSpace, train: ImageSet, valid: ImageSet) -> None:
-    """Refuse images that networks of a space have no input or output for.
+    """Raise if the inputs or outputs of a space's networks do not fit images.
 
     Raises:
-        InvalidArgumentError: The space takes no such images; the error names `train`.
+        InvalidArgumentError: The images do not fit the space; the error names `train`.
         LabelError: A label has no output.
     """
     space.accepted_input(train.shape, argument="train")

@@ -1,4 +1,4 @@
-"""Trains a network by a function of another package, under the contract of the loop of this one.
+"""Training of a network by a function of another package, with checkpoints as in `Trainer`.
 
 The function is called as
 
@@ -11,10 +11,10 @@ The function is called as
                 break
         return figures
 
-and trains the network in place. Figures are numbers by name: `loss` and `train_loss` in nats,
-`accuracy` and `train_accuracy` in percent are needed, `top5` and `lr` may be there. It reports
-those of each epoch, and returns those of the end. A loss that is no finite number is a training
-that diverged; anything else that is no figure is an error that names it.
+and trains the network in place. Metrics are numbers by name: `loss` and `train_loss` in nats and
+`accuracy` and `train_accuracy` in percent are required, `top5` and `lr` are optional. The function
+reports the metrics of each epoch and returns the final ones. A loss that is not finite means that
+the training diverged; any other invalid metric is an error that names it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = ["CustomTrainer", "TrainerData", "TrainerFunction", "TrainerProtocol",
 _KNOWN: Final = (*NEEDED_FIGURES, *OPTIONAL_FIGURES)
 _PERCENT: Final = frozenset({"train_accuracy", "accuracy", "top5"})
 _MOST_SEED: Final = 2**32
-"""Of NumPy's generator."""
+"""Upper limit of seeds of NumPy's legacy generator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +58,11 @@ class TrainerData:
     """The images of a training, on its device.
 
     Attributes:
-        train: What the network learns from.
-        valid: What it is evaluated on.
-        recipe: Says the size of a batch, and what is done to images at random.
-        seed: Of the order of images and what is done to them.
-        dtype: Of inputs.
+        train: The training images.
+        valid: The validation images.
+        recipe: The recipe, which sets the batch size and the augmentation.
+        seed: Seed of the order of images and of their augmentation.
+        dtype: The type of inputs.
     """
 
     train: ImageSet
@@ -74,8 +74,8 @@ class TrainerData:
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield inputs (batch, channels, height, width) and labels (batch,) of an epoch from 1.
 
-        They depend on the seed and the number of the epoch alone. Images that are left after the
-        last full batch wait for the next shuffle.
+        They depend only on the seed and the number of the epoch. The images left over after the
+        last full batch are not used in the epoch.
         """
         size, before = self.recipe.batch_size, epoch - 1
         order = order_of_epoch(self.train, size, self.seed, before)
@@ -86,7 +86,7 @@ class TrainerData:
         """Return `loss`, `accuracy` and `top5` of the validation images, in evaluation mode.
 
         Raises:
-            OutputError: The loss is no finite number: the training has diverged.
+            OutputError: The loss is not finite: the training has diverged.
             LabelError: The network has no output for a label.
         """
         return measured(network, self.valid, self.dtype)
@@ -94,18 +94,18 @@ class TrainerData:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerProtocol:
-    """How the network is to be trained.
+    """The settings of a training by a function.
 
     Attributes:
-        epochs: How many figures are to be reported, those of `done` included.
-        seed: What is drawn by. The generators of PyTorch, NumPy and `random` begin with it.
-        recipe: That of the plan; its `epochs` are those of the whole schedule. A trainer takes of
-            it what it understands.
-        options: What the plan states for the trainer, defaults being the trainer's matter.
-        device: Where the network and the images are.
+        epochs: Number of epochs to report, including the first `done`.
+        seed: The seed, with which the generators of PyTorch, NumPy and `random` are initialised.
+        recipe: The recipe; its `epochs` are those of the whole schedule. A trainer may ignore
+            fields that it does not support.
+        options: The options given for the trainer, without defaults.
+        device: The device of the network and the images.
         done: Epochs that an earlier attempt has reported and saved.
-        state: What it saved by `report(figures, state=…)`; empty where `done` is 0. The weights of
-            the network and the generators are as they were, too.
+        state: The tensors that it saved with `report(figures, state=…)`; empty if `done` is 0. The
+            network's weights and the generators are restored as well.
     """
 
     epochs: int
@@ -118,21 +118,21 @@ class TrainerProtocol:
 
 
 class TrainerReport(Protocol):
-    """What a trainer reports each epoch by."""
+    """The function with which a trainer reports each epoch."""
 
     def __call__(
         self, figures: Mapping[str, Any], *, state: Mapping[str, Tensor] | None = None
     ) -> bool:
-        """Report the figures of the next epoch, and return whether the training is to end now.
+        """Report the metrics of the next epoch, and return whether the training should stop.
 
         Args:
-            figures: Numbers by name.
-            state: Tensors by name that another attempt needs to go on, beside the weights of the
-                network; None: another attempt begins anew.
+            figures: Metrics by name.
+            state: Tensors by name that another attempt needs to resume, besides the network's
+                weights; None: nothing is saved after this epoch.
 
         Raises:
-            OutputError: A loss is no finite number: the training has diverged.
-            TrainerError: A figure is missing, unknown, or no number.
+            OutputError: A loss is not finite: the training has diverged.
+            TrainerError: A metric is missing, unknown, or no number.
         """
 
 
@@ -142,27 +142,27 @@ TrainerFunction: TypeAlias = Callable[
 
 
 class _EndedError(BaseException):
-    """The training was told to end, and has not: whatever the function catches, it is left."""
+    """Ends a function that was told to stop and continues; no Exception, which it might catch."""
 
 
 class CustomTrainer:
-    """Trains a network by a function; in place of `Trainer`, whose arguments it has.
+    """Trains a network by a function, with the interface of `Trainer`.
 
     Args:
-        function: Trains; the documentation of this module says how it is called.
-        network: Is trained in place; its initial weights are the caller's.
-        train: What it learns from.
-        recipe: How; a function may take of it what it understands.
-        valid: What it is evaluated on after each epoch.
-        name: Of the trainer, for messages.
-        options: Handed to the function.
-        seed: Of the order of images and of all that is drawn.
-        device: Where; the network is moved there.
-        checkpoints: Where to go on from, and to save; None: nowhere.
-        save_epochs: After how many epochs each to save, where the function reports a state.
+        function: The function; see the documentation of this module for its arguments.
+        network: The network, trained in place from its present weights.
+        train: The training images.
+        recipe: The recipe; the function may ignore fields that it does not support.
+        valid: The validation images.
+        name: The name of the trainer, for messages.
+        options: Options passed to the function.
+        seed: Seed of the order of images and of all other random draws.
+        device: The device, to which the network is moved.
+        checkpoints: Checkpoints to resume from and to save to; None: none.
+        save_epochs: Save every so many epochs, if the function reports a state.
 
     Raises:
-        OtherTrainingError: The checkpoints are of another training.
+        OtherTrainingError: The checkpoints belong to another training.
     """
 
     def __init__(  # noqa: PLR0913 - the choices of a training
@@ -206,24 +206,24 @@ class CustomTrainer:
 
     @property
     def evaluated(self) -> nn.Module:
-        """The network that is trained."""
+        """The network to evaluate, which is the trained one."""
         return self._network
 
     def run(
         self, *, epochs: int | None = None, report: Callable[[Epoch], object] | None = None
     ) -> Training:
-        """Have the network trained, and return what came of it.
+        """Train the network and return the results.
 
         Args:
-            epochs: How many; None: all of the recipe.
-            report: Takes the figures of each epoch; where it returns True, the training ends.
+            epochs: Number of epochs; None: all of the recipe.
+            report: Takes the metrics of each epoch; if it returns True, the training stops.
 
         Raises:
-            OutputError: A loss is no finite number any more.
-            TrainerError: The function raised, or what it reports or returns are no figures. What
-                may be the machine's fault is raised as it is: OSError, MemoryError and
-                RuntimeError, which PyTorch raises for want of memory.
-            OSError: A checkpoint cannot be saved; older ones are still there.
+            OutputError: A loss is not finite.
+            TrainerError: The function raised an error, or reports or returns invalid metrics.
+                OSError, MemoryError and RuntimeError (which PyTorch raises when memory is
+                exhausted) pass unchanged, as the machine may have caused them.
+            OSError: A checkpoint cannot be saved; older ones are kept.
         """
         wanted = a_count("epochs", epochs or self.recipe.epochs, most=self.recipe.epochs)
         reported = _Reported(self, wanted, report)
@@ -257,28 +257,28 @@ class CustomTrainer:
 
         Raises:
             LabelError: The network has no output for a label.
-            OutputError: The loss is no finite number.
+            OutputError: The loss is not finite.
         """
         return measured(self._network, images.on(self._device), self._data.dtype)
 
     def figures(self, told: object, place: str) -> dict[str, float]:
-        """Return figures as numbers.
+        """Check metrics and return them as numbers.
 
         Args:
-            told: What the function says.
-            place: Where, for messages.
+            told: The metrics as the function reports or returns them.
+            place: Where they come from, for messages.
 
         Raises:
-            OutputError: A loss is no finite number.
-            TrainerError: They are no figures; the message names the one.
+            OutputError: A loss is not finite.
+            TrainerError: A metric is invalid; the message names it.
         """
         at = f"the trainer {self.name}, {place}:"
         if not isinstance(told, Mapping):
-            raise TrainerError(f"{at} {shown(told)} are no figures by name")
+            raise TrainerError(f"{at} {shown(told)} are no metrics by name")
         for name in told:
             if name not in _KNOWN:
                 raise TrainerError(
-                    f"{at} there is no figure {shown(name)}; known are {', '.join(_KNOWN)}"
+                    f"{at} there is no metric {shown(name)}; known are {', '.join(_KNOWN)}"
                 )
         for name in NEEDED_FIGURES:
             if name not in told:
@@ -289,17 +289,17 @@ class CustomTrainer:
         return found
 
     def save(self, state: object, place: str) -> None:
-        """Save what another attempt goes on from.
+        """Save a checkpoint with which another attempt can resume.
 
         Raises:
-            TrainerError: The state is none.
-            OSError: It cannot be written.
+            TrainerError: The state is not a mapping of tensors that can be saved.
+            OSError: The checkpoint cannot be written.
         """
         at = f"the trainer {self.name}, {place}:"
         if not isinstance(state, Mapping) or not all(
             isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
         ):
-            raise TrainerError(f"{at} `state` is no tensors by name")
+            raise TrainerError(f"{at} `state` is no mapping of tensors by name")
         for name, value in state.items():
             if not name.isprintable() or not _can_be_saved(value):
                 raise TrainerError(
@@ -307,7 +307,7 @@ class CustomTrainer:
                 )
         if self._checkpoints is None:
             return
-        kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - what the function may draw from
+        kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - the function may use it
         version, words, gauss = random.getstate()
         generators = {
             "torch": torch.get_rng_state(),
@@ -349,7 +349,7 @@ class CustomTrainer:
         return number
 
     def _called(self, protocol: TrainerProtocol, reported: _Reported) -> dict[str, float]:
-        """Call the function and return its figures at the end; none where it was told to end."""
+        """Call the function and return its final metrics; empty if it was stopped."""
         process = os.getpid()
         try:
             found = self._function(self._network, self._data, protocol, reported)
@@ -357,14 +357,14 @@ class CustomTrainer:
             return {}
         except (ModelHubError, TrainerError, OSError, MemoryError, RuntimeError):
             raise
-        except Exception as error:  # whatever it raises
+        except Exception as error:  # a trainer may raise anything
             raise TrainerError(
                 f"the trainer {self.name} raised {type(error).__name__:.80} in epoch "
                 f"{len(self.curve) + 1}"
             ) from error
         finally:
             if os.getpid() != process:
-                # A process that the function forked must not go on with what is its parent's.
+                # A process that the function forked must not continue the caller's code.
                 os._exit(1)
         if reported.stopped:
             return {}
@@ -372,7 +372,7 @@ class CustomTrainer:
             raise TrainerError(
                 f"the trainer {self.name} reported {len(self.curve)} of {protocol.epochs} epochs"
             )
-        return self.figures(found, "what it returns")
+        return self.figures(found, "its return value")
 
     def _kept_state(self) -> dict[str, Tensor]:
         if self._saved is None:
@@ -384,7 +384,7 @@ class CustomTrainer:
 
     @contextmanager
     def _drawing(self) -> Iterator[None]:
-        """Let all generators begin with the seed, or go on; leave the caller's draws alone."""
+        """Seed or restore all generators inside the context, and restore the caller's after it."""
         gpus = [self._device] if self._device.type == "cuda" else []
         others = random.getstate(), np.random.get_state()  # noqa: NPY002 - as above
         with torch.random.fork_rng(gpus):
@@ -413,10 +413,10 @@ class CustomTrainer:
 
 
 class _Reported:
-    """What the function is given to report by.
+    """The `report` argument of the function.
 
     Attributes:
-        stopped: Whether the function was told to end.
+        stopped: Whether the function was told to stop.
     """
 
     def __init__(
@@ -457,7 +457,7 @@ class _Reported:
 
 
 def _can_be_saved(tensor: Tensor) -> bool:
-    """Tell whether a tensor has a number in each place, of a type that files have."""
+    """Return whether a tensor is dense, has data, and has a type that safetensors supports."""
     return tensor.layout is torch.strided and not (tensor.is_meta or tensor.is_quantized)
 
 

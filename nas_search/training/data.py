@@ -1,8 +1,8 @@
-"""Labelled images to train on, and batches of them that depend on seed and step alone.
+"""Labelled images for training, in batches that depend only on the seed and the step.
 
-The order of an epoch is drawn from the seed and its number, and what is done to the images of a
-step from the seed and the number of the step. So a training that goes on in the middle of an epoch
-sees what it would have seen, without any state of generators.
+The order of an epoch is drawn from the seed and the number of the epoch; the augmentation of a step
+from the seed and the number of the step. A training resumed in the middle of an epoch therefore
+gets the same batches, without a stored generator state.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _DIMENSIONS: Final = 4
 _LARGEST_BYTE: Final = 255.0
 
 Step = tuple[Tensor, torch.Generator | None]
-"""The places of the images of a batch, and what random changes are drawn from; None: none are."""
+"""The indices of the images of a batch, and the generator of its augmentation, or None."""
 
 Read = tuple[Tensor, Tensor, torch.Generator | None]
-"""Pixels and labels of a batch on the device, and the generator, from which its crops are drawn."""
+"""Pixels and labels of a batch on the device, and the generator after its crops were drawn."""
 
 
 class ImageSet(Protocol):
-    """Labelled images of one size, in memory or read when they are needed."""
+    """Labelled images of one size, in memory or read on demand."""
 
     @property
     def labels(self) -> Tensor:
-        """(images,), whole numbers from 0."""
+        """The labels (images,), integers from 0."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -46,37 +46,37 @@ class ImageSet(Protocol):
 
     @property
     def most(self) -> int:
-        """The greatest label."""
+        """The largest label."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what makes the images."""
+        """SHA-256 of the images and labels."""
 
     def __len__(self) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
 
     def part(self, places: Tensor) -> Self:
-        """Return some of the images, by their places."""
+        """Return a subset of the images, by indices."""
 
     def on(self, device: torch.device) -> Self:
         """Return the images with batches on a device."""
 
     def batches(self, steps: Iterable[Step], recipe: Recipe | None) -> Iterator[Read]:
-        """Yield the batches of steps, in order, cropped as a recipe says where it draws."""
+        """Yield the batches of steps in order, with the random crops of a recipe."""
 
     def normalised(self, pixels: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return inputs of a network for pixels of these images."""
+        """Return the inputs of a network for pixels."""
 
 
 class Normalised:
-    """What makes inputs of pixels: bytes become 0 to 1, then `(value - mean) / std`."""
+    """Conversion of pixels to inputs: bytes become 0 to 1, then `(value - mean) / std`."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     bgr: bool
 
     def normalised(self, pixels: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return inputs of a network for pixels of these images."""
+        """Return the inputs of a network for pixels."""
         values = (pixels.flip(1) if self.bgr else pixels).to(dtype)
         if pixels.dtype == torch.uint8:
             values = values / _LARGEST_BYTE
@@ -91,14 +91,15 @@ class Normalised:
 
 @dataclass(frozen=True, eq=False)
 class Images(Normalised):
-    """Images with labels, all of one size, in memory.
+    """Labelled images of one size in memory.
 
     Args:
-        pixels: (images, channels, height, width); bytes, which become 0 to 1, or floats.
-        labels: (images,), whole numbers from 0.
-        mean: Subtracted from a batch, a number for each channel or one for all.
-        std: Divided by.
-        bgr: Whether networks see blue, green and red; pixels are red, green and blue all the same.
+        pixels: (images, channels, height, width); bytes, which are scaled to 0 to 1, or floats.
+        labels: (images,), integers from 0.
+        mean: Subtracted from inputs, one number for each channel or one for all.
+        std: Divisor of inputs, likewise.
+        bgr: Whether networks expect channels in the order blue, green, red; `pixels` are always in
+            the order red, green, blue.
 
     Raises:
         InvalidArgumentError: Shapes or types do not fit, or there are no images.
@@ -117,9 +118,9 @@ class Images(Normalised):
                 "pixels", f"{shown(tuple(pixels.shape))} is not (images, channels, height, width)"
             )
         if pixels.dtype != torch.uint8 and not pixels.is_floating_point():
-            raise InvalidArgumentError("pixels", f"they are bytes or floats, not {pixels.dtype}")
+            raise InvalidArgumentError("pixels", f"must be bytes or floats, not {pixels.dtype}")
         if labels.shape != pixels.shape[:1] or labels.dtype != torch.int64:
-            raise InvalidArgumentError("labels", f"wanted are {len(pixels)} of type int64")
+            raise InvalidArgumentError("labels", f"must be {len(pixels)} of type int64")
         if int(labels.min()) < 0:
             raise InvalidArgumentError("labels", f"{int(labels.min())} is below 0")
         for name in ("mean", "std"):
@@ -127,7 +128,7 @@ class Images(Normalised):
                 raise InvalidArgumentError(name, f"it has one number, or {pixels.shape[1]}")
 
     def __len__(self) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
         return len(self.labels)
 
     @property
@@ -137,12 +138,12 @@ class Images(Normalised):
 
     @cached_property
     def most(self) -> int:
-        """The greatest label."""
+        """The largest label."""
         return int(self.labels.max())
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all that a network sees."""
+        """SHA-256 of pixels, labels and normalisation."""
         digest = hashlib.sha256()
         about = (tuple(self.pixels.shape), str(self.pixels.dtype), self.mean, self.std, self.bgr)
         digest.update(repr(about).encode())
@@ -151,7 +152,7 @@ class Images(Normalised):
         return digest.hexdigest()
 
     def part(self, places: Tensor) -> Images:
-        """Return some of the images, by their places."""
+        """Return a subset of the images, by indices."""
         return replace(self, pixels=self.pixels[places], labels=self.labels[places])
 
     def on(self, device: torch.device) -> Images:
@@ -159,7 +160,7 @@ class Images(Normalised):
         return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
 
     def batches(self, steps: Iterable[Step], recipe: Recipe | None) -> Iterator[Read]:
-        """Yield the batches of steps, in order, cropped as a recipe says where it draws."""
+        """Yield the batches of steps in order, with the random crops of a recipe."""
         for places, generator in steps:
             pixels = self.pixels[places]
             if generator is not None and recipe is not None:
@@ -168,13 +169,13 @@ class Images(Normalised):
 
 
 def seeded(seed: int, *purpose: object) -> torch.Generator:
-    """Return a generator for one purpose, such as an epoch, of a seed."""
+    """Return a generator seeded by a seed and a purpose, such as an epoch number."""
     digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7]))
 
 
 def order_of_epoch(images: ImageSet, batch_size: int, seed: int, epoch: int) -> Iterator[Tensor]:
-    """Yield the places of the images of each full batch of an epoch."""
+    """Yield the image indices of each full batch of an epoch, in random order."""
     order = torch.randperm(len(images), generator=seeded(seed, "epoch", epoch))
     order = order.to(images.labels.device)
     full = len(images) // batch_size * batch_size
@@ -190,19 +191,19 @@ def training_batches(
     *,
     process: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield inputs and labels of steps, changed at random as a recipe says.
+    """Yield inputs and labels of steps, with the augmentation of a recipe.
 
     Args:
-        images: What is trained on.
-        steps: The number of each step, counted through all epochs, and the places of its images.
-        recipe: Says what is done.
-        seed: With the number of a step, it settles what is drawn.
-        dtype: Of the inputs.
-        process: Which of the processes that train together; each draws for its own images.
+        images: The training images.
+        steps: For each step its number, counted through all epochs, and the indices of its images.
+        recipe: The recipe.
+        seed: The seed; with the number of a step it determines all draws.
+        dtype: The type of inputs.
+        process: The rank among parallel processes, each of which draws for its own images.
 
     Raises:
-        DamagedImageError: An image cannot be read; the message says which.
-        InvalidArgumentError: These pixels cannot be changed as the recipe says.
+        DamagedImageError: An image cannot be read; the message names it.
+        InvalidArgumentError: The recipe's augmentation does not support these pixels.
     """
     own = ("process", process) if process else ()
     drawn = (

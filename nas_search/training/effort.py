@@ -1,4 +1,4 @@
-"""What a training took of the processor in all attempts, and how often it was resumed."""
+"""The CPU time of a training over all attempts, and the number of times it was resumed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ __all__ = ["Effort"]
 
 
 class Effort:
-    """The processor time of a training, and how often it went on from a checkpoint.
+    """CPU time of a training over all attempts, and how often it was resumed from a checkpoint.
 
-    It is saved with each checkpoint, so that it tells of all attempts as far as they count: what
-    was done after the last checkpoint, and done again, is in it once.
+    It is saved with each checkpoint. Work after the last checkpoint of an attempt, which is
+    repeated by the next one, is counted once.
 
     Args:
-        kept: What `state` returned for the checkpoint; None: the training begins.
-        after: The epoch after which it goes on.
+        kept: The result of `state` in the checkpoint; None: the training begins.
+        after: The epoch after which it is resumed.
 
     Attributes:
-        resumed: How often it went on from a checkpoint.
-        resumed_after: After which epoch, the last time; None: never.
+        resumed: How often it was resumed from a checkpoint.
+        resumed_after: The epoch after which it was last resumed; None: never.
     """
 
     def __init__(self, kept: Mapping[str, Any] | None = None, *, after: int = 0) -> None:
@@ -33,13 +33,13 @@ class Effort:
 
     @property
     def processor_seconds(self) -> float:
-        """Of all threads of this process while it trained, and of attempts before."""
+        """CPU seconds of all threads of this process while training, and of earlier attempts."""
         now = 0.0 if self._begun is None else time.process_time() - self._begun
         return self._before + now
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """Count what is done in the context as training."""
+        """Count the CPU time of the context as training."""
         self._begun = time.process_time()
         try:
             yield
@@ -47,5 +47,5 @@ class Effort:
             self._before, self._begun = self.processor_seconds, None
 
     def state(self) -> dict[str, Any]:
-        """Return it as JSON, for a checkpoint."""
+        """Return the counters as JSON, for a checkpoint."""
         return {"processor_seconds": self.processor_seconds, "resumed": self.resumed}

@@ -1,4 +1,4 @@
-"""The one loop that trains networks, epoch by epoch, and goes on from checkpoints."""
+"""The training loop: trains a network epoch by epoch, with checkpoints."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ from nas_search.training.parallel import Group
 __all__ = ["Epoch", "Trainer", "Training"]
 
 Epoch = Mapping[str, float]
-"""Figures of an epoch: `epoch` (from 1), `lr`, `seconds`, `train_loss` and `train_accuracy`; of the
+"""Metrics of an epoch: `epoch` (from 1), `lr`, `seconds`, `train_loss` and `train_accuracy`; on
 validation images `loss`, `accuracy` and `top5`. Accuracies are in percent, losses in nats."""
 
 _MIXED: Final[Mapping[str, torch.dtype]] = {
     "mixed-bfloat16": torch.bfloat16,
     "mixed-float16": torch.float16,
 }
-"""What operations that bear it compute with."""
+"""The autocast type of each mixed precision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """What a training brought.
+    """The results of a training.
 
     Attributes:
-        curve: The figures of each epoch; see `Epoch`.
-        seconds: That this call took: a training that went on is charged only for that.
-        peak_memory: Most bytes on the GPU; on a processor, of the whole process since it began.
-        processor_seconds: Of all threads of this process, and of attempts before as far as they
-            count.
-        resumed: How often the training went on from a checkpoint.
-        resumed_after: After which epoch, the last time; None: never.
-        stopped: Whether the report ended it early.
-        final: Figures at the end; None: those of the last epoch.
+        curve: The metrics of each epoch; see `Epoch`.
+        seconds: Wall-clock seconds of this call, without those of earlier attempts.
+        peak_memory: Peak GPU memory in bytes; on a CPU, of the whole process since its start.
+        processor_seconds: CPU seconds of all threads of this process, and of earlier attempts up
+            to their last checkpoint.
+        resumed: How often the training was resumed from a checkpoint.
+        resumed_after: The epoch after which it was last resumed; None: never.
+        stopped: Whether `report` stopped it early.
+        final: Metrics at the end; None: those of the last epoch.
     """
 
     curve: tuple[Epoch, ...]
@@ -64,7 +64,7 @@ class Training:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The figures at the end, with the time and the memory of all epochs."""
+        """The final metrics, with the number of epochs, the seconds and the peak memory."""
         figures = {**self.curve[-1], **(self.final or {})}
         figures.pop("lr", None)
         figures["epochs"] = figures.pop("epoch")
@@ -72,32 +72,32 @@ class Training:
 
 
 class Trainer:
-    """Trains a network.
+    """Trains a network on labelled images by a recipe.
 
-    With equal arguments and an equal number of threads, weights are equal to the last bit on a
-    processor, however often the training was interrupted.
+    With equal arguments and an equal number of threads, the weights on a CPU are bitwise equal,
+    even if the training was interrupted and resumed.
 
-    Within `parallel`, every process trains with the same arguments. A batch of the recipe is
-    divided among them; norms see the part of their process, and keep the statistics of the first
-    one. The first process saves and reports. All evaluate.
+    Within `parallel`, all processes train with the same arguments and share each batch of the
+    recipe. Norms use the statistics of their process's part in training, and those of the first
+    process are kept. The first process saves and reports; all evaluate.
 
     Args:
-        network: Is trained in place; its initial weights are the caller's.
-        train: What it learns from.
-        recipe: How.
-        valid: What it is evaluated on after each epoch; None: nothing.
-        seed: Of the order of images and of all that is drawn.
-        device: Where; the network is moved there.
-        checkpoints: Where to go on from, and to save; None: nowhere.
-        save_epochs: After how many epochs each to save; after the last one in any case, whether
-            it is that of the recipe or the report ended the training.
-        save_steps: Save also after so many steps each.
+        network: The network, trained in place from its present weights.
+        train: The training images.
+        recipe: The recipe.
+        valid: Images on which the network is evaluated after each epoch; None: no evaluation.
+        seed: Seed of the order of images and of all other random draws.
+        device: The device, to which the network is moved.
+        checkpoints: Checkpoints to resume from and to save to; None: none.
+        save_epochs: Save every so many epochs, and always after the last one, also when `report`
+            stops the training.
+        save_steps: Save also every so many steps.
 
     Raises:
         InvalidArgumentError: There are fewer images than a batch has, a batch cannot be divided
-            among the processes, the recipe drops paths of a network that has none to drop, or its
-            precision needs a GPU.
-        OtherTrainingError: The checkpoints are of another training.
+            among the processes, the recipe has `drop_path` and the network does not support it, or
+            the precision needs a GPU.
+        OtherTrainingError: The checkpoints belong to another training.
     """
 
     def __init__(  # noqa: PLR0913 - the choices of a training
@@ -138,13 +138,13 @@ class Trainer:
             raise InvalidArgumentError(
                 "precision",
                 f"mixed-float16 needs a GPU, and {self._device} is none: "
-                "mixed-bfloat16 works there, too",
+                "use mixed-bfloat16 instead",
             )
-        # Small gradients would be 0 in float16: the loss is multiplied, and the gradients divided.
+        # Loss scaling, as small gradients would underflow to 0 in float16.
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=scaled)
         self._dtype = torch.float64 if recipe.precision == "float64" else torch.float32
         self._network = network.to(device=self._device, dtype=self._dtype)
-        # A supernet has thousands of modules, which need not be gone through at every step.
+        # Listed once: a supernet has thousands of modules to traverse.
         self._parameters = list(self._network.parameters())
         self._averaged = copy.deepcopy(network) if recipe.ema else None
         self._optimizer = optimizer_of(network, recipe)
@@ -163,24 +163,24 @@ class Trainer:
 
     @property
     def evaluated(self) -> nn.Module:
-        """The network that is evaluated: the trained one, or its moving average."""
+        """The network to evaluate: the trained one, or the one with averaged weights."""
         return self._network if self._averaged is None else self._averaged
 
     def run(
         self, *, epochs: int | None = None, report: Callable[[Epoch], object] | None = None
     ) -> Training:
-        """Train until so many epochs are done; where more are, return the figures of so many.
+        """Train up to a number of epochs in total and return the metrics of these.
 
         Args:
-            epochs: How many; None: all. The learning rate follows the recipe, so that a later call
-                goes on as if there had been no pause.
-            report: Takes the figures of each epoch; where it returns True, the training ends.
+            epochs: Number of epochs; None: all of the recipe. The learning rate follows the whole
+                recipe, so a later call continues the training as if without a pause.
+            report: Takes the metrics of each epoch; if it returns True, the training stops.
 
         Raises:
             InvalidArgumentError: The recipe has fewer epochs.
             LabelError: The network has no output for a label.
-            OutputError: The loss is no finite number any more.
-            OSError: A checkpoint cannot be saved; older ones are still there.
+            OutputError: The loss is not finite.
+            OSError: A checkpoint cannot be saved; older ones are kept.
         """
         wanted = self.recipe.epochs
         if epochs is not None:
@@ -220,7 +220,7 @@ class Trainer:
 
         Raises:
             LabelError: The network has no output for a label.
-            OutputError: The loss is no finite number.
+            OutputError: The loss is not finite.
         """
         with self._casting():
             return measured(self.evaluated, images.on(self._device), self._dtype)
@@ -260,7 +260,7 @@ class Trainer:
             self._meters += torch.stack((loss.detach().double() * len(labels), right))
 
     def _gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the gradients of a batch; return its mean loss and how many answers are right."""
+        """Compute the gradients of a batch; return its mean loss and number of correct answers."""
         recipe = self.recipe
         with self._casting():
             outputs = self._network(inputs)
@@ -286,7 +286,7 @@ class Trainer:
                 held.copy_(now[name])
 
     def _share_statistics(self) -> None:
-        """Give all processes the statistics of norms that the first one has."""
+        """Copy the first process's statistics of norms to all processes."""
         self._group.share(self._network.buffers())
         if self._averaged is not None:
             self._group.share(self._averaged.buffers())
@@ -310,7 +310,7 @@ class Trainer:
 
     @contextmanager
     def _drawing(self) -> Iterator[None]:
-        """Draw what layers draw, as dropout does, from the seed; leave the caller's draws alone."""
+        """Seed or restore the generators of layers (dropout), and restore the caller's after it."""
         gpus = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(gpus):
             if self._generators is None:
@@ -365,7 +365,7 @@ class Trainer:
             kinds = {name: type(value) for name, value in self._scaler.state_dict().items()}
             self._scaler.load_state_dict({name: kinds[name](state[name].item()) for name in kinds})
         self._generators = part_of(saved.tensors, "generator")
-        if not self._group.rank:  # the sums are those of all processes
+        if not self._group.rank:  # the saved sums are totals over all processes
             self._meters.copy_(part_of(saved.tensors, "meters")["sums"])
         self._step, self.curve = saved.step, list(saved.state["curve"])
         self._effort = Effort(saved.state["effort"], after=len(self.curve))

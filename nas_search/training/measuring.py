@@ -18,10 +18,10 @@ __all__ = ["check_finite", "check_outputs", "measured", "peak_memory"]
 
 _IMAGES_PER_PASS: Final = 500
 _VALUES_PER_PASS: Final = 1 << 24
-"""Of inputs: 111 images of 224 x 224."""
+"""Largest number of input values in a pass: 111 images of 3 x 224 x 224."""
 _FIVE: Final = 5
 _KIB: Final = 1 if sys.platform == "darwin" else 1024
-"""In which the system tells the greatest memory of a process."""
+"""Bytes in the unit of `ru_maxrss`, which depends on the system."""
 
 
 @torch.inference_mode()
@@ -30,12 +30,12 @@ def measured(network: nn.Module, images: ImageSet, dtype: torch.dtype) -> dict[s
 
     Args:
         network: Maps (batch, channels, height, width) to logits; is left in evaluation mode.
-        images: On its device.
-        dtype: Of its inputs.
+        images: The images, on the device of the network.
+        dtype: The type of inputs.
 
     Raises:
         LabelError: The network has no output for a label.
-        OutputError: The loss is no finite number.
+        OutputError: The loss is not finite.
     """
     network.eval()
     sums = torch.zeros(3, dtype=torch.float64, device=images.labels.device)
@@ -54,27 +54,27 @@ def measured(network: nn.Module, images: ImageSet, dtype: torch.dtype) -> dict[s
 
 
 def check_outputs(logits: Tensor, most: int) -> None:
-    """Refuse labels without an output.
+    """Raise if there are labels without an output.
 
     Raises:
-        LabelError: The greatest label is beyond them.
+        LabelError: The largest label has no output.
     """
     if most >= logits.shape[1]:
         raise LabelError(f"label {most} has no output: the network has {logits.shape[1]}")
 
 
 def check_finite(loss: float) -> None:
-    """Refuse a loss that no training recovers from.
+    """Raise if a loss is infinite or NaN, from which a training does not recover.
 
     Raises:
-        OutputError: It is no finite number.
+        OutputError: The loss is not finite.
     """
     if not math.isfinite(loss):
         raise OutputError(f"the loss is {loss}: a smaller learning rate may help")
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the most bytes on a GPU; of a processor, of the whole process since it began."""
+    """Return the peak GPU memory in bytes; on a CPU, of the whole process since its start."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB

@@ -1,4 +1,4 @@
-"""Optimizers and learning rates of a recipe."""
+"""Optimizers and learning rate schedules of recipes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from nas_search.recipe import Recipe
 __all__ = ["learning_rate", "optimizer_of", "restore", "state_of"]
 
 _SQUARES: Final = 0.999
-"""Decay of the mean of squared gradients, of Adam."""
+"""Adam's decay of the mean of squared gradients."""
 
 
 def optimizer_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the optimizer of the parameters of a network.
+    """Return the optimizer of a recipe for the parameters of a network.
 
-    Parameters that the network names in `no_weight_decay()` do not decay; nor do those of one
-    dimension (biases, norms) where the recipe says so.
+    Parameters that the network names in `no_weight_decay()` do not decay, nor, without `decay_all`,
+    those with one dimension (biases, norms).
     """
     named = getattr(network, "no_weight_decay", None)
     spared = set(named()) if callable(named) else set()
@@ -47,7 +47,7 @@ def optimizer_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def state_of(part: str, optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
-    """Return momenta as parts of a checkpoint: `part/N` has those of the N-th parameter."""
+    """Return the optimizer state as parts of a checkpoint: `part/N` for the N-th parameter."""
     return {
         f"{part}/{place}": {name: tensor for name, tensor in state.items() if tensor is not None}
         for place, state in optimizer.state_dict()["state"].items()
@@ -55,11 +55,11 @@ def state_of(part: str, optimizer: torch.optim.Optimizer) -> dict[str, dict[str,
 
 
 def restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimizer the momenta of a checkpoint.
+    """Load the state of a checkpoint into an optimizer.
 
     Args:
-        optimizer: Of equal parameters.
-        tensors: By number of the parameter and name, `N/name`.
+        optimizer: An optimizer of the same parameters.
+        tensors: The tensors by parameter number and name, `N/name`.
     """
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
@@ -73,9 +73,9 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     """Return the learning rate of a step.
 
     Args:
-        recipe: States the schedule.
-        step: Counted from 0, through all epochs.
-        steps_per_epoch: How many an epoch has.
+        recipe: The recipe.
+        step: The number of the step, from 0 through all epochs.
+        steps_per_epoch: Steps in an epoch.
     """
     if recipe.by_epoch:
         step, steps_per_epoch = step // steps_per_epoch, 1

@@ -1,7 +1,7 @@
-"""Training by several processes: each has a part of every batch, and gradients are averaged.
+"""Data-parallel training: each process computes a part of every batch; gradients are averaged.
 
-`torchrun --nproc-per-node 4 train.py` starts a process for each of four GPUs; its other options do
-so on several machines. A script that trains within `parallel()` needs no other change.
+`torchrun --nproc-per-node 4 train.py` starts one process for each of four GPUs; it has options for
+several machines. A script that trains within `parallel()` needs no other change.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = ["Group", "parallel"]
 
 @contextmanager
 def parallel() -> Iterator[torch.device]:
-    """Join the processes that were started together, for a block of code.
+    """Join the processes that torchrun has started, for the duration of a block.
 
-    Outside of torchrun there is one process, and the block runs as if it were not in one.
+    Without torchrun there is only one process, and the block runs unchanged.
 
     Yields:
-        The device of this process: a GPU of its own where there are any.
+        The device of this process: a GPU of its own if there are GPUs.
     """
     gpu = torch.cuda.is_available()
     if "RANK" not in os.environ:
@@ -49,8 +49,8 @@ class Group:
     """The processes that train one network together.
 
     Attributes:
-        rank: Which of them this one is, from 0. The first one saves and reports.
-        size: How many there are.
+        rank: The number of this process, from 0. The first one saves and reports.
+        size: The number of processes.
     """
 
     rank: int = 0
@@ -58,32 +58,32 @@ class Group:
 
     @classmethod
     def present(cls) -> Group:
-        """Return the processes that were joined: this one alone outside of `parallel`."""
+        """Return the joined processes; outside of `parallel`, only this one."""
         if not (dist.is_available() and dist.is_initialized()):
             return cls()
         return cls(dist.get_rank(), dist.get_world_size())
 
     def refuse(self, what: str) -> None:
-        """Refuse what one process does.
+        """Raise if there are several processes, for features that support only one.
 
         Raises:
-            InvalidArgumentError: There are several.
+            InvalidArgumentError: There are several processes.
         """
         if self.size > 1:
             raise InvalidArgumentError("processes", f"{what} by one process, not by {self.size}")
 
     def part(self, places: Tensor) -> Tensor:
-        """Return what of a batch is this process's."""
+        """Return this process's part of a batch."""
         return places[self.rank :: self.size]
 
     def average_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Give every process the mean of all their gradients."""
+        """Replace the gradients in every process by their mean over all processes."""
         if self.size == 1:
             return
         found = [one.grad for one in parameters if one.grad is not None]
         for dtype in {grad.dtype for grad in found}:
             grads = [grad for grad in found if grad.dtype == dtype]
-            # One message instead of one for each layer.
+            # Sent as one message instead of one for each layer.
             flat = torch.cat([grad.reshape(-1) for grad in grads])
             dist.all_reduce(flat)
             flat /= self.size
@@ -92,7 +92,7 @@ class Group:
                 grad.copy_(mean.view_as(grad))
 
     def total(self, sums: Tensor) -> Tensor:
-        """Return the sum of the tensors of all processes."""
+        """Return the sum of a tensor over all processes."""
         if self.size == 1:
             return sums
         whole = sums.clone()
@@ -100,13 +100,13 @@ class Group:
         return whole
 
     def share(self, tensors: Iterable[Tensor]) -> None:
-        """Give every process the tensors of the first one, such as the statistics of norms."""
+        """Copy tensors of the first process, such as statistics of norms, to all processes."""
         if self.size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
     def agreed(self, *, answer: bool, device: torch.device) -> bool:
-        """Return the answer of the first process; all come here before any goes on."""
+        """Return the answer of the first process in all processes, which wait for each other."""
         if self.size == 1:
             return answer
         told = torch.tensor(answer, dtype=torch.int32, device=device)

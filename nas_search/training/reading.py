@@ -1,4 +1,4 @@
-"""Data sets of image files as something to train on: held in memory, or read batch by batch."""
+"""Training images from data sets of image files, held in memory or read batch by batch."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from nas_search.training.data import Images, ImageSet, Normalised, Read, Step
 __all__ = ["LARGEST_IN_MEMORY", "StreamedImages", "images_of"]
 
 LARGEST_IN_MEMORY: Final = 1 << 30
-"""Bytes of pixels that `images_of` holds in memory; more are read when they are needed."""
+"""The most bytes of pixels that `images_of` holds in memory; larger sets are streamed."""
 
 _AHEAD: Final = 2
-"""Batches that are read while the network is busy with another."""
+"""Batches that are read ahead."""
 
 _PARTS_A_THREAD: Final = 4
 _MOST_THREADS: Final = 16
@@ -45,20 +45,20 @@ def images_of(
     *,
     memory: int = LARGEST_IN_MEMORY,
 ) -> ImageSet:
-    """Return a data set as images to train on and to evaluate on.
+    """Return a data set as images for training and evaluation.
 
-    In memory, images are what the protocol leaves of them, and random crops are drawn from that.
-    Streamed, `resized_crop` is drawn from the whole image, as the published recipes have it.
+    Images in memory have been resized and cropped by the protocol, and random crops are taken from
+    the result. For streamed images, `resized_crop` is taken from the original image, as in the
+    published recipes.
 
     Args:
         dataset: Images as `model_hub.evaluation` reads them.
-        protocol: How they are resized, cropped and normalised; None: they are of one size already.
-        memory: Bytes of pixels to hold in memory at most; larger sets are `StreamedImages`, all are
-            with 0.
+        protocol: How images are resized, cropped and normalised; None: they all have one size.
+        memory: The most bytes of pixels to hold in memory. Larger sets are streamed; 0 streams all.
 
     Raises:
-        InvalidArgumentError: There are none, or they are of several sizes.
-        DamagedImageError: One cannot be read.
+        InvalidArgumentError: There are no images, or their sizes differ.
+        DamagedImageError: An image cannot be read.
     """
     streamed = StreamedImages(dataset, protocol)
     height, width = streamed.shape[1:]
@@ -71,20 +71,20 @@ def images_of(
 
 @dataclass(frozen=True, eq=False)
 class StreamedImages(Normalised):
-    """Labelled images that threads read and decode when they are needed.
+    """Labelled images that threads read and decode on demand.
 
-    Three batches of decoded images, and a whole image a thread, are the most that is in memory.
+    At most three batches of decoded images and one original image per thread are in memory.
 
     Args:
         dataset: Images as `model_hub.evaluation` reads them.
-        protocol: How they are resized, cropped and normalised; None: they are of one size already.
-        threads: How many read; the images do not depend on it.
-        places: Of the images in the data set; None: all.
-        device: Where batches are wanted.
+        protocol: How images are resized, cropped and normalised; None: they all have one size.
+        threads: Number of threads that read; batches do not depend on it.
+        places: Indices of the images in the data set; None: all.
+        device: The device of batches.
 
     Raises:
         InvalidArgumentError: There are no images.
-        DamagedImageError: The first cannot be read, without a protocol.
+        DamagedImageError: Without a protocol, the first image cannot be read.
     """
 
     dataset: LabelledImages
@@ -100,29 +100,29 @@ class StreamedImages(Normalised):
             raise InvalidArgumentError("threads", f"{self.threads} is less than 1")
 
     def __len__(self) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
         return len(self.dataset) if self.places is None else len(self.places)
 
     @property
     def mean(self) -> tuple[float, ...]:  # type: ignore[override]  # an attribute of images in memory
-        """Subtracted from a batch, a number for each channel or one for all."""
+        """Subtracted from inputs, one number for each channel or one for all."""
         used = self.protocol
         return (0.0,) if used is None else tuple(one / used.largest_value for one in used.mean)
 
     @property
     def std(self) -> tuple[float, ...]:  # type: ignore[override]
-        """Divided by."""
+        """Divisor of inputs, one number for each channel or one for all."""
         used = self.protocol
         return (1.0,) if used is None else tuple(one / used.largest_value for one in used.std)
 
     @property
     def bgr(self) -> bool:  # type: ignore[override]
-        """Whether networks see blue, green and red."""
+        """Whether networks expect channels in the order blue, green, red."""
         return self.protocol is not None and self.protocol.channels == "BGR"
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        """Channels, height and width; without a protocol those of the first image."""
+        """Channels, height and width; without a protocol, of the first image."""
         if self.protocol is not None:
             return self.protocol.input_shape
         first = self.dataset.image(self._indexes[0])
@@ -130,21 +130,21 @@ class StreamedImages(Normalised):
 
     @cached_property
     def labels(self) -> Tensor:
-        """(images,), whole numbers from 0, on the device."""
+        """The labels (images,), integers from 0, on the device."""
         offset = 0 if self.protocol is None else self.protocol.label_offset
         labels = [self.dataset.label(place) + offset for place in self._indexes]
         return torch.tensor(labels).to(self.device)
 
     @cached_property
     def most(self) -> int:
-        """The greatest label."""
+        """The largest label."""
         return int(self.labels.max())
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the protocol and of every image's label, name and bytes.
+        """SHA-256 of the protocol and of every image's label, name and content.
 
-        Of images in files it is the number of bytes: to read all of them would take hours.
+        For images in separate files their sizes stand for the content, which takes hours to read.
         """
         digest = hashlib.sha256(repr((self.protocol, self.shape)).encode())
         for place, label in zip(self._indexes, self.labels.tolist(), strict=True):
@@ -156,7 +156,7 @@ class StreamedImages(Normalised):
         return digest.hexdigest()
 
     def part(self, places: Tensor) -> StreamedImages:
-        """Return some of the images, by their places."""
+        """Return a subset of the images, by indices."""
         return replace(self, places=torch.tensor(self._indexes)[places.cpu()])
 
     def on(self, device: torch.device) -> StreamedImages:
@@ -164,11 +164,11 @@ class StreamedImages(Normalised):
         return replace(self, device=device)
 
     def batches(self, steps: Iterable[Step], recipe: Recipe | None) -> Iterator[Read]:
-        """Yield the batches of steps, in order, cropped as a recipe says where it draws.
+        """Yield the batches of steps in order, with the random crops of a recipe.
 
         Raises:
-            DamagedImageError: An image is damaged; the message says which.
-            InvalidArgumentError: Images are of several sizes, and there is no protocol.
+            DamagedImageError: An image is damaged; the message names it.
+            InvalidArgumentError: Image sizes differ, and there is no protocol.
         """
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="images")
         waiting: deque[tuple[Step, list[Future[list[Pixels]]]]] = deque()
@@ -184,7 +184,7 @@ class StreamedImages(Normalised):
 
     @cached_property
     def _indexes(self) -> list[int]:
-        """The places of the images in the data set."""
+        """The indices of the images in the data set."""
         return list(range(len(self.dataset))) if self.places is None else self.places.tolist()
 
     def _submitted(
@@ -202,7 +202,7 @@ class StreamedImages(Normalised):
                 partial(self._window, index, least, one)
                 for index, one in zip(indexes, draws, strict=True)
             ]
-        # To hand over each image by itself would take longer than to read a small one.
+        # Images are submitted in groups: submitting a small one takes longer than reading it.
         size = max(1, len(indexes) // (self.threads * _PARTS_A_THREAD))
         parts = (read[at : at + size] for at in range(0, len(read), size))
         return [pool.submit(_all_of, part) for part in parts]
@@ -224,7 +224,7 @@ class StreamedImages(Normalised):
         if (image.height, image.width) != self.shape[1:]:
             raise InvalidArgumentError(
                 "dataset",
-                f"images of one size are wanted, and {self.dataset.place(index)} has "
+                f"all images must have one size, and {self.dataset.place(index)} has "
                 f"{image.height} x {image.width} pixels instead of {self.shape[1]} x "
                 f"{self.shape[2]}: give a protocol",
             )

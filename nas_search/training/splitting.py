@@ -1,4 +1,4 @@
-"""Divide labelled images into parts, each with its share of every label."""
+"""Stratified splits of labelled images."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from nas_search.training.data import ImageSet, seeded
 __all__ = ["Split", "split", "split_places"]
 
 _NO_MORE: Final = 1 + 1e-9
-"""What fractions may add up to, with rounding."""
+"""Upper limit of the sum of fractions, which allows for rounding."""
 
 _Set = TypeVar("_Set", bound=ImageSet)
 
 
 @dataclass(frozen=True)
 class Split:
-    """Which image is in which part.
+    """The assignment of images to parts.
 
     Attributes:
-        parts: The places of the images of each part, ascending.
+        parts: The image indices of each part, ascending.
     """
 
     parts: tuple[Tensor, ...]
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the parts: each its length, then its places, eight bytes a number."""
+        """SHA-256 of the parts: for each its length, then its indices, in eight bytes each."""
         digest = hashlib.sha256()
         for places in self.parts:
             numbers = (len(places), *places.tolist())
@@ -44,29 +44,29 @@ class Split:
 
 
 def split(images: _Set, fractions: Sequence[float], seed: int) -> tuple[_Set, ...]:
-    """Divide images into parts that share none, each with its share of every label.
+    """Split images into disjoint parts, each with its fraction of every label.
 
     Args:
-        images: What is divided.
-        fractions: Of each part; together at most 1.
-        seed: Of the draw.
+        images: The images.
+        fractions: The fraction of each part; their sum is at most 1.
+        seed: Seed of the split.
 
     Raises:
-        InvalidArgumentError: Fractions are none, or leave a part without images.
+        InvalidArgumentError: Fractions are invalid, or leave a part without images.
     """
     return tuple(map(images.part, split_places(images.labels, fractions, seed).parts))
 
 
 def split_places(labels: Tensor, fractions: Sequence[float], seed: int) -> Split:
-    """Return which image `split` puts into which part; it follows from place, label and seed alone.
+    """Return the assignment of images to parts by `split`, given only their labels.
 
     Args:
-        labels: (images,), whole numbers.
-        fractions: Of each part; together at most 1.
-        seed: Of the draw.
+        labels: (images,), integers.
+        fractions: The fraction of each part; their sum is at most 1.
+        seed: Seed of the split.
 
     Raises:
-        InvalidArgumentError: Fractions are none, or leave a part without images.
+        InvalidArgumentError: Fractions are invalid, or leave a part without images.
     """
     for fraction in fractions:
         a_number("fractions", fraction, least=0, most=1)

@@ -1,6 +1,6 @@
-"""Labelled texts to train on: rows of ids, for spaces whose networks classify them.
+"""Labelled texts for training: rows of token ids, for spaces whose networks classify texts.
 
-They stand where images do: in trainings, supernets, and searches by inherited weights.
+They can replace images in trainings, supernets, and searches by inherited weights.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ _DIMENSIONS = 2
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """Texts with labels, all of one length, in memory.
+    """Labelled texts of one length in memory.
 
     Args:
-        ids: (texts, length), whole numbers from 0; short texts end with the padding id of the
-            space.
-        labels: (texts,), whole numbers from 0.
+        ids: (texts, length), integers from 0; short texts end with the padding id of the space.
+        labels: (texts,), integers from 0.
 
     Raises:
         InvalidArgumentError: Shapes or types do not fit, or there are no texts.
@@ -45,42 +44,42 @@ class Tokens:
         if ids.dim() != _DIMENSIONS or not ids.numel():
             raise InvalidArgumentError("ids", f"{shown(tuple(ids.shape))} is not (texts, length)")
         if labels.shape != ids.shape[:1]:
-            raise InvalidArgumentError("labels", f"wanted are {len(ids)}, one a text")
+            raise InvalidArgumentError("labels", f"must be {len(ids)}, one for each text")
         for name, tensor in (("ids", ids), ("labels", labels)):
             if tensor.dtype != torch.int64:
-                raise InvalidArgumentError(name, f"they are of type int64, not {tensor.dtype}")
+                raise InvalidArgumentError(name, f"must have type int64, not {tensor.dtype}")
             if int(tensor.min()) < 0:
                 raise InvalidArgumentError(name, f"{int(tensor.min())} is below 0")
 
     def __len__(self) -> int:
-        """Return how many texts there are."""
+        """Return the number of texts."""
         return len(self.labels)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The length."""
+        """The length of a text."""
         return tuple(self.ids.shape[1:])
 
     @cached_property
     def most(self) -> int:
-        """The greatest label."""
+        """The largest label."""
         return int(self.labels.max())
 
     @cached_property
     def most_id(self) -> int:
-        """The greatest id."""
+        """The largest token id."""
         return int(self.ids.max())
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all that a network sees."""
+        """SHA-256 of ids and labels."""
         digest = hashlib.sha256(repr(tuple(self.ids.shape)).encode())
         for tensor in (self.ids, self.labels):
             digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
         return digest.hexdigest()
 
     def part(self, places: Tensor) -> Tokens:
-        """Return some of the texts, by their places."""
+        """Return a subset of the texts, by indices."""
         return replace(self, ids=self.ids[places], labels=self.labels[places])
 
     def on(self, device: torch.device) -> Tokens:
@@ -88,28 +87,28 @@ class Tokens:
         return replace(self, ids=self.ids.to(device), labels=self.labels.to(device))
 
     def batches(self, steps: Iterable[Step], recipe: Recipe | None) -> Iterator[Read]:
-        """Yield the batches of steps, in order.
+        """Yield the batches of steps in order.
 
         Raises:
-            InvalidArgumentError: A recipe changes them at random, as only images can be changed.
+            InvalidArgumentError: The recipe has augmentation, which only images support.
         """
         if recipe is not None and recipe.draws:
             raise InvalidArgumentError(
-                "recipe", "texts are not cropped, mirrored or recoloured: leave that out"
+                "recipe", "texts cannot be cropped, mirrored or recoloured: leave that out"
             )
         for places, generator in steps:
             yield self.ids[places], self.labels[places], generator
 
     def normalised(self, pixels: Tensor, dtype: torch.dtype) -> Tensor:  # noqa: ARG002 - as images
-        """Return the ids as they are."""
+        """Return the ids unchanged."""
         return pixels
 
 
 def refuse_ids(space: ModelSpace, *parts: ImageSet) -> None:
-    """Refuse texts with ids that networks of a space have no embedding for.
+    """Raise if texts contain ids beyond the vocabulary of a space.
 
     Raises:
-        InvalidArgumentError: There is such an id.
+        InvalidArgumentError: An id is beyond the vocabulary.
     """
     vocabulary = getattr(space, "vocabulary", None)
     for part in parts:

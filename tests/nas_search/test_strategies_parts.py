@@ -427,7 +427,7 @@ def test_settings_of_a_specification_make_a_strategy() -> None:
         ("xyz", {}, ValueError, "there are RandomSearch, "),
         ("NSGA2", {"population": 3}, ValueError, "the nearest are population_size"),
         ("NSGA2", {"population_size": "50"}, TypeError, "population_size of NSGA2 is '50'"),
-        ("NSGA2", {"population_size": 5.5}, TypeError, "a whole number"),
+        ("NSGA2", {"population_size": 5.5}, TypeError, "an integer"),
         ("NSGA2", {"population_size": True}, TypeError, "a number"),
         ("NSGA2", {"crossover": 1.5}, ValueError, "crossover is 1.5; at least 0 and at most 1"),
         ("NSGA2", {"crossover": float("nan")}, ValueError, "crossover is nan"),

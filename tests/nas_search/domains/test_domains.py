@@ -174,7 +174,7 @@ def test_what_is_no_architecture_is_refused(name: str, arch: str) -> None:
 
 
 def test_an_architecture_in_another_spelling_is_refused() -> None:
-    with pytest.raises(ProblemError, match="not spelled as this domain spells it"):
+    with pytest.raises(ProblemError, match="not in the canonical spelling of this domain"):
         NEW["choices"]().values('{"depth":1,"kind":"a","x":0}')
     with pytest.raises(ProblemError):
         NEW["size space"]().values("08:8:8:8:8")

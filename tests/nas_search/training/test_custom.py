@@ -123,7 +123,7 @@ def test_what_is_returned_are_the_figures_at_the_end(tmp_path: Path) -> None:
         100,
         2,
     )
-    with pytest.raises(TrainerError, match="epoch 1: `state` is no tensors by name"):
+    with pytest.raises(TrainerError, match="epoch 1: `state` is no mapping of tensors by name"):
         trainer(
             lambda *given: given[-1](FIGURES, state={"a": 1}),
             checkpoints=Checkpoints(tmp_path, {}),
@@ -158,7 +158,7 @@ def test_a_state_that_no_file_can_have_is_named(name: str, tensor: Any, tmp_path
         ({**FIGURES, "loss": Tensor([1.0])}, r"`loss` is no number but of shape \(1,\)"),
         ({**FIGURES, "accuracy": 100.5}, "`accuracy` of 100.5 is no percentage"),
         ({**FIGURES, "lr": float("inf")}, "`lr` of inf is no learning rate"),
-        ({**FIGURES, 3: 1.0}, "there is no figure 3"),
+        ({**FIGURES, 3: 1.0}, "there is no metric 3"),
     ],
 )
 def test_what_are_no_figures_is_named(figures: Any, says: str) -> None:

@@ -129,7 +129,7 @@ def test_an_interrupted_training_goes_on_from_what_the_trainer_reported(
     # Another number of epochs may be trained in another way.
     kept.evaluate(SPACE, sample, fidelity=2, report=report)
     assert seen == [1, 2, 3, 1, 2]
-    with pytest.raises(InvalidArgumentError, match="save_steps: a trainer saves after epochs"):
+    with pytest.raises(InvalidArgumentError, match="save_steps: a trainer saves only after epochs"):
         trained(images, save_steps=3)
 
 

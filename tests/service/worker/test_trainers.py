@@ -148,8 +148,8 @@ def test_a_killed_training_goes_on_from_what_the_trainer_reported(site: Site) ->
     ("does", "kind", "says"),
     [
         ("raise", "trainer-failed", "the trainer odd raised KeyError in epoch 1"),
-        ("garbage", "trainer-failed", "b'garbage' are no figures by name"),
-        ("unknown", "trainer-failed", "there is no figure 'f1'"),
+        ("garbage", "trainer-failed", "b'garbage' are no metrics by name"),
+        ("unknown", "trainer-failed", "there is no metric 'f1'"),
         ("missing", "trainer-failed", "epoch 1: `accuracy` is missing"),
         ("shape", "trainer-failed", "`accuracy` is no number but of shape (2, 3)"),
         ("not finite", "trainer-failed", "`accuracy` of nan is no percentage"),

@@ -1,4 +1,4 @@
-"""One-shot search: one network that holds the weights of all networks of a space.
+"""One-shot search with a supernet, one network that holds the weights of all networks of a space.
 
     supernet = Supernet(space, seed=0)
     train_supernet(supernet, data, UniformPaths(), recipe=Recipe(epochs=50))
@@ -7,7 +7,7 @@
     study.run(Budget(trials=100))
     network = supernet.extract(study.best.sample)  # space.freeze(sample), with inherited weights
 
-Loads PyTorch, unlike strategies, problems and studies.
+Imports PyTorch, unlike strategies, problems and studies.
 """
 
 from __future__ import annotations

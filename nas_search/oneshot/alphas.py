@@ -1,8 +1,7 @@
-"""The weights of candidates in a differentiable search, and how paths are drawn from them.
+"""The architecture logits (alphas) of a differentiable search, and the draws of paths from them.
 
-They are called alpha in the literature: one row of logits for each choice, shared by all places
-that the choice decides. They are no parameters of the supernet, so no optimizer of weights can
-move them.
+There is one row of logits for each choice, shared by all modules that the choice controls. They are
+not parameters of the supernet, so no optimizer of weights can change them.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ from nas_search.training.data import seeded
 __all__ = ["Alphas", "check_single_paths", "drawn_path", "gumbels", "one_hot", "probabilities_of"]
 
 _SPREAD: Final = 1e-3
-"""Standard deviation at first, as in every published code."""
+"""Standard deviation of the initial logits, as in all published code."""
 
 _TRIES: Final = 1000
 
 
 class Alphas(Mapping[str, nn.Parameter]):
-    """One row of logits a choice, N(0, 1) / 1000 at first.
+    """The architecture logits: one row for each choice, initialised with N(0, 1) / 1000.
 
     Args:
-        rows: How many candidates each choice has.
-        seed: Of the first values.
-        device: Where they lie.
+        rows: The number of candidates of each choice.
+        seed: Seed of the initial values.
+        device: The device of the logits.
 
     Attributes:
-        baseline: The moving average of rewards, where there are any, and 1 once it has begun.
+        baseline: The moving average of rewards, and 1 once it has a value; for `Reinforced`.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class Alphas(Mapping[str, nn.Parameter]):
 
     @classmethod
     def of(cls, supernet: Supernet, *, seed: int = 0) -> Alphas:
-        """Return a row for each of the supernet's mixtures.
+        """Return logits for a supernet, with a row for each of its mixtures.
 
         Raises:
             NoMixtureError: Candidates of this space cannot be mixed; the message says why.
@@ -73,19 +72,19 @@ class Alphas(Mapping[str, nn.Parameter]):
 
 
 def check_single_paths(supernet: Supernet, user: str) -> None:
-    """Refuse a supernet in which a row of logits is no choice of its space.
+    """Raise if a row of logits of a supernet is not a choice of its space.
 
     Args:
-        supernet: Whose rows are looked at.
-        user: What needs it, for the message.
+        supernet: The supernet.
+        user: The feature that requires single paths, for the message.
 
     Raises:
-        NoMixtureError: Rows are edges of cells; of those that a node has, a path runs two.
+        NoMixtureError: Rows are edges of cells, of which a path uses two for each node.
     """
     others = supernet.mixtures.keys() - set(supernet.space.choices.labels)
     if others:
         raise NoMixtureError(
-            f"{user} needs one row of candidates a choice, but {min(others)} of "
+            f"{user} needs one row of candidates for each choice, but {min(others)} of "
             f"{type(supernet.space).__name__} is an edge of a cell; Softmax and Gumbel search cells"
         )
 
@@ -96,7 +95,7 @@ def probabilities_of(alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def gumbels(row: Tensor, generator: torch.Generator) -> Tensor:
-    """Return one draw of the standard Gumbel distribution for each entry of a row, all finite."""
+    """Draw one finite value from the standard Gumbel distribution for each entry of a row."""
     for _ in range(_TRIES):
         uniform = torch.rand(row.shape, generator=generator, dtype=torch.float64)
         drawn = -torch.log(-torch.log(uniform))
@@ -106,7 +105,7 @@ def gumbels(row: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def one_hot(places: Mapping[str, int], alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return rows with a one at a place and zeros elsewhere."""
+    """Return one-hot rows with the ones at the given indices."""
     hot = {}
     for name, row in alphas.items():
         hot[name] = torch.zeros_like(row, requires_grad=False)
@@ -120,7 +119,7 @@ def drawn_path(
     """Draw a candidate of each row by its probabilities.
 
     Returns:
-        The sample, and the place of the candidate of each row.
+        The sample, and the index of the candidate of each row.
     """
     places = {
         name: int(torch.multinomial(row.detach().softmax(0).cpu(), 1, generator=generator))
@@ -130,6 +129,6 @@ def drawn_path(
 
 
 def entropy(probabilities: Sequence[Tensor]) -> float:
-    """Return the mean entropy of rows, in nats."""
+    """Return the mean entropy of rows of probabilities, in nats."""
     rows = [row.detach() for row in probabilities]
     return sum(float(torch.special.entr(row).sum()) for row in rows) / len(rows)

@@ -1,4 +1,4 @@
-"""Builds the modules of a supernet out of networks that the space freezes."""
+"""Construction of the network of a supernet from networks that the space builds."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ["build"]
 
 
 def build(space: ModelSpace) -> tuple[nn.Module, Plan]:
-    """Return a network that holds the weights of all of a space, and what tells it what to run.
+    """Return a network with the weights of all networks of a space, and the plan that controls it.
 
     Raises:
-        NoSupernetError: The space does not say where its networks' weights lie.
+        NoSupernetError: The space does not define how its networks share weights.
         TooLargeError: A network does not fit into memory.
     """
     if isinstance(space, CellSpace):
@@ -36,14 +36,14 @@ def build(space: ModelSpace) -> tuple[nn.Module, Plan]:
 
 
 def build_slots(space: ModelSpace) -> tuple[nn.Module, Plan]:
-    """Return a network that holds the candidates of all choices, and what is chosen by label.
+    """Return a network with the candidates of all choices, and the plan that controls it.
 
-    It is the network of the first candidates, in which every place of `space.sharing` holds all
-    candidates. Each is taken from a network that the space freezes, so it is initialised as the
-    space does; there are as many networks as a choice has candidates.
+    It is the network of the first candidates, with all candidates at every place of
+    `space.sharing`. Each candidate comes from a network built by the space, so it has the space's
+    initialisation. The number of networks built is the largest number of candidates of a choice.
 
     Raises:
-        NoSupernetError: The space does not say where its networks' weights lie.
+        NoSupernetError: The space does not define how its networks share weights.
         TooLargeError: A network does not fit into memory.
     """
     sharing = space.sharing
@@ -68,7 +68,7 @@ def build_slots(space: ModelSpace) -> tuple[nn.Module, Plan]:
 
 
 def _modules_of(space: ModelSpace) -> tuple[nn.Module, dict[str, dict[str, nn.Module]]]:
-    """Return the first of the widest networks, and the candidates of each place by name."""
+    """Return the first of the widest networks, and the candidate modules of each place by name."""
     slots = space.sharing.slots
     found: dict[str, dict[str, nn.Module]] = {path: {} for path in slots}
     first: nn.Module | None = None
@@ -84,13 +84,13 @@ def _modules_of(space: ModelSpace) -> tuple[nn.Module, dict[str, dict[str, nn.Mo
 
 
 def _joined(candidates: Sequence[tuple[Value, ...]]) -> tuple[Value, ...]:
-    """Return the candidates of a choice, or of several together as `chosen_of` joins them."""
+    """Return the candidates of a choice, or of several choices joined as in `chosen_of`."""
     if len(candidates) == 1:
         return candidates[0]
     return tuple("-".join(map(str, values)) for values in product(*candidates))
 
 
 def _put(network: nn.Module, path: str, module: nn.Module) -> None:
-    """Put a module where there is another one, or None."""
+    """Replace the module, or None, at a path."""
     parent, _, name = path.rpartition(".")
     setattr(network.get_submodule(parent), name, module)

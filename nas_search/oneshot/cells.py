@@ -1,9 +1,9 @@
-"""The supernet of cells: every operation on every earlier state of every node.
+"""The supernet of cell spaces: every operation on every earlier state of every node.
 
-What a node reads is a choice in these spaces, so a mixture is not one of the candidates of a
-choice: it sums over all operations on all earlier states. Its rows are the edges of a cell,
-`normal/3_1` from state 1 to state 3, whose candidates are the operations and `none` (Liu et al.
-2019, arXiv:1806.09055). A single path runs two operations a node, as the space's own cell.
+The inputs of a node are choices in these spaces. A mixture therefore sums over all operations on
+all earlier states, not over the candidates of one choice. Its rows are the edges of a cell, such as
+`normal/3_1` from state 1 to state 3, and their candidates are the operations and `none` (Liu et al.
+2019, arXiv:1806.09055). A single path runs two operations for each node, as the space's own cell.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ __all__ = ["CellPlan", "MixedCell", "build_cells"]
 _NONE: Final = "none"
 _NUM_INPUTS: Final = 2
 _SOURCES: Final = 2
-"""States that a node of a decoded cell reads."""
+"""The number of input states of a node of a decoded cell."""
 
 _Edge = tuple[int, int]
-"""A state, and an earlier one that it reads."""
+"""A state, and an earlier state that is its input."""
 
 
 @dataclass(eq=False)
 class Wiring:
-    """What runs in all cells of a kind.
+    """The active edges of all cells of a kind (normal or reduction).
 
     Args:
-        genotype: The cell of a single path; without one, every edge runs.
-        rows: What is chosen or mixed on each edge.
-        gives_loose_ends: A cell gives out the states that nothing reads, not all.
+        genotype: The cell of a single path; None: all edges are active.
+        rows: The row of candidates of each edge.
+        gives_loose_ends: Whether the output of a cell has only the states that no node reads, not
+            all states.
     """
 
     genotype: CellGenotype | None
@@ -50,10 +51,10 @@ class Wiring:
     gives_loose_ends: bool
 
     def part_given_out(self, state: int) -> Tensor | float:
-        """Return how far a state is given out where every edge runs, from 0 to 1.
+        """Return the weight of a state in the output of a mixture, from 0 to 1.
 
-        A state that nothing reads is given out; so it is as far as all later nodes have `none` on
-        their edge from it.
+        With loose ends, it is the product of the weights of `none` on all edges from the state,
+        since a state that no node reads belongs to the output.
         """
         part: Tensor | float = 1.0
         if self.gives_loose_ends:
@@ -72,9 +73,9 @@ class MixedCell(nn.Module):
 
     Args:
         cell: The space's own cell, whose preprocessor and drop path are kept.
-        wiring: What runs.
-        operations: Names of the candidates.
-        reduction: Halve the resolution: operations on inputs of the cell have stride 2.
+        wiring: The active edges.
+        operations: Names of the candidate operations.
+        reduction: Whether the cell halves the resolution, with stride 2 on its inputs.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class MixedCell(nn.Module):
             self.edges[f"{state}_{source}"] = Switch(row, {**candidates, _NONE: Zero(stride)})
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Return (batch, nodes given out x channels, height, width)."""
+        """Return (batch, output nodes x channels, height, width)."""
         states = list(self.preprocessor(*inputs)) if self.preprocessor else list(inputs)
         genotype = self.wiring.genotype
         if genotype is None:
@@ -116,7 +117,7 @@ class MixedCell(nn.Module):
         return torch.cat([states[s] * self.wiring.part_given_out(s) for s in given], 1)
 
     def _dropped(self, operation: nn.Module, term: Tensor) -> Tensor:
-        """Apply the drop path of the cell, which spares what does nothing."""
+        """Apply the drop path of the cell, except to identities."""
         if self.drop_path is None or isinstance(operation, nn.Identity):
             return term
         dropped: Tensor = self.drop_path(term)
@@ -124,29 +125,29 @@ class MixedCell(nn.Module):
 
 
 class ConvOfNodes(nn.Conv2d):
-    """A convolution of what a cell gives out: each node has its own block of input channels."""
+    """A convolution of the output of a cell, with a block of input channels for each node."""
 
     wiring: Wiring
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve (batch, nodes given out x channels, height, width)."""
+        """Convolve (batch, output nodes x channels, height, width)."""
         weight = _blocks_read(self.weight, self.wiring)
         y: Tensor = self._conv_forward(x, weight, self.bias)
         return y
 
 
 class LinearOfNodes(nn.Linear):
-    """A linear layer of what a cell gives out: each node has its own block of inputs."""
+    """A linear layer of the output of a cell, with a block of inputs for each node."""
 
     wiring: Wiring
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply to (batch, nodes given out x channels)."""
+        """Apply to (batch, output nodes x channels)."""
         return F.linear(x, _blocks_read(self.weight, self.wiring), self.bias)
 
 
 def _blocks_read(weight: Tensor, wiring: Wiring) -> Tensor:
-    """Return the inputs of a weight that belong to the nodes that a cell gives out."""
+    """Return the blocks of a weight that belong to the output nodes of a cell."""
     genotype = wiring.genotype
     if genotype is None or len(genotype.concat) == len(genotype.nodes):
         return weight
@@ -155,7 +156,7 @@ def _blocks_read(weight: Tensor, wiring: Wiring) -> Tensor:
 
 
 class CellPlan(Plan):
-    """Of a space of a normal and a reduction cell.
+    """The plan of a space with a normal and a reduction cell.
 
     Args:
         space: The space.
@@ -176,12 +177,12 @@ class CellPlan(Plan):
         super().__init__(rows)
 
     def activate(self, values: Mapping[str, Any]) -> None:
-        """Run the two cells of a sample."""
+        """Activate the two cells of a sample."""
         for cell, wiring in self.wirings.items():
             wiring.genotype = self.space.genotype(values, cell)
 
     def mix(self, weights: Mapping[str, Tensor]) -> None:
-        """Run every edge, with these weights of its operations."""
+        """Activate all edges, with the given weights of their operations."""
         for wiring in self.wirings.values():
             wiring.genotype = None
         for name, row in self.rows.items():
@@ -190,8 +191,8 @@ class CellPlan(Plan):
     def decode(self, probabilities: Mapping[str, Tensor]) -> dict[str, Chosen]:
         """Return for each node the two strongest inputs, each with its best operation.
 
-        An edge is as strong as its best operation other than `none` (Liu et al. 2019, section
-        2.4).
+        The strength of an edge is the probability of its best operation other than `none` (Liu et
+        al. 2019, section 2.4).
         """
         sample: dict[str, Chosen] = {}
         for cell in CELLS:
@@ -206,16 +207,16 @@ class CellPlan(Plan):
 
 
 def build_cells(space: CellSpace) -> tuple[nn.Module, Plan]:
-    """Return a network of `MixedCell`s, and what tells it what to run.
+    """Return a network of `MixedCell`s, and the plan that controls it.
 
     Raises:
         NoSupernetError: Width or number of cells are choices.
         TooLargeError: The network does not fit into memory.
     """
-    space.sharing  # noqa: B018 - refuses widths to choose from
+    space.sharing  # noqa: B018 - raises if widths are choices
     plan = CellPlan(space)
     network = space.freeze(_of_loose_nodes(space))
-    assert isinstance(network, CellNetwork)  # noqa: S101 - what spaces of cells freeze
+    assert isinstance(network, CellNetwork)  # noqa: S101 - by construction
     cells = list(_cells(network))
     for place, (path, reduction) in enumerate(cells):
         cell: Any = network.get_submodule(path)
@@ -233,7 +234,7 @@ def build_cells(space: CellSpace) -> tuple[nn.Module, Plan]:
 
 
 def _of_loose_nodes(space: CellSpace) -> dict[str, Chosen]:
-    """Return a sample whose cells give out every node, because nodes read inputs alone."""
+    """Return a sample in which nodes read only the inputs of the cell, so that all are output."""
     sample: dict[str, Chosen] = {}
     for choice in space.choices.choices:
         value = choice.default
@@ -249,7 +250,7 @@ def _cells(network: CellNetwork) -> Iterator[tuple[str, bool]]:
 
 
 def _read_by_node(reader: nn.Module, wiring: Wiring) -> None:
-    """Let the convolutions or the linear layer of a module read the output of a cell by node."""
+    """Make the convolutions or linear layers of a module select the blocks of output nodes."""
     if not wiring.gives_loose_ends:
         return
     for module in reader.modules():

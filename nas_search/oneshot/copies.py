@@ -1,8 +1,9 @@
-"""A step on copies of the tensors of a path, which moves nothing else in the supernet.
+"""Optimizer steps on copies of the weights of a path, which change nothing else in the supernet.
 
-Of a sliced tensor the gradient is that of the whole, so momentum and weight decay move what a path
-does not use, too. Copies of what it uses, with their momenta, are those of the frozen network: a
-step of them is its step, and its gradients take its memory, not that of the supernet.
+The gradient of a sliced tensor has the shape of the whole tensor, so momentum and weight decay also
+change the parts that a path does not use. Copies of the used parts, with their momenta, form the
+stand-alone network of the path. A step on them is the step of that network, and its gradients need
+only the memory of that network.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ from nas_search.training.optimizing import optimizer_of
 __all__ = ["PathCopy", "refuse_copies"]
 
 _MOMENTUM: Final = "momentum_buffer"
-"""What SGD keeps of a parameter."""
+"""The name of SGD's state of a parameter."""
 
 
 class PathCopy:
     """The network of a path, with copies of its weights and of their momenta.
 
     Args:
-        supernet: Whose.
+        supernet: The supernet.
         path: A sample of its space.
-        optimizer: Of the supernet; it keeps the momenta between steps.
-        recipe: How the copy is trained, by SGD.
+        optimizer: The optimizer of the supernet, which keeps the momenta between steps.
+        recipe: The recipe for the copy; its optimizer is SGD.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class PathCopy:
                 self.optimizer.state[parameter][_MOMENTUM] = read(momentum, view, shape)
 
     def write_back(self) -> None:
-        """Put the weights and their momenta into the supernet and its optimizer."""
+        """Write the weights and their momenta back to the supernet and its optimizer."""
         for name, tensor in self.network.state_dict().items():
             stored, view, _ = self._places[name]
             write(self._stored[stored], view, tensor)
@@ -70,7 +71,7 @@ class PathCopy:
             stored, view, _ = self._places[name]
             whole = self._momentum(stored)
             if whole is None:
-                # The first step of SGD is that of a momentum of 0.
+                # SGD has no momentum before its first step, which equals a momentum of 0.
                 whole = torch.zeros_like(self._stored[stored])
                 self._whole.state[self._parameters[stored]][_MOMENTUM] = whole
             write(whole, view, momentum)
@@ -81,24 +82,24 @@ class PathCopy:
 
 
 def refuse_copies(supernet: Supernet, sampler: Sampler, recipe: Recipe, seed: int) -> None:
-    """Refuse a training whose steps cannot be those of copies.
+    """Raise if a training cannot use copies.
 
     Raises:
-        InvalidArgumentError: No tensor is used in part; an update has several paths, whose
-            gradients are summed in the whole tensors; the optimizer is not SGD, and counts the
-            steps of whole tensors; or weights are averaged.
+        InvalidArgumentError: The space does not slice tensors; an update has several paths, whose
+            gradients are summed in the whole tensors; the optimizer is not SGD and counts steps
+            per whole tensor; or the recipe has a moving average.
     """
     reason = None
     if supernet.space.sharing.no_mixture is None:
         reason = (
-            f"no tensor of {type(supernet.space).__name__} is used in part: a step moves nothing "
-            "that its path does not use as it is"
+            f"{type(supernet.space).__name__} slices no tensors, so its steps already change only "
+            "the weights of their path"
         )
     elif len(sampler.paths(supernet.space.choices, seed=seed, step=0)) != 1:
         reason = "gradients of several paths are summed in whole tensors: an update needs one path"
     elif recipe.optimizer != "sgd":
-        reason = f"{recipe.optimizer} counts the steps of whole tensors: sgd does not"
+        reason = f"{recipe.optimizer} counts steps per whole tensor: use sgd"
     elif recipe.ema:
-        reason = "a moving average is that of whole tensors: ema must be 0"
+        reason = "a moving average covers whole tensors: ema must be 0"
     if reason is not None:
         raise InvalidArgumentError("copy_path", reason)

@@ -1,12 +1,11 @@
-"""What a path of a supernet costs, as a table of the cost of each candidate.
+"""Tables of the cost of each candidate of a supernet, which give the cost of every path.
 
-A network of separate candidates costs what lies outside them and the sum of its candidates, each
-where it stands: its place decides the size of its input. So a small table tells the cost of every
-network, and, where candidates have probabilities, the expected cost, through which a gradient goes.
-Sizes are found by running the supernet, not by dividing by strides.
+The cost of a network is a base cost plus the sum of the costs of its candidates, each at its place,
+which determines its input size. A small table therefore gives the cost of every network and, for
+given probabilities of candidates, a differentiable expected cost. Input sizes are found by running
+the supernet, not computed from strides.
 
-Costs that were measured of whole networks, as those of HW-NAS-Bench, are no such sums: there is no
-table of them.
+Costs measured on whole networks, as in HW-NAS-Bench, are not such sums and have no table.
 """
 
 from __future__ import annotations
@@ -47,15 +46,13 @@ _REPEATS: Final = 20
 
 @dataclass(frozen=True, eq=False)
 class CostTable:
-    """The cost of every path of a space, from a table of its candidates.
-
-    Make one with `CostTable.of`.
+    """The cost of every path of a space, from a table of its candidates; made by `CostTable.of`.
 
     Attributes:
-        settings: What it was made of, as JSON: space, metric, shape of the input, and for
-            latencies device, precision, batch and versions.
-        base: Of what lies outside all candidates.
-        table: Of each candidate, by label, in the order of the candidates.
+        settings: How it was made, as JSON: space, metric, input shape, and for latencies the
+            device, precision, batch size and version of PyTorch.
+        base: The cost of everything outside the candidates.
+        table: The costs of the candidates of each choice, by label, in the order of candidates.
     """
 
     space: ModelSpace
@@ -77,30 +74,30 @@ class CostTable:
     ) -> CostTable:
         """Count or measure the candidates of a space.
 
-        Multiply-adds and parameters of a path are exactly those of `space.profile(sample)`.
-        Latencies are medians of the candidates by themselves, each distinct one measured once, and
-        what lies outside is the rest of the network of the default sample: their sum is an
-        estimate of the latency of a network.
+        Multiply-adds and parameters of a path equal those of `space.profile(sample)` exactly.
+        A latency is the median for a candidate alone; equal candidates are measured once. The base
+        is the rest of the latency of the default sample's network. The sum estimates the latency of
+        a network.
 
         Args:
-            space: Whose candidates have weights of their own.
-            metric: `macs` of one input, `parameters`, or `latency` of a pass in milliseconds.
-            input_shape: Of an input without the batch; that of the space by default.
-            unit: Costs are given in so many: 1e6 for millions.
-            device: Where latencies are measured.
-            precision: Of latencies; see `model_hub.running.PRECISIONS`.
-            batch_size: Inputs of a measured pass.
+            space: A space whose candidates do not share weights.
+            metric: `macs` for one input, `parameters`, or `latency` of a pass in milliseconds.
+            input_shape: The shape of an input without the batch; None: that of the space.
+            unit: The unit of costs: 1e6 for millions.
+            device: The device on which latencies are measured.
+            precision: The precision of latencies; see `model_hub.running.PRECISIONS`.
+            batch_size: Inputs per measured pass.
 
         Raises:
-            NoMixtureError: Candidates share their weights, so that none has a cost of its own; or
-                they are edges of cells, of which a path has two a node.
-            InvalidArgumentError: An argument means nothing.
+            NoMixtureError: Candidates share weights, so they have no separate costs; or they are
+                edges of cells, of which a path uses two for each node.
+            InvalidArgumentError: An argument is invalid.
         """
         one_of("metric", metric, ("macs", "parameters", "latency"))
         one_of("precision", precision, PRECISIONS)
         a_count("batch_size", batch_size)
         if not a_number("unit", unit, least=0, most=1e18):
-            raise InvalidArgumentError("unit", "0 is no unit")
+            raise InvalidArgumentError("unit", "it must be above 0")
         shape = space.accepted_input(space.input_shape if input_shape is None else input_shape)
         settings: dict[str, Any] = {
             "space": type(space).__name__,
@@ -121,7 +118,7 @@ class CostTable:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The choices that cost something, in the order of the space."""
+        """The labels of the choices in the table, in the order of the space."""
         return tuple(self.table)
 
     def cost(self, sample: Path, /) -> float:
@@ -134,15 +131,15 @@ class CostTable:
         )
 
     def expected(self, probabilities: Mapping[str, Tensor]) -> Tensor:
-        """Return the expected cost where each choice is drawn by itself; gradients go through it.
+        """Return the differentiable expected cost for independently drawn choices.
 
         Args:
-            probabilities: By label, of all candidates of a choice in their order: probabilities or
-                drawn weights, never raw logits. Candidates of a block that a depth may drop count
-                with the probability that it is kept.
+            probabilities: By label, one value for each candidate of a choice in their order:
+                probabilities or drawn weights, never raw logits. The costs of a block that a depth
+                may drop are weighted with the probability that it is kept.
 
         Returns:
-            A scalar, in float64.
+            A scalar in float64.
 
         Raises:
             ProblemError: A choice has no probabilities.
@@ -186,9 +183,9 @@ class CostTable:
         """Read a table that `save` wrote.
 
         Raises:
-            OtherTrainingError: It is of another space, or was measured on another device or with
-                other versions: measure it again.
-            ProblemError: The file holds no table.
+            OtherTrainingError: It belongs to another space, or was measured on another device or
+                with other versions, and has to be measured again.
+            ProblemError: The file is no table of costs.
             OSError: The file cannot be read.
         """
         try:
@@ -197,10 +194,10 @@ class CostTable:
             settings, base = dict(content["settings"]), content["base"]
             table = {label: tuple(row) for label, row in content["table"].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ProblemError(f"{path} holds no table of costs: {error}") from error
+            raise ProblemError(f"{path} is no table of costs: {error}") from error
         if version != _VERSION:
             raise OtherTrainingError(
-                f"{path} is of version {version!r}; this program reads version {_VERSION}"
+                f"{path} has format version {version!r}; this program reads version {_VERSION}"
             )
         now = {"space": type(space).__name__, "arguments": space.arguments}
         if settings.get("metric") == "latency":
@@ -221,7 +218,7 @@ class CostTable:
 def _counted(
     space: ModelSpace, metric: str, shape: tuple[int, ...]
 ) -> tuple[float, dict[str, tuple[float, ...]]]:
-    """Count everything in one pass of the mixture, in which each candidate runs where it stands."""
+    """Count all candidates in one pass of the mixture, in which each runs at its place."""
     supernet = _mixed(space)
     example: Any = shape
     if isinstance(space, TokenSpace):
@@ -253,9 +250,9 @@ def _counted(
 def _measured(
     space: ModelSpace, shape: tuple[int, ...], device: str, precision: str, batch_size: int
 ) -> tuple[float, dict[str, tuple[float, ...]]]:
-    """Measure each distinct candidate once, on an input of the size that it has where it stands."""
+    """Measure each distinct candidate once, with the input size of its place."""
     if isinstance(space, TokenSpace):
-        raise InvalidArgumentError("metric", "latencies are measured of networks of images")
+        raise InvalidArgumentError("metric", "latencies are measured only for image networks")
     shapes = _shapes(space, shape)
     supernet = Supernet(space)
     known: dict[tuple[str, tuple[int, ...]], float] = {}
@@ -290,7 +287,7 @@ def _measured(
 
 
 def _mixed(space: ModelSpace) -> Supernet:
-    """Return a supernet without weights that runs all candidates at once."""
+    """Return a supernet without weights in which all candidates are active."""
     with META:
         supernet = Supernet(space)
         ones = {name: torch.ones(len(row)) for name, row in supernet.mixtures.items()}
@@ -300,7 +297,7 @@ def _mixed(space: ModelSpace) -> Supernet:
 
 
 def _shapes(space: ModelSpace, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of the input of each switch, without the batch."""
+    """Return the input shape of each switch, without the batch."""
     supernet, found = _mixed(space), {}
     for path, switch in supernet.network.named_modules():
         if isinstance(switch, Switch):
@@ -314,7 +311,7 @@ def _shapes(space: ModelSpace, shape: tuple[int, ...]) -> dict[str, tuple[int, .
 
 
 def _measured_on(device: str, precision: str, batch_size: int) -> dict[str, Any]:
-    """Return what a latency depends on, besides the network."""
+    """Return the settings on which a latency depends, besides the network."""
     if torch.device(device).type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:

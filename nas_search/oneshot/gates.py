@@ -1,7 +1,7 @@
-"""Relaxations that run one path at a time: binary gates and REINFORCE (arXiv:1812.00332).
+"""Relaxations of ProxylessNAS that run one path: binary gates and REINFORCE (arXiv:1812.00332).
 
-A mixture keeps the activations of all candidates for the way back. Here one path runs, and the
-gradient of a gate that is closed is found from what its candidate would have added.
+A mixture stores the activations of all candidates for the backward pass. Here only one path runs;
+the gradient of a closed gate is computed from the output that its candidate would have had.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _ARCH_RECIPE = Recipe(optimizer="adam", lr=1e-3, beta=0.0, schedule="constant")
 
 
 class _DrawnPath(OnePath):
-    """One candidate of each choice runs, drawn by its probability."""
+    """Base of relaxations that run one path, drawn by the probabilities of candidates."""
 
     @contextmanager
     def applied(
         self, supernet: Any, alphas: Mapping[str, Tensor], moment: Moment
     ) -> Iterator[Mapping[str, Tensor]]:
-        """Run a path; the expected cost is that of the probabilities."""
+        """Activate a drawn path, and yield the probabilities for the expected cost."""
         path, _ = drawn_path(supernet, alphas, moment.generator)
         supernet.activate(path)
         yield probabilities_of(alphas)
@@ -48,20 +48,21 @@ class _DrawnPath(OnePath):
 
 @dataclass(frozen=True, kw_only=True)
 class BinaryGates(_DrawnPath):
-    """One candidate of each choice runs, and gates learn what the others would have done.
+    """Binary gates of ProxylessNAS: one candidate of each choice runs, and all gates learn.
 
     With probabilities p of the candidates, the gradient of logit i is the sum over gates j of
-    dL/dg_j p_j (delta_ij - p_i), and dL/dg_j is the product of the gradient of the output of the
-    place with what candidate j makes of its input, computed one by one without a graph.
+    dL/dg_j p_j (delta_ij - p_i). dL/dg_j is the inner product of the gradient of the module's
+    output with the output of candidate j, computed one by one without a graph.
 
     Args:
-        gates: `full`: all candidates, as the formula has it. `two`: two are drawn for each choice,
-            one of which runs; only their logits move, and their joint probability stays.
-        warmup_epochs: Epochs of weights alone at first.
-        every: Weight steps to a step of the logits.
+        gates: `full`: the formula with all candidates. `two`: two candidates are drawn for each
+            choice, one of which runs; only their logits change, and their joint probability stays.
+        warmup_epochs: First epochs in which only weights are trained.
+        every: Weight steps per step of the logits.
+        arch_recipe: Optimizer, learning rate and weight decay of the logits.
 
     Raises:
-        InvalidArgumentError: An argument means nothing.
+        InvalidArgumentError: An argument is invalid.
     """
 
     gates: Literal["full", "two"] = "full"
@@ -80,8 +81,8 @@ class BinaryGates(_DrawnPath):
         ):
             raise InvalidArgumentError(
                 "arch_recipe",
-                "with gates='two' the logits that were not drawn must not move: no weight decay, "
-                "no momentum, and beta 0",
+                "with gates='two' the logits that were not drawn must not change: use no weight "
+                "decay, no momentum, and beta 0",
             )
 
     def gradients(self, step: ArchStep) -> Sequence[Tensor]:
@@ -98,11 +99,11 @@ class BinaryGates(_DrawnPath):
         }
         step.supernet.activate(step.supernet.decode(one_hot(drawn, step.alphas)))
         for name, row in step.supernet.rows.items():
-            # Blocks that the depth drops do not run, but gates of other depths ask for them.
+            # Blocks beyond the drawn depth do not run, but gates of other depths need them.
             if row.chosen is None:
                 row.choose(row.candidates[drawn[name]])
         loss, slopes = gate_gradients(step, {name: row.tolist() for name, row in open_to.items()})
-        # The loss as a number that the total depends on; gates stand for its dependence on logits.
+        # The loss as a leaf tensor; its dependence on the logits is given by the gates.
         entropy = loss.detach().requires_grad_()
         total = step.total(entropy, probabilities_of(step.alphas))
         outer, *costs = gradients_of(total, [entropy, *step.alphas.parameters])
@@ -121,7 +122,7 @@ class BinaryGates(_DrawnPath):
         return [outer * one + cost for one, cost in zip(through, costs, strict=True)]
 
     def settle(self, before: Sequence[Tensor], after: Sequence[nn.Parameter]) -> None:
-        """Leave the joint probability of the two candidates that moved as it was."""
+        """Restore the joint probability of the two candidates whose logits changed."""
         if self.gates == "full":
             return
         with torch.no_grad():
@@ -131,7 +132,7 @@ class BinaryGates(_DrawnPath):
                     row[moved] += old[moved].logsumexp(0) - row[moved].logsumexp(0)
 
     def _open(self, step: ArchStep) -> dict[str, Tensor]:
-        """Return the places of the candidates that a gate of each choice is computed for."""
+        """Return for each choice the indices of the candidates whose gates are computed."""
         if self.gates == "full":
             return {name: torch.arange(len(row)) for name, row in step.alphas.items()}
         return {
@@ -144,21 +145,22 @@ class BinaryGates(_DrawnPath):
 
 @dataclass(frozen=True, kw_only=True)
 class Reinforced(_DrawnPath):
-    """Probabilities move to paths that are rewarded (ProxylessNAS-R; Williams, 1992).
+    """REINFORCE on the architecture logits (ProxylessNAS-R; Williams, 1992).
 
-    A path is rewarded with its accuracy on a batch times (target / cost)^omega, less a moving
-    average of rewards. Nothing is differentiated but the logarithm of the probability of the path.
+    The reward of a path is its accuracy on a batch times (target / cost)^omega, and the advantage
+    is the reward minus a moving average. Only the log-probability of the path is differentiated.
 
     Args:
-        paths: Of a step.
-        omega: How much the cost matters; without a table of costs not at all.
-        target: The cost at which it does not.
-        baseline_decay: Of the moving average.
-        warmup_epochs: Epochs of weights alone at first.
-        every: Weight steps to a step of the logits.
+        paths: Number of paths drawn in a step.
+        omega: Exponent of the cost; without a table of costs it has no effect.
+        target: The cost that does not change the reward; None: costs have no effect.
+        baseline_decay: Decay of the moving average.
+        warmup_epochs: First epochs in which only weights are trained.
+        every: Weight steps per step of the logits.
+        arch_recipe: Optimizer, learning rate and weight decay of the logits.
 
     Raises:
-        InvalidArgumentError: The target is not above 0, or another argument means nothing.
+        InvalidArgumentError: The target is not above 0, or another argument is invalid.
     """
 
     paths: int = 10
@@ -174,11 +176,11 @@ class Reinforced(_DrawnPath):
         a_number("omega", self.omega, least=0, most=100)
         a_number("baseline_decay", self.baseline_decay, least=0, most=1)
         if self.target is not None and not a_number("target", self.target, least=0, most=1e18):
-            raise InvalidArgumentError("target", "0 is no cost to aim at")
+            raise InvalidArgumentError("target", "it must be above 0")
         check_times(self)
 
     def gradients(self, step: ArchStep) -> Sequence[Tensor]:
-        """Return the gradient of each row; the baseline of the step is moved on."""
+        """Return the gradient of each row, and update the moving average."""
         rewards, chances = [], []
         for _ in range(self.paths):
             path, drawn = drawn_path(step.supernet, step.alphas, step.moment.generator)
@@ -191,7 +193,7 @@ class Reinforced(_DrawnPath):
                 sum(
                     row.log_softmax(0)[drawn[name]]
                     for name, row in step.alphas.items()
-                    # What the path does not use has no part in its probability.
+                    # Choices that the path does not use do not affect its probability.
                     if name not in _labels(step) or name in path
                 )
             )
@@ -213,11 +215,11 @@ def gate_gradients(
     """Run the active path; return its loss and the gradient of each gate, by row.
 
     Args:
-        step: Its supernet has a path.
-        open_to: The candidates of each row whose gates are wanted.
+        step: The step, whose supernet has an active path.
+        open_to: For each row, the candidates whose gates are computed.
 
     Returns:
-        The loss, and for each row that the path uses a gradient a candidate, in the order wanted.
+        The loss, and for each row that the path uses the gradients of these gates in this order.
     """
     seen: list[tuple[str, Switch | Stage, Tensor, Tensor]] = []
     with ExitStack() as hooks:
@@ -226,9 +228,9 @@ def gate_gradients(
             def note(
                 module: Any, inputs: tuple[Tensor], output: Tensor, name: str = name
             ) -> Tensor:
-                # A tensor of its own, so that places that pass their input on are told apart.
+                # A new tensor, so that modules that return their input are told apart.
                 own = output * 1 if output.requires_grad else output.detach().requires_grad_()
-                # What comes next may work in place, on its input or on its output.
+                # Later modules may change their input or output in place.
                 seen.append((name, module, inputs[0].detach().clone(), own))
                 return own
 
@@ -246,7 +248,7 @@ def gate_gradients(
 
 
 def _outputs(module: Switch | Stage, inputs: Tensor, wanted: Sequence[int]) -> Iterator[Tensor]:
-    """Yield what candidates make of an input, each computed by itself."""
+    """Yield the output of each wanted candidate for an input, computed separately."""
     if isinstance(module, Switch):
         candidates = list(module.values())
         for place in wanted:
@@ -261,7 +263,7 @@ def _outputs(module: Switch | Stage, inputs: Tensor, wanted: Sequence[int]) -> I
 
 
 def _only(row: Tensor, open_to: Tensor) -> Tensor:
-    """Return a row with zeros but at some places."""
+    """Return a row that is zero except at the given indices."""
     kept = torch.zeros_like(row)
     kept[open_to] = row[open_to]
     return kept

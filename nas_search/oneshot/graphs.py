@@ -1,8 +1,8 @@
-"""The supernet of NAS-Bench-101: every operation of every vertex of a pruned cell.
+"""The supernet of NAS-Bench-101: every operation at every vertex of a pruned cell.
 
-Which vertices are connected is a choice, and their widths follow from it; so a vertex has the
-weights of each operation at the largest width, and runs a slice of those of the one chosen.
-Vertices are counted after pruning: cells that prune to the same graph share all weights.
+The edges of a cell are choices, and the widths of its vertices follow from them. A vertex therefore
+has the weights of each operation at the largest width, and runs a slice of the chosen ones.
+Vertices are numbered after pruning, so cells that prune to the same graph share all weights.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _OPERATIONS = (CONV3X3, CONV1X1, MAXPOOL3X3)
 
 
 class GraphCell(NasBench101Cell):
-    """A cell whose graph may change: `graph` and `channels` say what runs.
+    """A cell whose graph can be changed through `graph` and `channels`.
 
     Args:
-        cell: A cell of the widths wanted, without vertices between input and output.
-        num_vertices: Most vertices between input and output.
+        cell: A cell of the right widths, without vertices between input and output.
+        num_vertices: The most vertices between input and output.
     """
 
     def __init__(self, cell: NasBench101Cell, num_vertices: int) -> None:
@@ -42,7 +42,7 @@ class GraphCell(NasBench101Cell):
         self.graph, self.channels = cell.graph, cell.channels
         projection = cell.projections[str(cell.graph.output)]
         convolution = projection.get_submodule("conv_bn_relu.0")
-        assert isinstance(convolution, nn.Conv2d)  # noqa: S101 - with which it begins
+        assert isinstance(convolution, nn.Conv2d)  # noqa: S101 - by construction
         entering, channels = convolution.in_channels, convolution.out_channels
         chains = [
             [
@@ -76,7 +76,7 @@ class GraphCell(NasBench101Cell):
             yield self._sized(self.projections[name], vertex, x)
 
     def _sized(self, operation: Any, vertex: int, x: Tensor) -> Tensor:
-        """Apply an operation that has as many channels as a vertex."""
+        """Apply an operation with the number of channels of a vertex."""
         if isinstance(operation, ConvBNReLU):
             operation.conv_bn_relu[0].__dict__["channels"] = self.channels[vertex]
         y: Tensor = operation(x)
@@ -84,14 +84,14 @@ class GraphCell(NasBench101Cell):
 
 
 def _norm_like(projection: nn.Module) -> Any:
-    """Return what makes a norm with the settings of a projection's."""
+    """Return a function that makes a norm with the settings of a projection's norm."""
     norm = projection.get_submodule("conv_bn_relu.1")
     assert isinstance(norm, nn.BatchNorm2d)  # noqa: S101 - the space has no other
     return lambda channels: nn.BatchNorm2d(channels, eps=norm.eps, momentum=norm.momentum)
 
 
 class GraphPlan(Plan):
-    """Of NAS-Bench-101, whose cells are not mixed.
+    """The plan of NAS-Bench-101, whose cells are not mixed.
 
     Args:
         cells: All cells of the network, each with the channels of its output vertex.
@@ -102,28 +102,28 @@ class GraphPlan(Plan):
         self.cells = cells
 
     def activate(self, values: Mapping[str, Any]) -> None:
-        """Run the pruned cell of a sample."""
+        """Activate the pruned cell of a sample."""
         graph = CellGraph.from_dict(values["cell/final"])
         widths = {channels: graph.channels(channels) for _, channels in self.cells}
         for cell, channels in self.cells:
             cell.__dict__["graph"], cell.__dict__["channels"] = graph, widths[channels]
 
     def mix(self, weights: Mapping[str, Tensor]) -> None:
-        """Do nothing: there is nothing to mix."""
+        """Do nothing, as there are no mixtures."""
 
     def decode(self, probabilities: Mapping[str, Tensor]) -> dict[str, Chosen]:  # noqa: ARG002
-        """Return nothing: there is nothing to mix."""
+        """Return an empty sample, as there are no mixtures."""
         return {}
 
 
 def build_graphs(space: NasBench101) -> tuple[nn.Module, Plan]:
-    """Return a network of `GraphCell`s, and what tells them what to run.
+    """Return a network of `GraphCell`s, and the plan that controls them.
 
     Raises:
         TooLargeError: The network does not fit into memory.
     """
     network = space.freeze({"cell/num_nodes": 2, "cell/input1": [0]})
-    assert isinstance(network, NasBench101Network)  # noqa: S101 - what the space freezes
+    assert isinstance(network, NasBench101Network)  # noqa: S101 - by construction
     cells = []
     for name, cell in network.features.named_children():
         if isinstance(cell, NasBench101Cell):

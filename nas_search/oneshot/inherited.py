@@ -1,4 +1,4 @@
-"""Inherited weights as an evaluator of a `SpaceProblem`: no network is trained."""
+"""An evaluator for `SpaceProblem` that uses weights inherited from a supernet, without training."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ __all__ = ["Inherited"]
 
 
 class Inherited:
-    """Evaluates networks with the weights that they have in a supernet.
+    """Evaluator that measures networks with the weights that they inherit from a supernet.
 
-    Before each evaluation the statistics of norms are estimated anew for the path; afterwards the
-    supernet has its own again. So figures of a sample do not depend on what was evaluated before.
+    Before each evaluation the statistics of norms are estimated for the path; afterwards those of
+    the supernet are restored. The metrics of a sample therefore do not depend on earlier
+    evaluations.
 
     Metrics: `accuracy` and `top5` of the validation images in percent and their `loss` in nats.
 
     Args:
-        supernet: A trained one.
-        data: Images for training, which statistics are estimated on, and for validation.
-        batches: How many batches statistics are estimated on; 0: those of the supernet are used,
-            which are of all paths at once.
-        batch_size: Images of such a batch; fewer where there are no more.
-        momentum: Weight of the newest batch, 0.1 in Single Path One-Shot; None: all count alike.
-        seed: Of the order of these images.
+        supernet: A trained supernet.
+        data: Training images, on which statistics are estimated, and validation images.
+        batches: Number of batches for the statistics; 0: those of the supernet are used, which mix
+            all paths.
+        batch_size: Images per batch, limited to the number of training images.
+        momentum: Weight of the newest batch, 0.1 in Single Path One-Shot; None: a plain average.
+        seed: Seed of the order of these images.
 
     Raises:
-        InvalidArgumentError: An argument means nothing.
+        InvalidArgumentError: An argument is invalid.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "top5", "loss")
@@ -65,7 +66,7 @@ class Inherited:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What makes the figures, as JSON; weights and images by their digests."""
+        """All arguments that affect the metrics, as JSON; weights and images by their digests."""
         digest = hashlib.sha256()
         for name, tensor in self._supernet.state_dict().items():
             digest.update(repr((name, tuple(tensor.shape), str(tensor.dtype))).encode())
@@ -84,17 +85,17 @@ class Inherited:
     def evaluate(
         self, space: ModelSpace, sample: dict[str, Any], *, fidelity: int | None, report: Report
     ) -> Mapping[str, float]:
-        """Return the metrics of the network of a sample; a fidelity changes nothing.
+        """Return the metrics of the network of a sample, whatever the fidelity.
 
         Raises:
             InvalidArgumentError: The space is not that of the supernet.
             LabelError: A label has no output.
-            OutputError: The loss is no finite number.
+            OutputError: The loss is not finite.
         """
         del fidelity, report
         supernet = self._supernet
         if space != supernet.space:
-            raise InvalidArgumentError("space", f"the supernet is of {supernet.space}")
+            raise InvalidArgumentError("space", f"the supernet belongs to {supernet.space}")
         supernet.activate(sample)
         training = supernet.training
         try:

@@ -1,8 +1,8 @@
-"""Losses that weigh what a network costs, for differentiable search.
+"""Losses that combine cross-entropy and expected cost, for differentiable search.
 
-Each takes the cross-entropy CE and the expected cost E of an architecture whose candidates have
-probabilities, as `CostTable.expected` gives it, and returns what is minimised. Targets T are in the
-unit of the table. What a cost loss pulls to, and how hard, is its own; none is right for all.
+Each takes the cross-entropy CE and the expected cost E from `CostTable.expected`, and returns the
+loss to minimise. Targets T are in the unit of the table. The losses differ in the cost at which
+they aim and in their strength; none suits all searches.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ _MOST: Final = 1e12
 
 
 class CostLoss(Protocol):
-    """Joins a loss and an expected cost."""
+    """Combines a loss and an expected cost."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its name and every argument, as JSON."""
+        """The name and every argument, as JSON."""
         ...
 
     def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
-        """Return what is minimised; the gradient goes through both."""
+        """Return the combined loss, differentiable in both arguments."""
         ...
 
 
 class _Named:
-    """What the losses share: settings by name, and no argument below 0."""
+    """Base of the losses: settings by name, and checks that arguments are not negative."""
 
     above: ClassVar[float] = 0
-    """The target is."""
+    """The number that a target has to exceed."""
 
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]  # of each loss
@@ -58,16 +58,17 @@ class _Named:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its name and every argument, as JSON."""
+        """The name and every argument, as JSON."""
         return {"name": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)
 class Square(_Named):
-    """CE + w (E - T)²: pulls to the target from both sides (OneShot_NAS_example, corrected).
+    """CE + w (E - T)²: penalises costs on both sides of the target (corrected OSNASLib).
 
-    Published with w 0.005 and costs in millions of multiply-adds: make the table with `unit=1e6`.
-    There the cost was that of the raw alpha; here it is that of probabilities.
+    It was published in OneShot_NAS_example, later OSNASLib, with w = 0.005 and costs in millions of
+    multiply-adds: make the table with `unit=1e6`. The published code used the cost of raw alphas;
+    this uses that of probabilities.
 
     Raises:
         InvalidArgumentError: The weight is below 0, or the target not above 0.
@@ -83,7 +84,7 @@ class Square(_Named):
 
 @dataclass(frozen=True)
 class Hinge(_Named):
-    """CE + w max(0, E / T - 1): asks nothing more below the target.
+    """CE + w max(0, E / T - 1): no penalty below the target.
 
     Raises:
         InvalidArgumentError: The weight is below 0, or the target not above 0.
@@ -99,7 +100,7 @@ class Hinge(_Named):
 
 @dataclass(frozen=True)
 class Linear(_Named):
-    """CE + lambda (E - T) / T: the same pull everywhere (ProxylessNAS, arXiv:1812.00332, its code).
+    """CE + lambda (E - T) / T: a constant slope (code of ProxylessNAS, arXiv:1812.00332).
 
     Raises:
         InvalidArgumentError: lambda is below 0, or the target not above 0.
@@ -115,7 +116,7 @@ class Linear(_Named):
 
 @dataclass(frozen=True)
 class LogPower(_Named):
-    """alpha CE (log E / log T)^beta (ProxylessNAS, its code). Costs are above 1.
+    """alpha CE (log E / log T)^beta (code of ProxylessNAS). Costs have to be above 1.
 
     Raises:
         InvalidArgumentError: alpha or beta is below 0, or the target not above 1 (log 1 is 0).
@@ -138,7 +139,7 @@ class LogPower(_Named):
 
 @dataclass(frozen=True)
 class LogProduct(_Named):
-    """alpha CE (log E)^beta (FBNet, arXiv:1812.03443). Costs are above 1.
+    """alpha CE (log E)^beta (FBNet, arXiv:1812.03443). Costs have to be above 1.
 
     Raises:
         InvalidArgumentError: alpha or beta is below 0.
@@ -158,7 +159,7 @@ class LogProduct(_Named):
 
 @dataclass(frozen=True)
 class LogRuntime(_Named):
-    """CE + lambda log E (Single-Path NAS, arXiv:1904.02877, whose code has 1,000 lambda).
+    """CE + lambda log E (Single-Path NAS, arXiv:1904.02877; its code scales lambda by 1,000).
 
     Raises:
         InvalidArgumentError: lambda is below 0.
@@ -178,10 +179,10 @@ class LogRuntime(_Named):
 
 
 def _check(argument: str, value: object, *, least: float = -inf, above: float = -inf) -> None:
-    """Refuse what is no number of a range.
+    """Raise if a value is no number of the range.
 
     Raises:
-        InvalidArgumentError: It is none.
+        InvalidArgumentError: It is no such number.
     """
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not (least <= value <= _MOST and value > above):  # type: ignore[operator]  # a number

@@ -1,4 +1,4 @@
-"""What a supernet has to be told so that it becomes the network of a sample, or a mixture."""
+"""Plans, which set the modules of a supernet to the network of a sample or to a mixture."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ __all__ = ["Plan", "RowPlan", "SlicedPlan"]
 
 @dataclass(eq=False)
 class Plan(ABC):
-    """Tells the modules of a supernet what runs.
+    """Controls which modules of a supernet are active.
 
     Args:
-        rows: What can be mixed, by name.
+        rows: The rows of candidates that can be mixed, by name.
     """
 
     rows: dict[str, Row]
 
     @abstractmethod
     def activate(self, values: Mapping[str, Any]) -> None:
-        """Run the network of a sample, given its resolved values."""
+        """Activate the network of a sample, given its resolved values."""
 
     @abstractmethod
     def mix(self, weights: Mapping[str, Tensor]) -> None:
-        """Run the mixture of these weights, one tensor a row."""
+        """Activate the mixture with the given weights, one tensor for each row."""
 
     @abstractmethod
     def decode(self, probabilities: Mapping[str, Tensor]) -> dict[str, Chosen]:
-        """Return labels and values of the best path, given one tensor a row."""
+        """Return the most probable sample, given one tensor of probabilities for each row."""
 
 
 class RowPlan(Plan):
-    """Of a space where each row is a choice."""
+    """The plan of a space in which each row is a choice."""
 
     def activate(self, values: Mapping[str, Any]) -> None:
-        """Choose the value of each label, none where it does not matter."""
+        """Choose the value of each label, None for inactive choices."""
         for label, row in self.rows.items():
             row.choose(chosen_of(values, label))
 
     def mix(self, weights: Mapping[str, Tensor]) -> None:
-        """Weigh the candidates of each row."""
+        """Set the weights of the candidates of each row."""
         for name, row in self.rows.items():
             row.weights = weights[name]
 
@@ -62,12 +62,12 @@ class RowPlan(Plan):
 
 
 class SlicedPlan(RowPlan):
-    """Of a space whose layers share slices.
+    """The plan of a space whose layers share slices of weights.
 
     Args:
-        rows: The choices that say what stands at a place, or how many blocks are kept.
+        rows: The rows of choices of a module, or of a number of blocks.
         network: The sliced network.
-        layer_sizes: Given the resolved values of a sample, yields the sizes of its layers.
+        layer_sizes: Yields the sizes of layers for the resolved values of a sample.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class SlicedPlan(RowPlan):
         self.modules: dict[tuple[str, str], list[nn.Module]] = {}
 
     def activate(self, values: Mapping[str, Any]) -> None:
-        """Choose, and tell the layers their sizes."""
+        """Choose the value of each label, and set the sizes of layers."""
         super().activate(values)
         for path, what, number in self.layer_sizes(values):
             modules = self.modules.get((path, what))

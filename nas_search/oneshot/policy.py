@@ -1,7 +1,7 @@
-"""ENAS: a policy that draws paths, rewarded with what they reach (Pham et al., arXiv:1802.03268).
+"""ENAS: a policy draws paths and learns from their accuracy (Pham et al., arXiv:1802.03268).
 
-An epoch of weights on paths that the policy draws, then some steps of the policy on batches of
-validation images with the weights held. No mixture is needed: sliced spaces can be searched, too.
+An epoch trains weights on paths drawn by the policy; then the policy takes some steps on batches of
+validation images with fixed weights. No mixture is needed, so sliced spaces are supported as well.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ _SPREAD: Final = 1e-3
 _WIDTH: Final = 64
 _TANH: Final = 2.5
 _TEMPERATURE: Final = 5.0
-"""Of the published controller: logits are 2.5 tanh(logits / 5)."""
+"""Constants of the published controller: logits are 2.5 tanh(logits / 5)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyPaths:
-    """How a policy draws paths and learns.
+    """Settings of the policy of ENAS.
 
     Args:
-        controller: `logits`: each choice has probabilities of its own. `lstm`: those of a choice
-            depend on what was chosen before it, by one layer of 64.
+        controller: `logits`: the choices are independent. `lstm`: the probabilities of a choice
+            depend on the choices before it, through one LSTM layer of width 64.
         updates: Steps of the policy after each epoch of weights.
-        learning_rate: Of Adam.
-        baseline_decay: Of the moving average of rewards.
-        entropy_weight: What the entropy of a draw adds to its reward.
-        draws: How many paths are compared in the end.
-        batches: On how many batches the norms of each of them are estimated anew.
+        learning_rate: Learning rate of Adam.
+        baseline_decay: Decay of the moving average of rewards.
+        entropy_weight: Weight of the entropy of a draw in its reward.
+        draws: Number of paths drawn and compared at the end.
+        batches: Number of batches for the statistics of norms of each of them.
 
     Raises:
-        InvalidArgumentError: An argument means nothing.
+        InvalidArgumentError: An argument is invalid.
     """
 
     controller: Literal["logits", "lstm"] = "logits"
@@ -77,20 +77,20 @@ class PolicyPaths:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its name and every argument, as JSON."""
+        """The name and every argument, as JSON."""
         return {"name": type(self).__name__, **asdict(self)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyFound:
-    """What a policy found.
+    """The result of a search by a policy.
 
     Attributes:
-        sample: The best of its last draws.
-        metrics: Of the sample, with inherited weights and norms of its own.
-        curve: Figures of each epoch: those of a training, the mean `policy/reward` of its steps in
-            percent, and the mean `policy/entropy` of their draws in nats.
-        seconds: That the training of this call took.
+        sample: The best of the last draws of the policy.
+        metrics: Metrics of the sample with inherited weights and its own statistics of norms.
+        curve: Metrics of each epoch: those of a training, the mean `policy/reward` of the policy's
+            steps in percent, and the mean `policy/entropy` of their draws in nats.
+        seconds: Seconds of training in this call.
     """
 
     sample: dict[str, Any]
@@ -110,23 +110,23 @@ def search_by_policy(
     device: torch.device | str = "cpu",
     report: Callable[[Epoch], object] | None = None,
 ) -> PolicyFound:
-    """Train a supernet and a policy in turn, or go on; return the best of the policy's last draws.
+    """Train a supernet and a policy alternately (ENAS); return the best of the policy's last draws.
 
     Args:
-        supernet: Is trained in place; it is left with the path that was found.
-        data: Images for weights, and images for the policy.
-        policy: How it draws and learns.
-        recipe: How weights are trained; by default ten epochs.
-        seed: Of the policy, the order of images and all that is drawn.
-        checkpoint: A folder; the newest two checkpoints are kept there.
-        device: Where.
-        report: Takes the figures of each epoch; where it returns True, the training ends.
+        supernet: The supernet, trained in place and left with the found path active.
+        data: Images for training weights, and images for the policy.
+        policy: Settings of the policy; None: the defaults.
+        recipe: The recipe for weights; None: the defaults of `Recipe`, with ten epochs.
+        seed: Seed of the policy, the order of images and all other random draws.
+        checkpoint: A folder for the newest two checkpoints, from which a later call resumes.
+        device: The device.
+        report: Takes the metrics of each epoch; if it returns True, the training stops.
 
     Raises:
         InvalidArgumentError: A choice takes several candidates at once, or there are fewer images
             than a batch has.
-        OtherTrainingError: The folder is of another space, policy, seed or other images.
-        OutputError: A loss or a gradient is no finite number any more.
+        OtherTrainingError: The folder belongs to another space, policy, seed, recipe or images.
+        OutputError: A loss or a gradient is not finite.
     """
     trainer = PolicyTrainer(
         supernet,
@@ -148,12 +148,12 @@ def search_by_policy(
 
 
 class Controller(nn.Module):
-    """Draws paths, each choice in the order of the space.
+    """The policy network, which draws the choices of a path in the order of the space.
 
     Args:
-        choices: Of the space.
+        choices: The choices of the space.
         kind: `logits` or `lstm`.
-        seed: Of its parameters.
+        seed: Seed of its parameters.
 
     Raises:
         InvalidArgumentError: A choice takes several candidates at once.
@@ -179,7 +179,7 @@ class Controller(nn.Module):
                 self.rows = nn.ParameterList(_SPREAD * torch.randn(size) for size in sizes)
 
     def draw(self, generator: torch.Generator) -> tuple[dict[str, Any], Tensor, Tensor]:
-        """Return a path, the logarithm of its probability, and the entropy of its choices.
+        """Draw a path; return it with its log-probability and the entropy of its choices.
 
         Raises:
             InvalidSampleError: No draw met the constraints of the space.
@@ -218,19 +218,19 @@ class Controller(nn.Module):
 
 
 class PolicyTrainer(SupernetTrainer):
-    """Trains weights and a policy in turn, an epoch each.
+    """Trains weights for an epoch and the policy for some steps, alternately.
 
     Args:
-        supernet: Is trained in place.
-        data: Images for weights, and images for the policy.
-        policy: How it draws and learns.
-        recipe: How weights are trained.
-        seed: As `SupernetTrainer`.
-        device: As `SupernetTrainer`.
-        options: As `SupernetTrainer`.
+        supernet: The supernet, trained in place.
+        data: Images for training weights, and images for the policy.
+        policy: Settings of the policy.
+        recipe: The recipe for weights.
+        seed: As for `SupernetTrainer`.
+        device: As for `SupernetTrainer`.
+        options: As for `SupernetTrainer`.
 
     Raises:
-        InvalidArgumentError: As `search_by_policy`, or as `SupernetTrainer`.
+        InvalidArgumentError: As for `search_by_policy` and `SupernetTrainer`.
     """
 
     def __init__(
@@ -248,13 +248,13 @@ class PolicyTrainer(SupernetTrainer):
             raise InvalidArgumentError(
                 "data", f"{len(data[1])} images are fewer than a batch of {recipe.batch_size}"
             )
-        Group.present().refuse("weights and a policy are trained in turn")
+        Group.present().refuse("weights and a policy are trained")
         self._policy, self._data = policy, data
         self._controller = Controller(supernet.space.choices, policy.controller, seed)
         self._policy_optimizer = torch.optim.Adam(
             self._controller.parameters(), lr=policy.learning_rate
         )
-        # The moving average, whether it has begun, and the means of the last epoch.
+        # The moving average, whether it has a value, and the mean reward and entropy of the epoch.
         self._rewards = torch.zeros(4, dtype=torch.float64)
         self._valid_images = data[1].on(torch.device(device))
         super().__init__(
@@ -268,7 +268,7 @@ class PolicyTrainer(SupernetTrainer):
         )
 
     def found(self) -> Found:
-        """Return the best of some draws, by the accuracy of inherited weights, and its metrics."""
+        """Draw paths, and return the one with the best accuracy with inherited weights."""
         evaluator = Inherited(self.supernet, self._data, batches=self._policy.batches)
         space = self.supernet.space
         drawn: list[Found] = []

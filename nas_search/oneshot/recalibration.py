@@ -1,7 +1,7 @@
-"""Running statistics of a supernet's norms: kept as they are, or estimated anew for one path.
+"""Running statistics of a supernet's norms: kept unchanged, or recalibrated for one path.
 
-A norm of a supernet has averaged over inputs from whatever came before it. For one path these
-averages are worthless: without new ones inherited weights seem to know nothing.
+During training, a norm of a supernet averages over the inputs of all paths. These averages do not
+fit a single path: without recalibration, inherited weights seem to have learned nothing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ __all__ = ["BATCHES", "BATCH_SIZE", "kept_statistics", "recalibrate"]
 
 BATCHES: Final = 200
 BATCH_SIZE: Final = 128
-"""Of Single Path One-Shot (arXiv:1904.00420, its code)."""
+"""Values of the code of Single Path One-Shot (arXiv:1904.00420)."""
 
 
 @contextmanager
 def kept_statistics(network: nn.Module) -> Iterator[None]:
-    """Put the running statistics of norms back at the end of a block of code, to the bit."""
+    """Restore the running statistics of norms exactly at the end of a block."""
     buffers = [buffer for norm in _norms(network) for buffer in norm.buffers(recurse=False)]
     before = [buffer.clone() for buffer in buffers]
     try:
@@ -48,19 +48,19 @@ def recalibrate(
     momentum: float | None = None,
     seed: int = 0,
 ) -> None:
-    """Estimate the running statistics of norms anew, for what is active now.
+    """Estimate the running statistics of batch norms for the active path or network.
 
-    Statistics are reset and averaged over batches in training mode, without gradients; modes are
-    left as they were. What layers draw, as dropout does, comes from the seed. A network without
-    such norms is left as it is.
+    Statistics are reset and averaged over batches in training mode, without gradients; afterwards
+    all modules have their former modes. Random layers such as dropout use the seed. A network
+    without such norms is not changed.
 
     Args:
         network: A supernet with an active path, or any network.
-        images: Training images, on its device.
-        batches: How many are run; they go through the images in one shuffled order after another.
-        batch_size: Images of a batch.
-        momentum: Weight of the newest batch; None: all batches count alike.
-        seed: Of the order of images.
+        images: Training images, on the device of the network.
+        batches: Number of batches, from repeated shuffles of the images.
+        batch_size: Images per batch.
+        momentum: Weight of the newest batch; None: a plain average.
+        seed: Seed of the order of images.
 
     Raises:
         InvalidArgumentError: There are fewer images than a batch has.
@@ -81,7 +81,7 @@ def recalibrate(
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = momentum
-        # A supernet has thousands of modules, most of them in training mode already.
+        # Skipped if possible, as a supernet has thousands of modules.
         if not all(modes):
             network.train()
         with torch.no_grad(), torch.random.fork_rng(gpus):

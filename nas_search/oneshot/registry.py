@@ -1,7 +1,7 @@
-"""Every one-shot strategy by name, and the trainer of what a file or a job states.
+"""The one-shot strategies by name, and the trainers that files and jobs describe as JSON.
 
-A statement is plain JSON: a strategy is a name, or an object of a `name` and arguments. Files of
-`nbs supernet` and jobs of a service are read here alone, so that they can state the same.
+A strategy is given as a name, or as an object of a `name` and arguments. Files of `nbs supernet`
+and jobs of a service both use this module, so they accept the same.
 """
 
 from __future__ import annotations
@@ -45,29 +45,29 @@ __all__ = ["LOSSES", "RELAXATIONS", "SAMPLERS", "OneShot"]
 SAMPLERS: Final[Mapping[str, Any]] = {
     one.__name__: one for one in (UniformPaths, FairPaths, BinnedPaths, SandwichPaths, PolicyPaths)
 }
-"""What draws the paths of an update; a policy learns to."""
+"""The samplers of paths, and the policy, which learns to draw them."""
 
 RELAXATIONS: Final[Mapping[str, Any]] = {
     one.__name__: one for one in (Softmax, Gumbel, GumbelHard, BinaryGates, Reinforced)
 }
-"""How candidates are weighed."""
+"""The relaxations."""
 
 LOSSES: Final[Mapping[str, Any]] = {
     one.__name__: one for one in (Square, Hinge, Linear, LogPower, LogProduct, LogRuntime)
 }
-"""How a relaxation weighs the expected cost."""
+"""The losses that combine cross-entropy and expected cost."""
 
 _SHORT: Final = {"uniform": "UniformPaths", "fair": "FairPaths", "sandwich": "SandwichPaths"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneShot:
-    """How a supernet is trained, and searched where its strategy does that.
+    """The settings of a supernet's training, and of its search if the strategy includes one.
 
     Attributes:
-        strategy: Draws paths, or weighs candidates.
-        costs: What candidates cost.
-        cost_loss: How a relaxation weighs the expected cost.
+        strategy: A sampler, a policy or a relaxation.
+        costs: The costs of candidates.
+        cost_loss: The loss that combines cross-entropy and expected cost in a relaxation.
     """
 
     strategy: Sampler | PolicyPaths | Relaxation
@@ -78,19 +78,20 @@ class OneShot:
     def stated(
         cls, stated: Mapping[str, Any], space: ModelSpace, *, input_shape: Sequence[int]
     ) -> OneShot:
-        """Return what JSON states.
+        """Make the settings from JSON.
 
         Args:
             stated: `sampler` (by default `UniformPaths`) or `relaxation`, each a name or an object
-                of `name` and arguments; `arch_recipe`, what `recipe_of` takes; `costs`, arguments
-                of `CostTable.of`; `loss`, an object of `name` and arguments. None is as left out.
-            space: Whose candidates cost something.
-            input_shape: Of an image, without the batch.
+                of `name` and arguments; `arch_recipe`, in a form that `recipe_of` accepts; `costs`,
+                arguments of `CostTable.of`; `loss`, an object of `name` and arguments. A value of
+                None counts as missing.
+            space: The space.
+            input_shape: The shape of an image, without the batch.
 
         Raises:
-            ProblemError: A name or an argument is unknown or missing, means nothing, or belongs to
-                nothing that is stated.
-            NoMixtureError: Candidates have no costs of their own.
+            ProblemError: A name or argument is unknown, missing, invalid, or does not fit the
+                strategy.
+            NoMixtureError: Candidates have no separate costs.
         """
         given = {name: value for name, value in stated.items() if value is not None}
         relaxed = "relaxation" in given
@@ -119,17 +120,18 @@ class OneShot:
     def trainer(
         self, supernet: Supernet, data: Halves, recipe: Recipe, **options: Any
     ) -> SupernetTrainer:
-        """Return what trains a supernet in this way.
+        """Return the trainer of a supernet with these settings.
 
         Args:
-            supernet: Is trained in place.
-            data: Images for weights, and images for architectures.
-            recipe: How weights are trained.
-            options: As `SupernetTrainer`.
+            supernet: The supernet, trained in place.
+            data: Images for training weights, and images for comparing architectures.
+            recipe: The recipe for weights.
+            options: As for `SupernetTrainer`.
 
         Raises:
-            NoMixtureError: Candidates of this space cannot be weighed.
-            InvalidArgumentError: The strategy cannot serve the space; or as `SupernetTrainer`.
+            NoMixtureError: Candidates of this space cannot be mixed.
+            InvalidArgumentError: The strategy does not support the space; or as for
+                `SupernetTrainer`.
         """
         strategy: Any = self.strategy
         if isinstance(strategy, PolicyPaths):
@@ -149,7 +151,7 @@ class OneShot:
 
 def _table(stated: Any, space: ModelSpace, input_shape: Sequence[int]) -> CostTable:
     if not isinstance(stated, Mapping):
-        raise ProblemError(f"costs are a table of arguments, not {stated!r:.80}")
+        raise ProblemError(f"costs must be a table of arguments, not {stated!r:.80}")
     found: CostTable = _called(
         "costs", CostTable.of, space, **{"input_shape": input_shape, **stated}
     )
@@ -157,12 +159,12 @@ def _table(stated: Any, space: ModelSpace, input_shape: Sequence[int]) -> CostTa
 
 
 def _named(stated: Any) -> tuple[str, dict[str, Any]]:
-    """Return a name and arguments, from either a name or a table."""
+    """Return the name and the arguments of a strategy given as a name or a table."""
     if isinstance(stated, str):
         return _SHORT.get(stated, stated), {}
     name = stated.get("name") if isinstance(stated, Mapping) else None
     if not isinstance(name, str):
-        raise ProblemError(f"wanted are a name, or a table with a name, not {stated!r:.80}")
+        raise ProblemError(f"must be a name, or a table with a name, not {stated!r:.80}")
     arguments = {key: value for key, value in stated.items() if key != "name"}
     return _SHORT.get(name, name), arguments
 

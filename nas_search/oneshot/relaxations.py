@@ -1,8 +1,8 @@
-"""Relaxations: architectures as weights of candidates, which gradients move.
+"""Relaxations: architectures as weights of candidates, learned by gradient descent.
 
-A relaxation says two things. `applied` puts a supernet into a state in which the weights of
-candidates count, and `gradients` are those of the logits on a batch of validation images. Weights
-of the supernet are trained in the same state, on other images, with the logits held.
+`applied` of a relaxation sets the candidates' weights in a supernet for a block of code.
+`gradients` returns the gradients of the logits on a batch of validation images. The supernet's
+weights are trained in the same state, on other images, with fixed logits.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ __all__ = [
 ]
 
 _PERTURBATION: Final = 0.01
-"""Over the norm of a gradient: the step of finite differences (Liu et al., arXiv:1806.09055)."""
+"""Step of finite differences times the gradient norm (Liu et al., arXiv:1806.09055)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """When candidates are weighed, which temperatures depend on, and what they are drawn by.
+    """The epoch, on which temperatures depend, and the random generator of a step.
 
     Attributes:
-        epoch: From 0.
-        epochs: How many there are.
-        generator: Of all draws of a step.
+        epoch: The epoch, from 0.
+        epochs: The number of epochs.
+        generator: The generator of all draws in the step.
     """
 
     epoch: int
@@ -56,18 +56,19 @@ class Moment:
 
 @dataclass(frozen=True, kw_only=True)
 class ArchStep:
-    """What a step of the logits has to work with.
+    """The inputs of a step of the logits.
 
     Attributes:
-        supernet: Whose candidates are weighed.
+        supernet: The supernet.
         alphas: The logits.
-        moment: Of this step.
-        train_loss: Runs the batch of training images of this step; its mean loss.
-        valid_loss: Runs a batch of validation images; its mean loss.
-        valid_accuracy: Runs the same; the share of right answers, without a gradient.
-        total: Joins a loss with what candidates of these weights cost.
-        cost: The cost of a sample; None where nothing is counted.
-        optimizer: Of the weights of the supernet.
+        moment: The epoch and the generator of this step.
+        train_loss: Runs the step's batch of training images and returns its mean loss.
+        valid_loss: Runs a batch of validation images and returns its mean loss.
+        valid_accuracy: Runs the same batch without gradients and returns the share of correct
+            answers.
+        total: Combines a loss with the expected cost for given weights of candidates.
+        cost: Returns the cost of a sample; None: there is no table of costs.
+        optimizer: The optimizer of the supernet's weights.
     """
 
     supernet: Supernet
@@ -82,12 +83,12 @@ class ArchStep:
 
 
 class Relaxation(Protocol):
-    """How candidates are weighed, and how the logits are moved.
+    """Defines the weights of candidates and the updates of the logits.
 
     Attributes:
-        arch_recipe: Optimizer, learning rate and weight decay of the logits, unless told otherwise.
-        warmup_epochs: Epochs of weights alone at first.
-        every: Weight steps to a step of the logits.
+        arch_recipe: Default optimizer, learning rate and weight decay of the logits.
+        warmup_epochs: First epochs in which only weights are trained.
+        every: Weight steps per step of the logits.
     """
 
     arch_recipe: Recipe
@@ -96,21 +97,21 @@ class Relaxation(Protocol):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its name and every argument, as JSON."""
+        """The name and every argument, as JSON."""
         ...
 
     def check(self, supernet: Supernet) -> None:
-        """Refuse a supernet whose candidates it cannot weigh.
+        """Raise if the relaxation does not support a supernet.
 
         Raises:
-            NoMixtureError: It cannot; the message says why.
+            NoMixtureError: It does not; the message says why.
         """
         ...
 
     def applied(
         self, supernet: Any, alphas: Mapping[str, Tensor], moment: Moment
     ) -> AbstractContextManager[Mapping[str, Tensor]]:
-        """Weigh the candidates in a block of code; gives what the expected cost is made of."""
+        """Set the weights of candidates for a block; yield the weights for the expected cost."""
         ...
 
     def gradients(self, step: ArchStep) -> Sequence[Tensor]:
@@ -118,23 +119,23 @@ class Relaxation(Protocol):
         ...
 
     def settle(self, before: Sequence[Tensor], after: Sequence[nn.Parameter]) -> None:
-        """Correct the rows after a step of their optimizer."""
+        """Correct the rows of logits after a step of their optimizer."""
         ...
 
 
 class Gradient:
-    """What the relaxations share: the gradient of a loss in the state that `applied` makes."""
+    """Base of relaxations whose gradients come from the loss inside `applied`."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its name and every argument, as JSON."""
+        """The name and every argument, as JSON."""
         return {"name": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
 
     def check(self, supernet: Supernet) -> None:
-        """Refuse a supernet whose candidates share their weights.
+        """Raise if candidates share weights, so that they cannot be mixed.
 
         Raises:
-            NoMixtureError: They do; the message says why.
+            NoMixtureError: They share weights; the message says why.
         """
         _ = supernet.mixtures
 
@@ -145,17 +146,19 @@ class Gradient:
             return gradients_of(total, step.alphas.parameters)
 
     def settle(self, before: Sequence[Tensor], after: Sequence[nn.Parameter]) -> None:
-        """Leave the rows as the optimizer made them."""
+        """Leave the rows unchanged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Softmax(Gradient):
-    """All candidates run, weighed by the softmax of the logits (DARTS, arXiv:1806.09055).
+    """DARTS: all candidates run, weighted by the softmax of the logits (arXiv:1806.09055).
 
     Args:
-        second_order: Take the gradient at weights one step ahead, whose dependence on the logits
-            is found by finite differences.
-        warmup_epochs: Epochs of weights alone at first.
+        second_order: Whether the gradient is taken at the weights one training step ahead, whose
+            dependence on the logits is approximated by finite differences.
+        warmup_epochs: First epochs in which only weights are trained.
+        every: Weight steps per step of the logits.
+        arch_recipe: Optimizer, learning rate and weight decay of the logits.
     """
 
     second_order: bool = False
@@ -173,14 +176,14 @@ class Softmax(Gradient):
     def applied(
         self, supernet: Any, alphas: Mapping[str, Tensor], moment: Moment
     ) -> Iterator[Mapping[str, Tensor]]:
-        """Run the mixture of all candidates."""
+        """Activate the mixture of all candidates."""
         del moment
         weights = probabilities_of(alphas)
         supernet.mix(weights)
         yield weights
 
     def gradients(self, step: ArchStep) -> Sequence[Tensor]:
-        """Return the gradient of each row, at these weights or at those one step ahead."""
+        """Return the gradient of each row, at the present weights or those one step ahead."""
         if not self.second_order:
             return super().gradients(step)
 
@@ -200,15 +203,17 @@ class Softmax(Gradient):
 
 @dataclass(frozen=True, kw_only=True)
 class Gumbel(Gradient):
-    """All candidates run, weighed by a draw of the Gumbel softmax (SNAS, FBNet; one-shot B.5).
+    """Gumbel softmax: all candidates run, weighted by a random draw (SNAS, FBNet).
 
     Args:
-        temperature: At first; it is multiplied by e^-decay after each epoch.
-        decay: Of the temperature.
-        warmup_epochs: Epochs of weights alone at first.
+        temperature: The initial temperature, multiplied by e^-decay after each epoch.
+        decay: Decay of the temperature.
+        warmup_epochs: First epochs in which only weights are trained.
+        every: Weight steps per step of the logits.
+        arch_recipe: Optimizer, learning rate and weight decay of the logits.
 
     Raises:
-        InvalidArgumentError: The temperature is not above 0, or another argument means nothing.
+        InvalidArgumentError: The temperature is not above 0, or another argument is invalid.
     """
 
     temperature: float = 5.0
@@ -228,7 +233,7 @@ class Gumbel(Gradient):
     def applied(
         self, supernet: Any, alphas: Mapping[str, Tensor], moment: Moment
     ) -> Iterator[Mapping[str, Tensor]]:
-        """Run the mixture of all candidates with drawn weights."""
+        """Activate the mixture of all candidates with drawn weights."""
         heat = self.temperature * math.exp(-self.decay * moment.epoch)
         weights = {
             name: ((row + gumbels(row, moment.generator)) / heat).softmax(0)
@@ -239,32 +244,33 @@ class Gumbel(Gradient):
 
 
 class OnePath(Gradient):
-    """What the relaxations that run one path share: a row of logits is a choice of the space."""
+    """Base of relaxations that run one path, in which each row of logits is a choice."""
 
     def check(self, supernet: Supernet) -> None:
-        """Refuse a supernet without mixtures, or of cells.
+        """Raise if a supernet has no mixtures, or mixes the edges of cells.
 
         Raises:
-            NoMixtureError: It is one.
+            NoMixtureError: It is such a supernet.
         """
         check_single_paths(supernet, type(self).__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GumbelHard(OnePath):
-    """One candidate runs, drawn by the Gumbel softmax, straight-through (GDAS, arXiv:1910.04465).
+    """Straight-through Gumbel softmax: one drawn candidate runs (GDAS, arXiv:1910.04465).
 
     The output of the drawn candidate is multiplied by a weight of value 1, whose gradient is that
-    of its softmax. So candidates are drawn with the probabilities of the logits, whatever the
-    temperature is.
+    of its softmax. Candidates are drawn with the probabilities of the logits at any temperature.
 
     Args:
-        temperature: In the first epoch; it falls linearly.
-        last_temperature: In the last epoch.
-        warmup_epochs: Epochs of weights alone at first.
+        temperature: The temperature in the first epoch, which falls linearly.
+        last_temperature: The temperature in the last epoch.
+        warmup_epochs: First epochs in which only weights are trained.
+        every: Weight steps per step of the logits.
+        arch_recipe: Optimizer, learning rate and weight decay of the logits.
 
     Raises:
-        InvalidArgumentError: A temperature is not above 0, or another argument means nothing.
+        InvalidArgumentError: A temperature is not above 0, or another argument is invalid.
     """
 
     temperature: float = 10.0
@@ -284,7 +290,7 @@ class GumbelHard(OnePath):
     def applied(
         self, supernet: Any, alphas: Mapping[str, Tensor], moment: Moment
     ) -> Iterator[Mapping[str, Tensor]]:
-        """Run the drawn path, each of its candidates times its weight."""
+        """Activate the drawn path, with each candidate's output times its weight."""
         done = moment.epoch / max(1, moment.epochs - 1)
         heat = self.temperature + done * (self.last_temperature - self.temperature)
         soft = {
@@ -299,7 +305,7 @@ class GumbelHard(OnePath):
         supernet.activate(supernet.decode(one_hot(drawn, alphas)))
         with ExitStack() as hooks:
             for name, module in places(supernet):
-                # A one to the bit, whatever rounding made of it.
+                # Written so that the value is exactly 1, despite rounding.
                 kept = soft[name][drawn[name]]
                 weight = 1 + (kept - kept.detach())
                 hooks.enter_context(module.register_forward_hook(_times(weight)))
@@ -314,18 +320,19 @@ def unrolled(
     valid_loss: Callable[[], Tensor],
     optimizer: torch.optim.Optimizer,
 ) -> list[Tensor]:
-    """Return the gradient of the loss of validation at weights one training step ahead.
+    """Return the gradient of the validation loss at the weights one training step ahead.
 
-    That is, of L_valid(w - eta dL_train(w, alpha)/dw, alpha), whose mixed second derivative is
-    found by differences of L_train at two points around w (Liu et al., arXiv:1806.09055, eqs. 7
-    and 8). The weights are as before afterwards.
+    It is the gradient of L_valid(w - eta dL_train(w, alpha)/dw, alpha). The mixed second derivative
+    is approximated by differences of L_train at two points around w (Liu et al., arXiv:1806.09055,
+    eqs. 7 and 8). Afterwards the weights have their former values.
 
     Args:
-        weights: w.
+        weights: The weights w.
         alphas: The logits.
         train_loss: Computes L_train.
         valid_loss: Computes L_valid.
-        optimizer: Its learning rate, momentum and weight decay make the step, as in SGD.
+        optimizer: The optimizer, whose learning rate, momentum and weight decay define the step, as
+            in SGD.
     """
     group = optimizer.param_groups[0]
     eta, decay = float(group["lr"]), float(group["weight_decay"])
@@ -362,7 +369,7 @@ def unrolled(
 
 
 def places(supernet: nn.Module) -> list[tuple[str, Switch | Stage]]:
-    """Return the modules that choices decide, each with the name of its row."""
+    """Return the modules that choices control, each with the name of its row."""
     return [
         (module.row.name, module)
         for module in supernet.modules()
@@ -371,7 +378,7 @@ def places(supernet: nn.Module) -> list[tuple[str, Switch | Stage]]:
 
 
 def gradients_of(loss: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Return the gradient of each tensor, zeros where the loss does not depend on it."""
+    """Return the gradient of each tensor, zeros if the loss does not depend on it."""
     return list(torch.autograd.grad(loss, list(tensors), allow_unused=True, materialize_grads=True))
 
 
@@ -389,10 +396,10 @@ def _check_temperature(argument: str, value: object) -> None:
 
 
 def check_times(relaxation: Any) -> None:
-    """Refuse numbers of epochs and steps that mean nothing.
+    """Raise if the numbers of epochs or steps of a relaxation are invalid.
 
     Raises:
-        InvalidArgumentError: One does.
+        InvalidArgumentError: A number is invalid.
     """
     a_count("warmup_epochs", relaxation.warmup_epochs, least=0)
     a_count("every", relaxation.every)

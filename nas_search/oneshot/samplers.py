@@ -1,8 +1,7 @@
-"""Which paths of a supernet an update trains.
+"""Samplers, which choose the paths of a supernet that an update trains.
 
-A sampler is a pure function of the choices of a space, a seed and the number of the update. It
-keeps no state, so that an interrupted training draws what it would have drawn, and its `settings`
-are all there is to save.
+The paths depend only on the choices of the space, a seed and the number of the update. A sampler
+has no state, so a resumed training draws the same paths, and only its `settings` have to be saved.
 """
 
 from __future__ import annotations
@@ -31,24 +30,24 @@ __all__ = [
 ]
 
 Path: TypeAlias = dict[str, Any]
-"""A sample of the space: the one candidate of each choice that an image passes through."""
+"""A sample of the space, with one candidate for each active choice."""
 
 Batches: TypeAlias = Literal["shared", "one a path"]
-"""Whether all paths of an update see the same images."""
+"""Whether all paths of an update use the same images."""
 
 _LONGEST_PERIOD: Final = 256
-"""Paths of one update: each costs a pass forward and back."""
+"""The most paths of an update, each of which takes a forward and a backward pass."""
 
 _REMEMBERED: Final = 1 << 12
-"""Permutations kept: one a choice is in use at any time."""
+"""Size of the cache of permutations, of which one for each choice is in use at a time."""
 
 
 class Costs(Protocol):
-    """Tells what a path costs, as a `CostTable` does."""
+    """Returns the cost of a path, as `CostTable` does."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What it was made of, as JSON."""
+        """How the costs were made, as JSON."""
         ...
 
     def cost(self, sample: Path, /) -> float:
@@ -57,27 +56,27 @@ class Costs(Protocol):
 
 
 class Sampler(Protocol):
-    """Says which paths an update trains. The gradients of several paths are summed.
+    """Chooses the paths of an update. The gradients of several paths are summed.
 
     Attributes:
-        batches: Whether the paths of an update see the same images.
+        batches: Whether the paths of an update use the same images.
     """
 
     @property
     def batches(self) -> Batches:
-        """Whether the paths of an update see the same images."""
+        """Whether the paths of an update use the same images."""
         ...
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its name and every argument, as JSON."""
+        """The name and every argument, as JSON."""
         ...
 
     def check(self, choices: SearchSpace) -> None:
-        """Refuse a space whose paths it cannot draw.
+        """Raise if the sampler does not support a space.
 
         Raises:
-            InvalidArgumentError: It cannot; the message says why.
+            InvalidArgumentError: It does not; the message says why.
         """
         ...
 
@@ -86,60 +85,61 @@ class Sampler(Protocol):
 
         Args:
             choices: The choices of the space.
-            seed: Of the draws.
+            seed: Seed of the draws.
             step: The number of the update, from 0.
         """
         ...
 
 
 class _Named:
-    """What the samplers share: settings by name, and one batch for all paths."""
+    """Base of the samplers: settings by name, and support of every space."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its name and every argument, as JSON."""
+        """The name and every argument, as JSON."""
         return {"name": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
 
     def check(self, choices: SearchSpace) -> None:
-        """Refuse nothing: every space can be drawn from."""
+        """Accept every space."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UniformPaths(_Named):
-    """One path an update, drawn as the space draws samples (Guo et al., arXiv:1904.00420).
+    """One random path per update, drawn as a sample of the space (Guo et al., arXiv:1904.00420).
 
-    Each choice is uniform, or follows its prior; depths come before the blocks that they keep, and
-    choices of dropped blocks are not drawn.
+    Each choice is uniform or follows its prior. Depths are drawn before the blocks that they keep,
+    and choices of dropped blocks are not drawn.
     """
 
     batches: Batches = field(default="shared", init=False, repr=False)
 
     def paths(self, choices: SearchSpace, *, seed: int, step: int) -> tuple[Path, ...]:
-        """Return one path."""
+        """Return one random path."""
         return (choices.sample(_source(seed, "uniform", step)),)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FairPaths(_Named):
-    """Paths that use every candidate of a choice equally often (Chu et al., arXiv:1907.01845).
+    """FairNAS: paths that use every candidate of a choice equally often (arXiv:1907.01845).
 
-    Each choice of m candidates goes through one random permutation of them after another. After m
-    paths each candidate of each choice was used exactly once.
+    Each choice of m candidates follows one random permutation of them after another. After m paths
+    each candidate of each choice has been used exactly once (Chu et al.).
 
-    A choice that matters only for some values of another, such as a block that a depth may drop,
-    goes on to its next candidate only when it matters. So among the paths where it does, its
-    candidates are used equally often as well.
+    A conditional choice, such as one of a block that a depth may drop, advances to its next
+    candidate only in paths in which it is active. Among these paths its candidates are used equally
+    often as well.
 
     Args:
-        update: `summed`, as FairNAS does it: the gradients of the m paths are added up for one
-            update. `each path`: an update after each, as other implementations have it.
-        unequal: What to do where choices have different numbers of candidates, or do not always
-            matter: `refuse`, or `cycle`: each candidate is used equally often within a period,
-            which is the least common multiple of the numbers; a summed update has a whole period.
-        batches: Whether the paths of a summed update share their images, or have `one a path`.
+        update: `summed`: one update with the summed gradients of m paths, as in FairNAS. `each
+            path`: one update for each path, as in other implementations.
+        unequal: For choices with different numbers of candidates, or conditional ones. `refuse`:
+            an error. `cycle`: candidates are used equally often within a period, the least common
+            multiple of the numbers; a summed update covers a whole period.
+        batches: Whether the paths of a summed update share their images (`shared`) or have `one a
+            path`.
 
     Raises:
-        InvalidArgumentError: An argument is none of these.
+        InvalidArgumentError: An argument is unknown.
     """
 
     update: Literal["summed", "each path"] = "summed"
@@ -152,11 +152,11 @@ class FairPaths(_Named):
         one_of("batches", self.batches, ("shared", "one a path"))
 
     def check(self, choices: SearchSpace) -> None:
-        """Refuse a space whose candidates cannot be used equally often.
+        """Raise if the candidates of a space cannot be used equally often.
 
         Raises:
-            InvalidArgumentError: A choice takes several candidates at once; or choices are unequal
-                and not to cycle; or a summed update would have more than 256 paths.
+            InvalidArgumentError: A choice takes several candidates at once; choices are unequal and
+                `unequal` is `refuse`; or a summed update would have more than 256 paths.
         """
         period = self.period(choices)
         if self.update == "summed" and period > _LONGEST_PERIOD:
@@ -167,19 +167,19 @@ class FairPaths(_Named):
             )
 
     def period(self, choices: SearchSpace) -> int:
-        """Return after how many paths every candidate was used equally often.
+        """Return the number of paths after which every candidate was used equally often.
 
         Raises:
             InvalidArgumentError: A choice takes several candidates at once, or choices are unequal
-                and not to cycle.
+                and `unequal` is `refuse`.
         """
         return _Turns(choices, seed=0, equal_only=self.unequal == "refuse").period
 
     def paths(self, choices: SearchSpace, *, seed: int, step: int) -> tuple[Path, ...]:
-        """Return the next path, or those of a whole period.
+        """Return the next path, or the paths of a whole period.
 
         Raises:
-            InvalidArgumentError: As `check`; or a path breaks a constraint of the space.
+            InvalidArgumentError: As for `check`; or a path violates a constraint of the space.
         """
         turns = _Turns(choices, seed=seed, equal_only=self.unequal == "refuse")
         if self.update == "each path":
@@ -189,18 +189,18 @@ class FairPaths(_Named):
 
 @dataclass(frozen=True, kw_only=True)
 class BinnedPaths(_Named):
-    """One path an update whose cost is in a bin that is drawn first (arXiv:1904.00420, its code).
+    """One path per update with a cost in a randomly drawn bin (code of arXiv:1904.00420).
 
-    The bin is drawn uniformly, then paths until one costs what the bin says. Where none of so many
-    does, the path is one more draw, of any cost.
+    The bin is drawn uniformly, then paths are drawn until one has a cost in it. If none of `tries`
+    paths has, one more path of any cost is drawn.
 
     Args:
-        costs: Tells what a path costs.
-        bounds: Least and greatest cost of each bin, in the unit of the table; both belong to it.
-        tries: How many paths are drawn for a bin.
+        costs: The costs of paths.
+        bounds: Smallest and largest cost of each bin, both included, in the unit of the table.
+        tries: The most paths drawn for a bin.
 
     Raises:
-        InvalidArgumentError: There is no bin, or one is none.
+        InvalidArgumentError: There is no bin, or a bin is invalid.
     """
 
     costs: Costs
@@ -220,7 +220,7 @@ class BinnedPaths(_Named):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its name and every argument, as JSON; the table by what it was made of."""
+        """The name and every argument, as JSON; the costs by their settings."""
         return {
             "name": type(self).__name__,
             "costs": self.costs.settings,
@@ -229,7 +229,7 @@ class BinnedPaths(_Named):
         }
 
     def paths(self, choices: SearchSpace, *, seed: int, step: int) -> tuple[Path, ...]:
-        """Return one path."""
+        """Return one path of a drawn bin."""
         source = _source(seed, "bin", step)
         low, high = self.bounds[drawn_below(source, len(self.bounds))]
         for _ in range(self.tries):
@@ -241,16 +241,17 @@ class BinnedPaths(_Named):
 
 @dataclass(frozen=True, kw_only=True)
 class SandwichPaths(_Named):
-    """The smallest network, the largest and some at random (Yu & Huang, arXiv:1903.05134).
+    """Sandwich rule: the smallest network, the largest, and random ones (arXiv:1903.05134).
 
-    The smallest has the least of every number that is chosen, such as a depth, width or kernel; the
-    largest the greatest. Choices of names are drawn at random in both.
+    The smallest network has the smallest value of every numeric choice, such as a depth, width or
+    kernel size; the largest network the largest values. Other choices are random in both (Yu and
+    Huang).
 
     Args:
-        random: How many paths are drawn at random.
+        random: The number of random paths.
 
     Raises:
-        InvalidArgumentError: That is no number of paths.
+        InvalidArgumentError: The number is invalid.
     """
 
     random: int = 2
@@ -260,21 +261,21 @@ class SandwichPaths(_Named):
         a_count("random", self.random, least=0, most=_LONGEST_PERIOD)
 
     def check(self, choices: SearchSpace) -> None:
-        """Refuse a space that chooses no numbers.
+        """Raise if a space has no numeric choices.
 
         Raises:
-            InvalidArgumentError: Its choices are all of names.
+            InvalidArgumentError: No choice is numeric.
         """
         if not any(map(_is_of_numbers, choices.choices)):
             raise InvalidArgumentError(
-                "sampler", f"{choices.name} chooses no numbers: none of its networks is smallest"
+                "sampler", f"{choices.name} has no numeric choices, so no smallest network"
             )
 
     def paths(self, choices: SearchSpace, *, seed: int, step: int) -> tuple[Path, ...]:
-        """Return the smallest path, the largest, and those at random.
+        """Return the smallest path, the largest, and the random ones.
 
         Raises:
-            InvalidSampleError: The smallest or the largest network breaks a constraint.
+            InvalidSampleError: The smallest or the largest network violates a constraint.
         """
         source = _source(seed, "sandwich", step)
         ends = (
@@ -290,7 +291,7 @@ class SandwichPaths(_Named):
 
 
 class _Turns:
-    """Whose turn it is: which candidate each choice has in the n-th path of a fair sequence."""
+    """The candidate of each choice in the n-th path of a fair sequence."""
 
     def __init__(self, choices: SearchSpace, *, seed: int, equal_only: bool) -> None:
         self._choices = choices
@@ -309,7 +310,7 @@ class _Turns:
 
     @property
     def period(self) -> int:
-        """After how many paths all candidates were used equally often."""
+        """The number of paths after which all candidates were used equally often."""
         return lcm(*(self._period(choice)[0] for choice in self._by_label.values()))
 
     def path(self, number: int) -> Path:
@@ -324,11 +325,11 @@ class _Turns:
             return self._choices.validate(sample)
         except InvalidSampleError as error:
             raise InvalidArgumentError(
-                "sampler", f"{self._choices.name} has constraints, which fair paths break: {error}"
+                "sampler", f"fair paths violate constraints of {self._choices.name}: {error}"
             ) from error
 
     def _turns(self, choice: Categorical, paths: int) -> int:
-        """Return in how many of the first paths a choice matters."""
+        """Return the number of the first `paths` paths in which a choice is active."""
         condition = choice.only_if
         if condition is None:
             return paths
@@ -338,7 +339,7 @@ class _Turns:
         return block * len(condition.values) + sum(value in condition.values for value in begun)
 
     def _period(self, choice: Categorical) -> tuple[int, int]:
-        """Return the period of one choice, and in how many of its paths the choice matters."""
+        """Return the period of one choice, and the number of its paths with the choice active."""
         if choice.only_if is None:
             return len(choice.candidates), len(choice.candidates)
         parent = self._by_label[choice.only_if.label]
@@ -364,8 +365,8 @@ class _Turns:
         if sometimes:
             raise InvalidArgumentError(
                 "sampler",
-                f"{sometimes[0]} of {self._choices.name} does not always matter, and fair paths "
-                "need every choice in each path; unequal='cycle' counts those where it does",
+                f"{sometimes[0]} of {self._choices.name} is not always active, and fair paths need "
+                "every choice in each path; unequal='cycle' counts the paths where it is",
             )
 
 
@@ -375,7 +376,7 @@ def _permutation(seed: int, label: str, block: int, size: int) -> tuple[int, ...
 
 
 def _source(seed: int, *purpose: object) -> Random:
-    """Return the generator of one purpose, such as an update, of a seed."""
+    """Return a generator seeded by a seed and a purpose, such as the number of an update."""
     digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()
     return generator_of(int.from_bytes(digest[:7]))
 

@@ -1,4 +1,4 @@
-"""Differentiable search: the logits of candidates and the weights of a supernet in turn."""
+"""Differentiable search: alternating steps of architecture logits and supernet weights."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from nas_search.training.parallel import Group
 __all__ = ["SearchTrainer", "Searched", "search_supernet"]
 
 _PROBABILITY: Final = "arch"
-"""Prefix of figures: `arch/label/candidate` is a probability."""
+"""Prefix of metrics: `arch/label/candidate` is a probability."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Searched:
-    """What a differentiable search found.
+    """The result of a differentiable search.
 
     Attributes:
-        sample: The architecture of the largest probabilities.
-        probabilities: Of each candidate, by row.
-        curve: Figures of each epoch: those of a training, `arch/entropy` in nats, the probability
-            of each candidate as `arch/row/candidate`, and `cost/expected` where costs count.
-        seconds: That this call took.
+        sample: The architecture with the largest probabilities.
+        probabilities: The probability of each candidate, by row.
+        curve: Metrics of each epoch: those of a training, `arch/entropy` in nats, the probability
+            of each candidate as `arch/row/candidate`, and `cost/expected` with a table of costs.
+        seconds: Seconds of training in this call.
     """
 
     sample: dict[str, Any]
@@ -66,34 +66,34 @@ def search_supernet(  # noqa: PLR0913 - what a search depends on
     device: torch.device | str = "cpu",
     report: Callable[[Epoch], object] | None = None,
 ) -> Searched:
-    """Search a space by gradients, or go on where an earlier call with the same folder ended.
+    """Search a space by gradient descent on architecture logits and supernet weights.
 
-    At each step the logits take a step on a batch of validation images, then the weights one on a
-    batch of training images. Neither optimizer knows of the other's parameters, and the running
-    statistics of norms do not change in a step of the logits.
+    At each step the logits take a step on a batch of validation images, then the weights on a batch
+    of training images. The two optimizers are separate, and the running statistics of norms do not
+    change in a step of the logits.
 
     Args:
-        supernet: Is trained in place; it is left with the path that was found.
-        data: Images for weights, and images for logits.
-        relaxation: How candidates are weighed.
-        recipe: How weights are trained; by default that of DARTS, for ten epochs.
-        arch_recipe: Optimizer, learning rate and weight decay of the logits; by default that of the
+        supernet: The supernet, trained in place and left with the found path active.
+        data: Images for training weights, and images for the logits.
+        relaxation: The relaxation.
+        recipe: The recipe for weights; None: that of DARTS, for ten epochs.
+        arch_recipe: Optimizer, learning rate and weight decay of the logits; None: those of the
             relaxation.
-        costs: What candidates cost.
-        cost_loss: Joins the loss of validation with the expected cost.
-        seed: Of first logits, the order of images and all that is drawn.
-        checkpoint: A folder; the newest two checkpoints are kept there.
-        save_steps: Save also after so many steps each, not only after epochs.
-        device: Where.
-        report: Takes the figures of each epoch; where it returns True, the search ends.
+        costs: The costs of candidates.
+        cost_loss: Combines the validation loss with the expected cost.
+        seed: Seed of initial logits, the order of images and all other random draws.
+        checkpoint: A folder for the newest two checkpoints, from which a later call resumes.
+        save_steps: Save also every so many steps, not only after epochs.
+        device: The device.
+        report: Takes the metrics of each epoch; if it returns True, the search stops.
 
     Raises:
-        NoMixtureError: Candidates of this space cannot be weighed; the message says why.
-        InvalidArgumentError: There are fewer images than a batch has, or there is a loss of costs
-            but no costs.
-        OtherTrainingError: The folder is of another space, relaxation, seed or other images.
-        OutputError: A loss or a gradient is no finite number any more.
-        OSError: A checkpoint cannot be saved; older ones are still there.
+        NoMixtureError: Candidates of this space cannot be mixed; the message says why.
+        InvalidArgumentError: There are fewer images than a batch has, or `cost_loss` is given
+            without `costs`.
+        OtherTrainingError: The folder belongs to another space, relaxation, seed, recipe or images.
+        OutputError: A loss or a gradient is not finite.
+        OSError: A checkpoint cannot be saved; older ones are kept.
     """
     trainer = SearchTrainer(
         supernet,
@@ -124,23 +124,23 @@ _DARTS: Final = Recipe(
 
 
 class SearchTrainer(SupernetTrainer):
-    """Trains weights and logits in turn; `search_supernet` documents the arguments.
+    """Trains weights and logits alternately; see `search_supernet`.
 
     Args:
-        supernet: Is trained in place.
-        data: Images for weights, and images for logits.
-        relaxation: How candidates are weighed.
-        recipe: How weights are trained.
-        arch_recipe: How logits are; None: as the relaxation says.
-        costs: What candidates cost.
-        cost_loss: Joins the loss of validation with the expected cost.
-        seed: As `SupernetTrainer`.
-        device: As `SupernetTrainer`.
-        options: As `SupernetTrainer`.
+        supernet: The supernet, trained in place.
+        data: Images for training weights, and images for the logits.
+        relaxation: The relaxation.
+        recipe: The recipe for weights.
+        arch_recipe: The recipe for logits; None: that of the relaxation.
+        costs: The costs of candidates.
+        cost_loss: Combines the validation loss with the expected cost.
+        seed: As for `SupernetTrainer`.
+        device: As for `SupernetTrainer`.
+        options: As for `SupernetTrainer`.
 
     Raises:
-        NoMixtureError: Candidates of this space cannot be weighed.
-        InvalidArgumentError: As `search_supernet`, or as `SupernetTrainer`.
+        NoMixtureError: Candidates of this space cannot be mixed.
+        InvalidArgumentError: As for `search_supernet` and `SupernetTrainer`.
     """
 
     def __init__(  # noqa: PLR0913 - what a search depends on
@@ -158,7 +158,7 @@ class SearchTrainer(SupernetTrainer):
         **options: Any,
     ) -> None:
         if cost_loss is not None and costs is None:
-            raise InvalidArgumentError("costs", "a loss of costs needs a table of them")
+            raise InvalidArgumentError("costs", "a cost loss needs a table of costs")
         arch_recipe = relaxation.arch_recipe if arch_recipe is None else arch_recipe
         if len(data[1]) < recipe.batch_size:
             raise InvalidArgumentError(
@@ -166,7 +166,7 @@ class SearchTrainer(SupernetTrainer):
                 f"{len(data[1])} images for the logits are fewer than a batch of "
                 f"{recipe.batch_size}",
             )
-        Group.present().refuse("weights and logits are trained in turn")
+        Group.present().refuse("weights and logits are trained")
         relaxation.check(supernet)
         supernet.to(device)
         self.alphas = Alphas.of(supernet, seed=seed)
@@ -185,7 +185,7 @@ class SearchTrainer(SupernetTrainer):
         )
 
     def found(self) -> Found:
-        """Return the architecture of the largest probabilities, and these."""
+        """Return the architecture with the largest probabilities, and all probabilities."""
         with torch.no_grad():
             probabilities = probabilities_of(self.alphas)
         sample = self.supernet.decode(probabilities)
@@ -241,9 +241,7 @@ class SearchTrainer(SupernetTrainer):
         rows = self.alphas.parameters
         for row, slope in zip(rows, self._relaxation.gradients(step), strict=True):
             if not bool(torch.isfinite(slope).all()):
-                raise OutputError(
-                    f"gradients of the logits of step {self._step} are no finite numbers"
-                )
+                raise OutputError(f"gradients of the logits in step {self._step} are not finite")
             row.grad = slope.to(row)
         for group in self._arch_optimizer.param_groups:
             group["lr"] = learning_rate(
@@ -257,7 +255,7 @@ class SearchTrainer(SupernetTrainer):
         self._relaxation.settle(before, rows)
 
     def _valid_batch(self) -> tuple[Tensor, Tensor]:
-        """Return the validation images of this step, which have epochs of their own."""
+        """Return the validation images of this step, which have their own order of epochs."""
         images, size = self._valid_images, self.recipe.batch_size
         epoch, place = divmod(self._step, len(images) // size)
         order = order_of_epoch(images, size, self._seed, -1 - epoch)

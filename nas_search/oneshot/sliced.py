@@ -1,11 +1,11 @@
-"""Layers that use a part of their weights: the first channels, the middle of a kernel.
+"""Layers that use a slice of their weights: the first channels, the middle of a kernel.
 
-A layer takes the size of its input from what comes in, and is told how many channels it has and how
-large its kernel is. Depthwise convolutions, norms, class token and positions follow their input.
-Parts of weights are made contiguous before they are multiplied: only then the gradients are summed
-in the order of the frozen network's layer, to the bit.
+The input size of a layer follows from its input; its output channels and kernel size are set as
+attributes. Depthwise convolutions, norms, class tokens and positions follow their input. Slices are
+made contiguous before they are multiplied, as only then gradients are summed in the same order as
+in the stand-alone network and are bitwise equal.
 
-A layer becomes one of these by another class, so its weights, their names and its settings stay.
+A layer is converted by changing its class, which keeps its weights, their names and its settings.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["KeptBlocks", "slice_layers", "told_modules"]
 
 
 class SlicedConv2d(nn.Conv2d):
-    """A convolution without groups, a depthwise one, or one whose groups do not change."""
+    """A sliced convolution: without groups, depthwise, or with a fixed number of groups."""
 
     channels: int
     kernel: int
@@ -38,13 +38,13 @@ class SlicedConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (batch, channels, height, width)."""
         entering, channels, groups = x.shape[1], self.channels, self.groups
-        if groups == self.in_channels:  # each channel by itself
+        if groups == self.in_channels:  # depthwise
             channels = groups = entering
         cut = (self.kernel_size[0] - self.kernel) // 2
         weight = self.weight[:channels, : entering // groups]
         if cut:
             weight = weight[:, :, cut:-cut, cut:-cut]
-        padding: Any = self.padding  # as many rows as columns
+        padding: Any = self.padding  # equal in both directions
         if cut:
             padding = padding[0] - cut
         bias = _first(self.bias, channels)
@@ -52,7 +52,7 @@ class SlicedConv2d(nn.Conv2d):
 
 
 class SlicedLinear(nn.Linear):
-    """A linear layer."""
+    """A sliced linear layer."""
 
     channels: int
 
@@ -63,13 +63,13 @@ class SlicedLinear(nn.Linear):
 
 
 class SlicedBatchNorm2d(nn.BatchNorm2d):
-    """A batch norm of the first channels; their statistics are stored and moved alone."""
+    """A batch norm of the first channels, which updates only their statistics."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (batch, channels, height, width)."""
         factor = self.momentum or 0.0
         if self.training and self.track_running_stats:
-            assert self.num_batches_tracked is not None  # noqa: S101 - it tracks
+            assert self.num_batches_tracked is not None  # noqa: S101 - statistics are tracked
             self.num_batches_tracked.add_(1)
             if self.momentum is None:
                 factor = 1.0 / float(self.num_batches_tracked)
@@ -86,7 +86,7 @@ class SlicedBatchNorm2d(nn.BatchNorm2d):
 
 
 class SlicedLayerNorm(nn.LayerNorm):
-    """A norm of the first channels of each token."""
+    """A layer norm of the first channels of each token."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (..., channels)."""
@@ -96,7 +96,7 @@ class SlicedLayerNorm(nn.LayerNorm):
 
 
 class SlicedClassToken(ClassToken):
-    """The first numbers of a class token."""
+    """The first channels of a class token."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Prepend the token to tokens (batch, tokens, width)."""
@@ -105,7 +105,7 @@ class SlicedClassToken(ClassToken):
 
 
 class SlicedPositions(Positions):
-    """The first numbers of a vector for each place."""
+    """The first channels of position embeddings."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Add the vectors to tokens (batch, tokens, width)."""
@@ -115,15 +115,15 @@ class SlicedPositions(Positions):
 class SlicedAttention(RelativeAttention):
     """Attention of the first heads, with one bias for queries, keys and values.
 
-    As published (Chen et al. 2021, arXiv:2107.00651), the bias is cut as a whole: keys of a narrow
-    network read what are queries' entries in a wide one.
+    As published (Chen et al. 2021, arXiv:2107.00651), the joint bias is sliced as a whole: entries
+    for keys in a narrow network are entries for queries in a wide one.
     """
 
     heads: int
     qkv_bias: nn.Parameter | None
 
     def share_bias(self) -> None:
-        """Make one parameter of the three biases."""
+        """Join the three biases into one parameter."""
         layers = (self.q, self.k, self.v)
         biased = self.q.bias is not None
         self.qkv_bias = (
@@ -146,12 +146,12 @@ class SlicedAttention(RelativeAttention):
 
 
 class OptionalSequence(nn.Sequential):
-    """Layers that may be passed over."""
+    """Layers that may be skipped."""
 
     present: bool
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the layers if they are there."""
+        """Apply the layers if they are present."""
         if not self.present:
             return x
         y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
@@ -159,30 +159,30 @@ class OptionalSequence(nn.Sequential):
 
 
 class OptionalSqueezeExcite(SqueezeExcite):
-    """A gate that may be passed over."""
+    """A squeeze-and-excitation module that may be skipped."""
 
     present: bool
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scale each channel if the gate is there."""
+        """Scale each channel if the module is present."""
         return super().forward(x) if self.present else x
 
 
 class OptionalBlock(InvertedResidual):
-    """A block that may be passed over."""
+    """A block that may be skipped."""
 
     present: bool
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the block if it is there."""
+        """Apply the block if it is present."""
         return super().forward(x) if self.present else x
 
 
 class KeptBlocks(nn.ModuleList):
-    """Blocks of which the first few are kept: it iterates over these.
+    """A list of blocks that iterates only over the first ones, which are kept.
 
     Args:
-        row: How many.
+        row: The row that chooses the number of blocks.
         blocks: All blocks.
     """
 
@@ -191,7 +191,7 @@ class KeptBlocks(nn.ModuleList):
         self.row = row
 
     def __iter__(self) -> Iterator[nn.Module]:
-        """Yield the blocks that are kept."""
+        """Yield the kept blocks."""
         kept: Any = self.row.chosen
         yield from list(super().__iter__())[:kept]
 
@@ -205,7 +205,7 @@ _SLICED: Final[dict[type[nn.Module], type[nn.Module]]] = {
     Positions: SlicedPositions,
     RelativeAttention: SlicedAttention,
 }
-"""What the layers of a network become."""
+"""The sliced class of each kind of layer."""
 
 _OPTIONAL: Final[dict[type[nn.Module], type[nn.Module]]] = {
     nn.Sequential: OptionalSequence,
@@ -215,7 +215,7 @@ _OPTIONAL: Final[dict[type[nn.Module], type[nn.Module]]] = {
 
 
 def slice_layers(network: nn.Module) -> None:
-    """Let every layer of a network use as much of its weights as it is told or comes in."""
+    """Convert the layers of a network to sliced ones, initially at full size."""
     for module in list(network.modules()):
         for plain, sliced in _SLICED.items():
             if isinstance(module, plain):
@@ -230,12 +230,12 @@ def slice_layers(network: nn.Module) -> None:
 
 
 def told_modules(network: nn.Module, path: str, what: str) -> list[nn.Module]:
-    """Return the modules that are meant when a space says what is at a path.
+    """Return the modules whose attribute a space sets through a path.
 
     Args:
         network: The sliced network.
-        path: Of a layer, or of a module all of whose layers are meant.
-        what: `channels`, `kernel`, `heads`, or `present`, which is said of the module itself.
+        path: The path of a layer, or of a module with all of its layers.
+        what: `channels`, `kernel`, `heads`, or `present`, which applies only to the module itself.
     """
     module = network.get_submodule(path)
     if what != "present":

@@ -1,15 +1,16 @@
-"""The thresholds of Single-Path NAS (Stamoulis et al. 2019, arXiv:1904.02877, section 3).
+"""The superkernels of Single-Path NAS (Stamoulis et al. 2019, arXiv:1904.02877, section 3).
 
-A layer has one depthwise kernel of 5 x 5 and expansion 6. Whether its outer ring counts, its upper
-half of channels, and the layer at all, is decided by norms of these parts of the weights: each is
-compared with a threshold, which is trained with the weights.
+A layer has one depthwise kernel of 5 x 5 and expansion 6. Its outer ring, its upper half of
+channels and the whole layer are each switched on if the norm of that part of the weights exceeds a
+threshold, which is trained with the weights.
 
     kernels = Superkernels(Supernet(SuperkernelSpace(num_labels=10)))
     loss = cross_entropy(kernels(images), labels) + 0.02 * kernels.runtime().log()
     sample = kernels.decode()
 
-A masked kernel is not the sliced network that `decode` names: the 1 x 1 convolutions keep their
-width, and behind a norm a masked channel is its bias, not 0. What was found must be trained again.
+A network with masked kernels differs from the sliced network that `decode` returns: its 1 x 1
+convolutions keep their width, and after a norm a masked channel equals the norm's bias, not 0. The
+network found has to be trained again.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ __all__ = ["Indicators", "Superkernels", "indicator"]
 
 _SKIP: Final = "skip"
 _RING: Final = 1
-"""Width of the ring around the 3 x 3 in the middle of a 5 x 5 kernel."""
+"""Width of the ring around the central 3 x 3 of a 5 x 5 kernel."""
 
 
 class Indicators(NamedTuple):
-    """What counts of a kernel, 1 or 0 each.
+    """The active parts of a kernel, each 1 or 0.
 
     Args:
-        ring: The ring that makes a 5 x 5 kernel of a 3 x 3 one.
-        kept: The layer at all; without it the layer is skipped.
-        upper: The upper half of the channels, which makes an expansion of 6 of one of 3.
+        ring: Whether the outer ring is active: 1 for a 5 x 5 kernel, 0 for 3 x 3.
+        kept: Whether the layer is kept; 0: it is skipped.
+        upper: Whether the upper half of the channels is active: 1 for expansion 6, 0 for 3.
     """
 
     ring: Tensor
@@ -49,21 +50,22 @@ class Indicators(NamedTuple):
 
 
 def indicator(x: Tensor) -> Tensor:
-    """Return 1 where x is 0 at least, 0 elsewhere, with the gradient of the logistic function."""
+    """Return 1 where x >= 0 and 0 elsewhere, with the gradient of the logistic function."""
     smooth = x.sigmoid()
     return (x >= 0).to(x.dtype) + (smooth - smooth.detach())
 
 
 class Superkernels(nn.Module):
-    """A supernet whose kernels are masked by trained thresholds.
+    """A supernet whose kernels are masked by trained thresholds (Single-Path NAS).
 
     Args:
-        supernet: Of a `SuperkernelSpace`; its largest network is what runs.
-        keep_probability: Of dropout of the indicators in training; the authors begin with 0.6.
+        supernet: The supernet of a `SuperkernelSpace`, whose largest network runs.
+        keep_probability: Probability of keeping an indicator under dropout in training; the authors
+            begin with 0.6.
 
     Raises:
-        ProblemError: It is the supernet of another space.
-        InvalidArgumentError: The probability is none above 0.
+        ProblemError: The supernet belongs to another kind of space.
+        InvalidArgumentError: The probability is not from 0.01 to 1.
     """
 
     def __init__(self, supernet: Supernet, *, keep_probability: float = 1.0) -> None:
@@ -76,14 +78,14 @@ class Superkernels(nn.Module):
         self.supernet = supernet
         self.keep_probability = keep_probability
         labels = supernet.space.choices.labels
-        # Pairs: of a dict it would sort the names, and layer_10 would come before layer_2.
+        # Pairs, because ParameterDict sorts the names of a dict: layer_10 before layer_2.
         self.thresholds = nn.ParameterDict(
             [(label, nn.Parameter(torch.zeros(len(Indicators._fields)))) for label in labels]
         )
 
     @property
     def keep_probability(self) -> float:
-        """With which an indicator is kept in training; kept ones are divided by it."""
+        """Probability of keeping an indicator in training; kept ones are divided by it."""
         return self._keep_probability
 
     @keep_probability.setter
@@ -91,7 +93,7 @@ class Superkernels(nn.Module):
         self._keep_probability = a_number("keep_probability", value, least=0.01, most=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (batch, num_labels) of images, with all kernels masked."""
+        """Return the logits (batch, num_labels) of images, with masked kernels."""
         space = self.supernet.space
         largest = {c.label: _name(5, 6) for c in space.choices.choices}
         self.supernet.activate(largest)
@@ -103,7 +105,7 @@ class Superkernels(nn.Module):
         return y
 
     def indicators(self, label: str) -> Indicators:
-        """Return what counts of the kernel of a layer, without dropout.
+        """Return the active parts of the kernel of a layer, without dropout.
 
         Raises:
             ProblemError: There is no such layer.
@@ -113,13 +115,13 @@ class Superkernels(nn.Module):
         return self._indicators(label, list(self.thresholds).index(label))
 
     def runtime(self) -> Tensor:
-        """Return the milliseconds on a Pixel 1, which can be differentiated by the thresholds."""
+        """Return the latency on a Pixel 1 in milliseconds, differentiable in the thresholds."""
         layers = enumerate(zip(self.thresholds, RUNTIMES, strict=True))
         times = [_runtime(self._indicators(label, place), row) for place, (label, row) in layers]
         return FIXED_RUNTIME + torch.stack(times).sum()
 
     def decode(self) -> dict[str, Chosen]:
-        """Return the sample that the indicators say."""
+        """Return the sample that corresponds to the indicators."""
         found: dict[str, Chosen] = {}
         for place, label in enumerate(self.thresholds):
             ring, kept, upper = (bool(part) for part in self._indicators(label, place))
@@ -133,7 +135,7 @@ class Superkernels(nn.Module):
 
     def _kernel(self, place: int) -> Tensor:
         weight = self.supernet.network.get_submodule(self._path(place)).weight
-        assert isinstance(weight, Tensor)  # noqa: S101 - of a convolution
+        assert isinstance(weight, Tensor)  # noqa: S101 - by construction
         return weight
 
     def _indicators(self, label: str, place: int) -> Indicators:
@@ -146,7 +148,7 @@ class Superkernels(nn.Module):
         return Indicators(ring, kept, indicator(upper.norm() - thresholds[2]))
 
     def _masked(self, label: str, place: int) -> Tensor:
-        """Return the kernel of a layer as far as it counts."""
+        """Return the masked kernel of a layer."""
         kernel = self._kernel(place)
         ring, kept, upper = self._dropped(self._indicators(label, place))
         lower_half, upper_half = (_middle(kernel) + ring * (kernel - _middle(kernel))).chunk(2)
@@ -158,7 +160,7 @@ class Superkernels(nn.Module):
 
 
 def _middle(kernel: Tensor) -> Tensor:
-    """Return a 5 x 5 kernel with 0 in its ring."""
+    """Return a 5 x 5 kernel with its ring set to 0."""
     inner = kernel[..., _RING:-_RING, _RING:-_RING]
     return F.pad(inner, (_RING,) * 4)
 

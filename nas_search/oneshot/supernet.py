@@ -21,22 +21,23 @@ from nas_search.oneshot.views import read, write
 __all__ = ["Supernet"]
 
 _Place = tuple[str, View, torch.Size]
-"""Stored name of a tensor of a network, which part of the stored one it is, and its shape."""
+"""The stored name of a network's tensor, its view of the stored tensor, and its shape."""
 
 
 class Supernet(nn.Module):
-    """All networks of a space, with shared weights.
+    """One network that contains all networks of a space, with shared weights.
 
-    After `activate(sample)` it computes what `space.freeze(sample)` with the same weights computes,
-    to the bit, in evaluation and in training; what the sample does not use gets no gradient.
+    After `activate(sample)` its outputs are bitwise equal to those of `space.freeze(sample)` with
+    the same weights, in evaluation and in training. Weights that the sample does not use get no
+    gradient.
 
     Args:
-        space: What it holds the networks of.
-        seed: Of the initial weights, which are drawn as the space draws them, and of the sample
-            that is active at first; the global generator is left as it was.
+        space: The space.
+        seed: Seed of the initial weights, with the distributions of the space, and of the initially
+            active sample. The global generator is not changed.
 
     Raises:
-        NoSupernetError: The space does not say where its networks' weights lie in a supernet.
+        NoSupernetError: The space does not define how its networks share weights.
         TooLargeError: The weights do not fit into memory.
     """
 
@@ -46,17 +47,17 @@ class Supernet(nn.Module):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.network, self._plan = build(space)
-        # Not the default sample, which need not meet the constraints of a space.
+        # Not the default sample, which may violate the constraints of a space.
         self.activate(space.choices.sample(seed))
 
     @property
     def rows(self) -> Mapping[str, Row]:
-        """What can be mixed: what is chosen at some places, by name, often the label."""
+        """The rows of candidates by name, which is usually the label of a choice."""
         return MappingProxyType(self._plan.rows)
 
     @property
     def switches(self) -> Mapping[str, list[Switch]]:
-        """The places that a row decides, by its name."""
+        """The switches that each row controls, by its name."""
         found: dict[str, list[Switch]] = {}
         for module in self.modules():
             if isinstance(module, Switch):
@@ -64,7 +65,7 @@ class Supernet(nn.Module):
         return MappingProxyType(found)
 
     def activate(self, sample: object) -> None:
-        """Be the network of a sample from now on.
+        """Become the network of a sample.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
@@ -72,18 +73,18 @@ class Supernet(nn.Module):
         self._plan.activate(self.space.choices.resolve(sample))
 
     def forward(self, *inputs: Tensor, **options: Tensor) -> Any:
-        """Return what the active network, or the mixture, makes of a batch."""
+        """Return the output of the active network, or of the mixture, for a batch."""
         return self.network(*inputs, **options)
 
     def no_weight_decay(self) -> set[str]:
-        """Return the names of the parameters that the space's authors train without decay."""
+        """Return the names of parameters that the space's authors train without weight decay."""
         named = getattr(self.network, "no_weight_decay", None)
         return {f"network.{name}" for name in named()} if callable(named) else set()
 
     # ------------------------------------------------------------------ weights of one sample
 
     def weights_of(self, sample: object) -> dict[str, Tensor]:
-        """Return copies of the weights of a sample, by the names of `freeze(sample)`'s state.
+        """Return copies of the weights of a sample, named as in the state of `freeze(sample)`.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
@@ -91,7 +92,7 @@ class Supernet(nn.Module):
         return self._read(self.places_of(sample))
 
     def absorb(self, sample: object, weights: Mapping[str, Tensor]) -> None:
-        """Put weights of a sample, as `weights_of` gives them, into the supernet.
+        """Write weights of a sample, as returned by `weights_of`, into the supernet.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
@@ -123,7 +124,7 @@ class Supernet(nn.Module):
         return network
 
     def parameters_of(self, sample: object) -> list[nn.Parameter]:
-        """Return the parameters that a sample uses, all of them or a part, each once.
+        """Return the parameters that a sample uses in whole or in part, without repeats.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
@@ -133,7 +134,7 @@ class Supernet(nn.Module):
         return [named[name] for name in dict.fromkeys(stored) if name in named]
 
     def state_of_network(self) -> dict[str, Tensor]:
-        """Return the stored tensors by name, without copying them."""
+        """Return the stored tensors by name, without copies."""
         return self.network.state_dict()
 
     def _read(self, placed: Iterable[tuple[str, _Place]]) -> dict[str, Tensor]:
@@ -143,11 +144,11 @@ class Supernet(nn.Module):
     def places_of(
         self, sample: object, network: nn.Module | None = None
     ) -> Iterator[tuple[str, _Place]]:
-        """Yield the name of every tensor of the network of a sample, and where it is stored.
+        """Yield the name and the storage place of every tensor of the network of a sample.
 
         Args:
             sample: A sample.
-            network: Its network, if it is at hand, with or without weights.
+            network: Its network, with or without weights; None: it is built without.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
@@ -163,7 +164,7 @@ class Supernet(nn.Module):
 
     @property
     def mixtures(self) -> Mapping[str, tuple[Value, ...]]:
-        """The candidates that can be mixed, by the name of their row of weights.
+        """The candidates that can be mixed, by the name of their row.
 
         Raises:
             NoMixtureError: Networks of this space cannot be mixed; the message says why.
@@ -174,10 +175,10 @@ class Supernet(nn.Module):
         return MappingProxyType({name: row.candidates for name, row in self.rows.items()})
 
     def mix(self, weights: Mapping[str, Tensor]) -> None:
-        """Be the weighted sum of the candidates at every place from now on.
+        """Become the mixture: the weighted sum of the candidates at every place.
 
         Args:
-            weights: For each of `mixtures` one weight a candidate, in their order.
+            weights: For each of `mixtures` one weight per candidate, in their order.
 
         Raises:
             NoMixtureError: Networks of this space cannot be mixed.
@@ -187,12 +188,12 @@ class Supernet(nn.Module):
         self._plan.mix(weights)
 
     def decode(self, probabilities: Mapping[str, Tensor]) -> dict[str, Chosen]:
-        """Return the sample of the largest probabilities.
+        """Return the sample with the largest probabilities.
 
-        In cells, each node reads the two states whose best operation is the most probable.
+        In cells, the inputs of a node are the two states with the most probable best operations.
 
         Args:
-            probabilities: As the weights of `mix`.
+            probabilities: One row for each of `mixtures`, as for `mix`.
 
         Raises:
             NoMixtureError: Networks of this space cannot be mixed.

@@ -1,7 +1,7 @@
-"""Modules of a supernet that run what is chosen, or a weighted sum of all there is.
+"""Modules of a supernet that run a chosen candidate, or the weighted sum of all.
 
-What is chosen stands in a `Row`, one a choice, which all modules that the choice decides share: so
-to choose is to set a few attributes, however many modules there are.
+The choice is stored in a `Row`, one for each choice, which all modules that the choice controls
+share. Choosing therefore sets a few attributes, however many modules there are.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["Row", "Stage", "Switch"]
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """What is chosen of some candidates.
+    """The candidates of a choice, and the chosen one or their weights.
 
     Args:
-        name: Its name: the label of the choice.
-        candidates: What there is to choose from.
-        chosen: The candidate that runs; None where the choice does not matter, so that the module
-            passes its input on.
-        weights: One for each candidate: then all run, and their weighted sum counts.
+        name: The name of the row, usually the label of the choice.
+        candidates: The candidates.
+        chosen: The candidate that runs; None for an inactive choice, whose modules return their
+            input.
+        weights: One weight for each candidate, if the weighted sum of all runs.
     """
 
     name: str
@@ -34,16 +34,16 @@ class Row:
     weights: Tensor | None = None
 
     def choose(self, value: Chosen | None) -> None:
-        """Run this candidate alone from now on, or none."""
+        """Choose a single candidate, or None for an inactive choice."""
         self.chosen = value
         self.weights = None
 
 
 class Switch(nn.ModuleDict):
-    """The candidates of one place, by name.
+    """The candidate modules of one place, by name.
 
     Args:
-        row: What is chosen of them.
+        row: The row that chooses among them.
         candidates: The modules.
     """
 
@@ -63,10 +63,10 @@ class Switch(nn.ModuleDict):
 
 
 class Stage(nn.Sequential):
-    """Blocks of which the first few are kept.
+    """A sequence of blocks of which only the first ones are kept.
 
     Args:
-        row: How many; its candidates are numbers of blocks.
+        row: The row that chooses the number of blocks.
         blocks: All blocks.
     """
 
@@ -75,7 +75,7 @@ class Stage(nn.Sequential):
         self.row = row
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the blocks that are kept, or return the weighted sum of the outputs after each."""
+        """Apply the kept blocks, or return the weighted sum of the outputs of all depths."""
         row = self.row
         if row.weights is not None:
             return weighted(row.weights, self._outputs(x, row.candidates))
@@ -84,7 +84,7 @@ class Stage(nn.Sequential):
         return x
 
     def _outputs(self, x: Tensor, depths: Sequence[Value]) -> list[Tensor]:
-        """Return what comes out after each number of blocks."""
+        """Return the output after each number of blocks."""
         outputs = {0: x}
         for depth, block in enumerate(self, start=1):
             outputs[depth] = x = block(x)
@@ -92,7 +92,7 @@ class Stage(nn.Sequential):
 
 
 def weighted(weights: Tensor, terms: Iterable[Tensor]) -> Tensor:
-    """Return the sum of tensors of one shape, each times its weight."""
+    """Return the weighted sum of tensors of one shape."""
     products = [weight * term for weight, term in zip(weights, terms, strict=True)]
     total: Tensor = sum(products[1:], products[0])
     return total

@@ -1,4 +1,4 @@
-"""Training of a supernet by paths: the loop of `nas_search.training` with a sampler."""
+"""Training of a supernet by paths, with the loop of `nas_search.training` and a sampler."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ from nas_search.training.tokens import refuse_ids
 __all__ = ["Found", "Halves", "PathTrainer", "SupernetTrainer", "train_supernet"]
 
 Halves = tuple[ImageSet, ImageSet]
-"""Images that weights learn from, and those that architectures are compared by; none in both, as
-`split` makes them."""
+"""Images for training weights, and disjoint images for comparing architectures, as made by `split`.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """The architecture that was found while a supernet was trained.
+    """The architecture found during the training of a supernet.
 
     Attributes:
         sample: The architecture.
-        probabilities: Of a relaxation: those of each candidate, by row.
-        metrics: Of a policy: those of the sample, with inherited weights and norms of its own.
+        probabilities: For a relaxation, the probability of each candidate, by row.
+        metrics: For a policy, the metrics of the sample with inherited weights and its own
+            statistics of norms.
     """
 
     sample: dict[str, Any]
@@ -43,23 +44,23 @@ class Found:
 
 
 class SupernetTrainer(Trainer):
-    """Trains the weights of a supernet; refuses gradients that are no finite numbers.
+    """Base of trainers of a supernet; raises on gradients that are not finite.
 
     Args:
-        supernet: Is trained in place.
-        data: Only the first part is read.
-        recipe: How.
-        seed: Of the order of images and of all that is drawn.
-        identity: What makes the training, besides space, recipe, seed and data; as JSON.
-        checkpoint: A folder to go on from and to save to, or the checkpoints themselves.
-        save_epochs: After how many epochs each to save; after the last one in any case.
-        save_steps: Save also after so many steps each.
-        device: Where.
+        supernet: The supernet, trained in place.
+        data: Images for training weights, and others, which this class does not use.
+        recipe: The recipe.
+        seed: Seed of the order of images and of all other random draws.
+        identity: Identity of the training besides space, recipe, seed and data, as JSON.
+        checkpoint: A folder to resume from and to save to, or the checkpoints themselves.
+        save_epochs: Save every so many epochs, and always after the last one.
+        save_steps: Save also every so many steps.
+        device: The device.
 
     Raises:
-        InvalidArgumentError: The space takes no such images, or there are fewer than a batch has.
+        InvalidArgumentError: The images do not fit the space, or are fewer than a batch has.
         LabelError: A label has no output.
-        OtherTrainingError: The folder is of another space, seed, recipe or other images.
+        OtherTrainingError: The folder belongs to another space, seed, recipe or images.
     """
 
     def __init__(  # noqa: PLR0913 - as Trainer
@@ -112,43 +113,43 @@ class SupernetTrainer(Trainer):
         )
 
     def found(self) -> Found | None:
-        """Return the architecture that the training found, which is then active; None: none.
+        """Return and activate the architecture that the training found; None if it searches none.
 
-        It is a function of what was trained: called again, also after going on, it is the same.
+        Repeated calls, also after the training was resumed, return the same result.
         """
         return None
 
     def _check_gradients(self) -> None:
-        """Refuse a step that would spoil all weights.
+        """Raise before a step that would ruin all weights.
 
         Raises:
-            OutputError: A gradient is no finite number; the weights are those before the step.
+            OutputError: A gradient is not finite; the weights are those before the step.
         """
         if self._scaler.is_enabled():
-            return  # With float16 such steps are expected, and left out.
+            return  # With float16 such steps are expected, and skipped by the scaler.
         found = [one.grad for one in self._parameters if one.grad is not None]
         if not bool(torch.isfinite(nn.utils.get_total_norm(found))):
             raise OutputError(
-                f"gradients of step {self._step} are no finite numbers: a smaller learning rate or "
+                f"gradients of step {self._step} are not finite: a smaller learning rate or "
                 "clip_norm may help"
             )
 
 
 class PathTrainer(SupernetTrainer):
-    """Trains a supernet by the paths that a sampler draws; their gradients are summed.
+    """Trains a supernet by the paths of a sampler, whose gradients are summed.
 
     Args:
-        supernet: Is trained in place.
-        data: Only the first part is read.
-        sampler: Draws the paths of each update.
-        recipe: How.
-        copy_path: Whether steps are those of copies of what the path uses.
-        seed: As `SupernetTrainer`.
-        options: As `SupernetTrainer`.
+        supernet: The supernet, trained in place.
+        data: Images for training, and others, which are not used.
+        sampler: The sampler of paths.
+        recipe: The recipe.
+        copy_path: Whether steps are taken on copies of the weights of the path.
+        seed: As for `SupernetTrainer`.
+        options: As for `SupernetTrainer`.
 
     Raises:
-        InvalidArgumentError: The sampler cannot draw paths of this space, or steps cannot be those
-            of copies; or as `SupernetTrainer`.
+        InvalidArgumentError: The sampler does not support the space, or copies are not possible; or
+            as for `SupernetTrainer`.
     """
 
     def __init__(
@@ -199,7 +200,7 @@ class PathTrainer(SupernetTrainer):
         return torch.stack(losses).mean(), torch.stack(rights).mean()
 
     def _other_batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return the batch of another path: this step's of another shuffle of the same epoch."""
+        """Return the batch of another path in this step, from another shuffle of the epoch."""
         epoch, place = divmod(self._step, self._steps_per_epoch)
         generator = seeded(self._seed, "epoch", epoch, "path", number)
         order = torch.randperm(len(self._train), generator=generator)
@@ -232,36 +233,37 @@ def train_supernet(  # noqa: PLR0913 - what a training depends on
     device: torch.device | str = "cpu",
     report: Callable[[Epoch], object] | None = None,
 ) -> Training:
-    """Train a supernet by paths; go on where an earlier call with the same folder ended.
+    """Train a supernet by the paths of a sampler.
 
-    On a processor, with an equal number of threads, its weights are equal to the last bit, however
-    often the training was interrupted.
+    With an equal number of threads, the weights on a CPU are bitwise equal, even if the training
+    was interrupted and resumed.
 
     Args:
-        supernet: Is trained in place.
-        data: Images for training, and those for the search, which are not read.
-        sampler: Draws the paths of each update.
-        recipe: How; by default ten epochs.
-        steps: How many updates there are at least, in whole epochs, instead of the recipe's epochs.
-        seed: Of paths, the order of images and all that is drawn.
-        checkpoint: A folder; the newest two checkpoints are kept there.
-        save_steps: Save also after so many steps each, not only after epochs.
-        copy_path: In spaces of slices, whether a step is that of copies of what the path uses: then
-            neither momentum nor weight decay moves anything else, and gradients take the memory of
-            the path, at the price of making its network for each step. By default, as published,
-            they move the rest of a sliced tensor, too.
-        device: Where.
-        report: Takes the figures of each epoch: mean loss and accuracy of the paths that were
-            trained; where it returns True, the training ends.
+        supernet: The supernet, trained in place.
+        data: Images for training, and images for the search, which are not used.
+        sampler: The sampler of paths.
+        recipe: The recipe; None: the defaults of `Recipe`, with ten epochs.
+        steps: The least number of updates, in place of the recipe's epochs; rounded up to whole
+            epochs.
+        seed: Seed of paths, the order of images and all other random draws.
+        checkpoint: A folder for the newest two checkpoints, from which a later call resumes.
+        save_steps: Save also every so many steps, not only after epochs.
+        copy_path: In spaces that slice tensors, whether a step is taken on copies of the path's
+            weights. Momentum and weight decay then change no other weights, and gradients need
+            only the memory of the path, but its network is built for each step. By default, as
+            published, they also change the rest of a sliced tensor.
+        device: The device.
+        report: Takes the metrics of each epoch, with mean loss and accuracy over the trained paths;
+            if it returns True, the training stops.
 
     Raises:
-        InvalidArgumentError: The sampler cannot draw paths of this space; the space takes no such
-            images; there are fewer than a batch has; or steps cannot be those of copies, which need
-            slices, one path an update, SGD and no moving average.
+        InvalidArgumentError: The sampler does not support the space; the images do not fit the
+            space or are fewer than a batch has; or `copy_path` is set without slices, one path per
+            update, SGD and no moving average.
         LabelError: A label has no output.
-        OtherTrainingError: The folder is of another space, sampler, seed, recipe or other images.
-        OutputError: A loss or a gradient is no finite number any more.
-        OSError: A checkpoint cannot be saved; older ones are still there.
+        OtherTrainingError: The folder belongs to another space, sampler, seed, recipe or images.
+        OutputError: A loss or a gradient is not finite.
+        OSError: A checkpoint cannot be saved; older ones are kept.
     """
     chosen = Recipe() if recipe is None else recipe
     if steps is not None:

@@ -1,4 +1,4 @@
-"""Reads and writes the part of a stored tensor that belongs to a smaller network."""
+"""Reading and writing the part of a stored tensor that belongs to a smaller network."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from model_hub.sharing import View
 __all__ = ["fits", "read", "write"]
 
 _KERNEL_AXES = (2, 3)
-"""Of the weight of a convolution of images: of these the middle is read."""
+"""Kernel axes of a 2-D convolution's weight, along which the middle is read."""
 _CONVOLUTION_AXES = 4
 
 _Index = tuple[slice, ...]
 
 
 def read(stored: Tensor, view: View, shape: Sequence[int]) -> Tensor:
-    """Return a copy of the part of a tensor that a view of this shape is."""
+    """Return a copy of the part of a stored tensor that a view with this shape selects."""
     part = stored.new_empty(tuple(shape))
     for there, here in _pieces(stored.shape, view, shape):
         part[here] = stored[there]
@@ -26,13 +26,13 @@ def read(stored: Tensor, view: View, shape: Sequence[int]) -> Tensor:
 
 
 def write(stored: Tensor, view: View, part: Tensor) -> None:
-    """Put a tensor back where `read` takes it from."""
+    """Write a tensor to the part of a stored tensor from which `read` takes it."""
     for there, here in _pieces(stored.shape, view, part.shape):
         stored[there] = part[here]
 
 
 def fits(stored: Sequence[int], view: View, shape: Sequence[int]) -> bool:
-    """Return whether a stored tensor has all that a view of this shape reads."""
+    """Return whether a stored tensor is large enough for a view with this shape."""
     if len(stored) != len(shape):
         return False
     for there, here in _pieces(stored, view, shape):
@@ -46,7 +46,7 @@ def fits(stored: Sequence[int], view: View, shape: Sequence[int]) -> bool:
 def _pieces(
     stored: Sequence[int], view: View, shape: Sequence[int]
 ) -> Iterator[tuple[_Index, _Index]]:
-    """Yield where each piece lies in the stored tensor, and where in the part."""
+    """Yield the index of each piece in the stored tensor, and its index in the part."""
     there, here = [], []
     for axis, (most, size) in enumerate(zip(stored, shape, strict=True)):
         centred = len(stored) == _CONVOLUTION_AXES and axis in _KERNEL_AXES

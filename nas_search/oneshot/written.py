@@ -1,4 +1,4 @@
-"""Supernets written down: a TOML file says how one is trained, and how it is searched.
+"""Supernets described by a TOML file: their training and their search.
 
 [problem]
 space = "ProxylessNAS"
@@ -47,25 +47,25 @@ _KEYS: Final = (
     *("batch_size", "momentum", "weights"),
 )
 _PARTS: Final = ("sampler", "relaxation", "arch_recipe", "costs", "loss")
-"""What `OneShot.stated` takes."""
+"""The keys that `OneShot.stated` reads."""
 _TRAINED: Final = (*_PARTS, "recipe")
-"""What says how a supernet is trained."""
+"""The keys that describe the training of a supernet."""
 _UNSEARCHED: Final = {"strategy": {"name": "RandomSearch"}, "budget": {"trials": 1}}
-"""Stands for parts that a file of a supernet may leave out."""
+"""Defaults for the tables that a file of a supernet may leave out."""
 
 
 @dataclass(frozen=True)
 class WrittenSupernet:
-    """A supernet as a file states it.
+    """A supernet as described by a TOML file.
 
     Args:
-        path: The file. `NAME.supernet` beside it is the folder of checkpoints.
-        problem: Of the file.
-        supernet: Of the file: `sampler` or `relaxation`, each a name or a table of `name` and
-            arguments; `recipe`, `arch_recipe`; `costs`, a table of arguments of `CostTable.of`;
-            `loss`, a name and arguments; `weights`, a file of a trained supernet, instead of how it
-            is trained; `batches`, `batch_size` and `momentum` of `Inherited`.
-        search: Strategy and budget of the file.
+        path: The file. `NAME.supernet` next to it is the folder of checkpoints.
+        problem: The table [problem] of the file.
+        supernet: The table [supernet] of the file: `sampler` or `relaxation`, each a name or a
+            table of `name` and arguments; `recipe`, `arch_recipe`; `costs`, a table of arguments of
+            `CostTable.of`; `loss`, a name and arguments; `weights`, a file of a trained supernet,
+            in place of its training; `batches`, `batch_size` and `momentum` of `Inherited`.
+        search: The strategy and the budget of the file.
     """
 
     path: FilePath
@@ -76,24 +76,24 @@ class WrittenSupernet:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> WrittenSupernet:
-        """Return what a TOML file says.
+        """Read a TOML file.
 
         Raises:
             ProblemError: It is no TOML, or a name in it is unknown or missing; the message has the
-                line and the nearest names.
-            OSError: It cannot be read.
+                line and similar names.
+            OSError: The file cannot be read.
         """
         file = FilePath(path)
         content, lines = read_toml(file)
         stated = content.pop("supernet", None)
         if not isinstance(stated, dict):
-            raise ProblemError(f"{file} has no part [supernet]")
+            raise ProblemError(f"{file} has no table [supernet]")
         searched = {**_UNSEARCHED, **content}
         check_keys(searched, lines)
         if "stop" in content:
-            raise ProblemError(f"{file}: inherited weights are not trained, so nothing is to stop")
+            raise ProblemError(f"{file}: inherited weights are not trained: leave [stop] out")
         if "space" not in searched["problem"]:
-            raise ProblemError(f"{file}: a supernet is of a space, and [problem] has none")
+            raise ProblemError(f"{file}: a supernet needs a space, and [problem] has none")
         for name in stated:
             try:
                 check_known("argument of a supernet", [name], _KEYS)
@@ -117,15 +117,15 @@ class WrittenSupernet:
     def train(
         self, report: Callable[[Epoch], object] | None = None
     ) -> tuple[Supernet, dict[str, Any] | None]:
-        """Train the supernet, or go on; return it, and the sample that a relaxation found.
+        """Train the supernet, or resume; return it with the sample found by the training, if any.
 
-        A supernet whose weights the file names is not trained.
+        If the file has `weights`, they are loaded and nothing is trained.
 
         Raises:
             ProblemError: An argument is missing or unknown.
-            ModelHubError: A space, a recipe, an argument, a data set or a file of weights cannot be
-                used.
-            OtherTrainingError: The checkpoints are of something else that the file once said.
+            ModelHubError: A space, a recipe, an argument, a data set or a file of weights is
+                invalid.
+            OtherTrainingError: The file has changed since the checkpoints were begun.
         """
         stated = self.supernet
         supernet = Supernet(stated_space(self.problem), seed=stated_seed(self.problem))
@@ -149,11 +149,11 @@ class WrittenSupernet:
         return supernet, None if found is None else found.sample
 
     def make_problem(self, supernet: Supernet) -> SpaceProblem:
-        """Return the search of the space on the supernet's weights.
+        """Return the problem of searching the space with the supernet's weights.
 
         Raises:
-            ProblemError: An objective or a bound means nothing.
-            InvalidArgumentError: An argument of the evaluator does.
+            ProblemError: An objective or a bound is invalid.
+            InvalidArgumentError: An argument of the evaluator is invalid.
         """
         options = {
             name: self.supernet[name]
@@ -168,11 +168,11 @@ class WrittenSupernet:
         )
 
     def data(self) -> Halves:
-        """Return images for weights and images for architectures; they are read once.
+        """Return images for weights and images for architectures, which are read once.
 
         Raises:
-            ProblemError: There is no data set.
-            DatasetError: The data set is none.
+            ProblemError: The file names no data set.
+            DatasetError: The data set is invalid.
         """
         if not self._data:
             self._data.append(stated_images(self.problem, self.search.folder))
@@ -180,15 +180,15 @@ class WrittenSupernet:
 
 
 def extracted(written: WrittenSupernet, sample: str, out: str | os.PathLike[str]) -> None:
-    """Write the inherited weights of a network, with statistics of norms of its own.
+    """Write a network with inherited weights and recalibrated norms to a file.
 
     Args:
-        written: Whose supernet it is taken out of; trained first where it is not.
-        sample: As JSON.
-        out: A file of safetensors, whose metadata have `space`, `arguments` and `sample`.
+        written: The supernet, which is trained first if necessary.
+        sample: The sample, as JSON.
+        out: A safetensors file, whose metadata contain `space`, `arguments` and `sample`.
 
     Raises:
-        InvalidSampleError: The sample is none of the space.
+        InvalidSampleError: The sample is not in the space.
         OSError: The file cannot be written.
     """
     supernet, _ = written.train()
@@ -207,21 +207,21 @@ def extracted(written: WrittenSupernet, sample: str, out: str | os.PathLike[str]
 
 
 def _load(supernet: Supernet, folder: FilePath, name: Any) -> None:
-    """Put the weights of a file, as a training job makes it, into a supernet.
+    """Load the weights of a file, as written by a training job, into a supernet.
 
     Raises:
-        ProblemError: The file is none, or of another space.
-        CheckpointError: It is damaged.
+        ProblemError: There is no such file, or it belongs to another space.
+        CheckpointError: The file is damaged.
     """
     if not isinstance(name, str) or not (folder / name).is_file():
-        raise ProblemError(f"weights are a file of safetensors, and {name!r:.80} is none")
+        raise ProblemError(f"weights must be a safetensors file, and {name!r:.80} is none")
     tensors, metadata = read_safetensors(folder / name)
     space = supernet.space
     here = (type(space).__name__, json.loads(json.dumps(space.arguments)))
     try:
         there = (metadata["space"], json.loads(metadata["arguments"]))
     except (KeyError, ValueError) as error:
-        raise ProblemError(f"{name} does not say of which space it is") from error
+        raise ProblemError(f"{name} does not name its space") from error
     if there != here:
         raise ProblemError(
             f"{name} has the weights of another supernet: {there!r:.300}, not {here!r:.300}"
@@ -229,4 +229,4 @@ def _load(supernet: Supernet, folder: FilePath, name: Any) -> None:
     try:
         supernet.load_state_dict(tensors)
     except RuntimeError as error:
-        raise ProblemError(f"{name} has not the weights of this supernet: {error}") from error
+        raise ProblemError(f"{name} does not have the weights of this supernet: {error}") from error

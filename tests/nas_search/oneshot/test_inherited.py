@@ -129,7 +129,7 @@ def test_settings_tell_weights_and_images_apart(trained: Any) -> None:
 
 def test_a_space_that_is_not_the_supernets_is_refused(trained: Any) -> None:
     supernet, data = trained
-    with pytest.raises(InvalidArgumentError, match="the supernet is of"):
+    with pytest.raises(InvalidArgumentError, match="the supernet belongs to"):
         figures(Inherited(supernet, data), model_hub.space("NasBench201"), {})
 
 

@@ -157,7 +157,7 @@ def test_subsets_constraints_and_endless_periods_are_refused() -> None:
         (LayerChoice("a", ("x", "y")), LayerChoice("b", ("x", "y"))),
         derived=(Derived("rule", not_both),),
     )
-    with pytest.raises(InvalidArgumentError, match="constraints, which fair paths break"):
+    with pytest.raises(InvalidArgumentError, match="fair paths violate constraints"):
         sequence(FairPaths(), constrained, 10)
 
 

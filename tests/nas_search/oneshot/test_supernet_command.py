@@ -144,10 +144,10 @@ def test_weights_that_are_not_of_the_supernet_are_refused(folder: Path) -> None:
     with pytest.raises(ProblemError, match="is none"):
         written.train()
     for metadata, message in (
-        ({}, "does not say of which space"),
-        ({**here, "arguments": "{"}, "does not say of which space"),
+        ({}, "does not name its space"),
+        ({**here, "arguments": "{"}, "does not name its space"),
         ({**here, "space": "DARTS"}, "of another supernet"),
-        (here, "not the weights of this supernet"),
+        (here, "not have the weights of this supernet"),
     ):
         safetensors.torch.save_file(nothing, folder / "all.safetensors", metadata)
         with pytest.raises(ProblemError, match=message):

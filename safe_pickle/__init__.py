@@ -1,12 +1,12 @@
-"""Reads pickles of plain data without the `pickle` module: nothing in them is ever called.
+"""Reads pickles of plain data without the `pickle` module and without calling anything in them.
 
-A pickle is a program, and unpickling one can run any code. This package executes pickles on a
-machine of its own that knows numbers, strings, containers and, where asked, arrays of bytes.
-Whatever else a pickle names is refused before it takes effect.
+A pickle is a program, and unpickling it can run any code. This package executes pickles on its own
+stack machine, which supports numbers, strings, containers and, optionally, arrays of bytes. Every
+other name in a pickle is refused before it has an effect.
 
-`load_pickle` reads a pickle whole. `PickleStream` gives out the records of a long one by one, in
-the memory of one record. It is also fast: about six times as fast as a subclass of the standard
-library's unpickler in Python, which is the only other way to restrict what a pickle may name.
+`load_pickle` reads a whole pickle. `PickleStream` yields the records of a long pickle one by one,
+in the memory of one record. It is about six times as fast as a subclass of the standard library's
+unpickler in Python, the only other way to restrict the names in a pickle.
 """
 
 from safe_pickle.constructors import ByteArray, PickledData

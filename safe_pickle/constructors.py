@@ -1,8 +1,8 @@
-"""The allow-list: the few callables that a pickle of data may name, each replaced by our own.
+"""The allow-list of callables that a pickle of data may name, each with a safe replacement.
 
 A pickle can name any importable object and have it called. Here a name is only looked up in a
-table and nothing is imported. What stands in the table builds plain numbers, strings, containers
-and arrays of bytes, out of arguments whose types it has checked.
+table, and nothing is imported. The replacements in the table build plain numbers, strings,
+containers and arrays of bytes from arguments whose types they check.
 """
 
 import struct
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 PickledData: TypeAlias = Any
-"""Whatever a pickle holds: numbers, strings and containers whose types its reader has to check."""
+"""The content of a pickle: numbers, strings and containers, whose types the caller has to check."""
 
 _STRUCT_CODES: Final = {
     "b1": "?", "f2": "e", "f4": "f", "f8": "d",
@@ -35,17 +35,17 @@ _NUMPY_STATE_VERSION: Final = 3
 _MOST_DIMENSIONS: Final = 32
 _SIZED: Final = (dict, frozenset, list, set, str, tuple)
 LONGEST_KEY: Final = 64
-"""Parts of a tuple that is a key: Python hashes them anew each time it is looked up."""
+"""The most parts of a tuple used as a key, as Python hashes them again at each look-up."""
 
 
 class NumberType:
-    """Stands for a numpy dtype of plain numbers.
+    """Replacement of a numpy dtype of plain numbers.
 
     Args:
-        name: numpy's short name, such as ``f8``; the kinds b, f, i and u with their usual sizes.
+        name: numpy's short name, such as ``f8``, of kind b, f, i or u with its usual sizes.
 
     Raises:
-        UnsafePickleError: The name is none of these, as for objects, text, dates or records.
+        UnsafePickleError: It is another dtype, such as one of objects, text, dates or records.
     """
 
     __slots__ = ("_code", "_format", "_size", "name")
@@ -56,11 +56,11 @@ class NumberType:
         self.name = name
         self._code = _STRUCT_CODES[name]
         self._size = struct.calcsize("<" + self._code)
-        # A pickle states the byte order after the name; a single byte has none to state.
+        # A pickle sets the byte order after the name; a single byte has none.
         self._format = self._code if self._size == 1 else ""
 
     def set_state(self, state: object) -> None:
-        """Take the byte order from the state that numpy pickles beside a dtype.
+        """Set the byte order from the pickled state of a dtype.
 
         Args:
             state: ``(3, byte order, None, None, None, -1, -1, flags)``.
@@ -80,13 +80,13 @@ class NumberType:
         """Decode one number exactly.
 
         Args:
-            raw: The bytes of the number, as long as the type says.
+            raw: The bytes of the number, in the size of the type.
 
         Returns:
             A Python float, int or bool; shorter floats are widened without rounding.
 
         Raises:
-            DamagedArchiveError: The length is wrong, or no byte order was stated.
+            DamagedArchiveError: The length is wrong, or no byte order was set.
         """
         if len(raw) != self._size or not self._format:
             raise DamagedArchiveError(f"a numpy number of {len(raw)} bytes where {self._size} fit")
@@ -98,21 +98,21 @@ class ByteArray:
     """A numpy array of unsigned bytes.
 
     Attributes:
-        shape: Its sizes; their product is the number of bytes.
-        content: The bytes, the last dimension running fastest.
+        shape: The shape; its product is the number of bytes.
+        content: The bytes in C order.
     """
 
     __slots__ = ("content", "shape")
 
     def __init__(self) -> None:
-        self.shape: tuple[int, ...] = (0,)  # what numpy's pickles begin with
+        self.shape: tuple[int, ...] = (0,)  # the initial shape in numpy's pickles
         self.content = b""
 
     def set_state(self, state: object) -> None:
-        """Take shape and content from the state that numpy pickles beside an array.
+        """Set shape and content from the pickled state of an array.
 
         Args:
-            state: ``(1, shape, dtype, False, content)``; Python 2 has text for the content.
+            state: ``(1, shape, dtype, False, content)``; in Python 2 the content is text.
 
         Raises:
             UnsafePickleError: The array is not one of unsigned bytes in C order.
@@ -139,7 +139,7 @@ class ByteArray:
 
     @staticmethod
     def copied(state: object) -> int:
-        """Return how many bytes `set_state` copies."""
+        """Return the number of bytes that `set_state` copies."""
         match state:
             case (*_, str() as content):
                 return len(content)
@@ -148,15 +148,15 @@ class ByteArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constructor:
-    """Stands for an importable callable.
+    """Replacement of an importable callable.
 
     Attributes:
-        name: The name it stands for, for messages.
-        build: Makes the value out of the tuple of arguments.
-        raw_argument: Which argument carries a number's or a byte string's raw content, if any:
-            it belongs to that one value, so that nothing later in the pickle refers to it.
-        copies: Whether the value is a copy of its first argument, which a pickle may name again
-            and again in a few bytes.
+        name: The name of the callable, for messages.
+        build: Makes the value from the tuple of arguments.
+        raw_argument: Index of the argument with the raw content of a number or byte string, if any.
+            It belongs to that value only, so nothing later in the pickle refers to it.
+        copies: Whether the value is a copy of its first argument, which a pickle could request
+            again and again in a few bytes.
     """
 
     name: str
@@ -165,7 +165,7 @@ class Constructor:
     copies: bool = True
 
     def copied(self, arguments: tuple[PickledData, ...]) -> int:
-        """Return how many elements or characters a call copies."""
+        """Return the number of elements or characters that a call copies."""
         if not self.copies or not arguments:
             return 0
         first = arguments[0]
@@ -173,18 +173,18 @@ class Constructor:
 
 
 def constructor_for(module: str, name: str, *, arrays: bool = False) -> Constructor:
-    """Return what stands for a global.
+    """Return the replacement of a global.
 
     Args:
-        module: The module the pickle names.
+        module: The module in the pickle.
         name: The object in it; dots are part of the name and never followed.
-        arrays: Whether arrays of bytes are read, too.
+        arrays: Whether arrays of bytes are allowed.
 
     Returns:
-        The constructor to call in its place.
+        The constructor to call in place of the global.
 
     Raises:
-        UnsafePickleError: The global is not one of those that data needs.
+        UnsafePickleError: The global is not on the allow-list.
     """
     constructor = _ALLOWED.get((module, name))
     if constructor is None and arrays:
@@ -198,16 +198,16 @@ def constructor_for(module: str, name: str, *, arrays: bool = False) -> Construc
 
 
 def is_costly_key(key: PickledData) -> bool:
-    """Tell whether hashing a key takes long: C descends into tuples of tuples without limit."""
+    """Return whether hashing a key may take long, as nested tuples are hashed without limit."""
     return type(key) is tuple and (len(key) > LONGEST_KEY or tuple in map(type, key))
 
 
 def _wrong_arguments(name: str) -> UnsafePickleError:
-    return UnsafePickleError(f"refused to call {name} with arguments that no data pickle gives it")
+    return UnsafePickleError(f"refused to call {name} with arguments that no pickle of data has")
 
 
 def _items(name: str, arguments: tuple[PickledData, ...]) -> list[PickledData]:
-    """The elements a container is made from: none, or those of one list, tuple or set."""
+    """Return the elements for a container: none, or those of one list, tuple or set."""
     match arguments:
         case ():
             return []
@@ -242,7 +242,7 @@ def _number(kind: type[int | float], arguments: tuple[PickledData, ...]) -> floa
 
 
 def _bytes(arguments: tuple[PickledData, ...]) -> bytes:
-    if arguments:  # the picklers of protocols 0 to 2 write b"" this way, anything longer as text
+    if arguments:  # protocols 0 to 2 write only b"" this way, and longer values as text
         raise _wrong_arguments("bytes")
     return b""
 
@@ -276,7 +276,7 @@ def _array(arguments: tuple[PickledData, ...]) -> ByteArray:
 
 
 def _array_itself(_: tuple[PickledData, ...]) -> PickledData:
-    raise _wrong_arguments("numpy.ndarray")  # pickles only name it, for `_reconstruct`
+    raise _wrong_arguments("numpy.ndarray")  # only an argument of `_reconstruct`, never called
 
 
 _SCALAR: Final = Constructor("numpy's scalar", _scalar, raw_argument=1, copies=False)

@@ -1,12 +1,12 @@
-"""Errors of files that others wrote, named after what the owner of the file can do about it.
+"""Errors of archives, with what the owner of the file can do about each.
 
-The readers of other raw formats (`generators.raw`) raise them, too.
+The readers of other raw formats (`generators.raw`) raise them as well.
 
 ::
 
     ArchiveError
-    ├── WrongFormatError      give the path of another file
-    ├── DamagedArchiveError   fetch the file again
+    ├── WrongFormatError      choose another file
+    ├── DamagedArchiveError   download the file again
     └── UnsafePickleError     do not trust the file
 """
 
@@ -18,12 +18,12 @@ class ArchiveError(Exception):
 
 
 class WrongFormatError(ArchiveError):
-    """The file is whole but something else than what was asked for."""
+    """The file is intact, but has another format or content than requested."""
 
 
 class DamagedArchiveError(ArchiveError):
-    """The file is cut short, or its bytes contradict one another."""
+    """The file is truncated, or its content is inconsistent."""
 
 
 class UnsafePickleError(ArchiveError):
-    """The pickle asks for more than plain data; nothing of it was run."""
+    """The pickle contains more than plain data; none of its code was run."""

@@ -1,4 +1,4 @@
-"""Input of the pickle machine: reads bytes ahead in large pieces, and decodes single values."""
+"""Input of the pickle machine: reads ahead in large blocks, and decodes single values."""
 
 import zlib
 from collections.abc import Callable
@@ -15,7 +15,7 @@ __all__ = ["LONGEST_VALUE", "VALUE_READERS", "PickleInput"]
 
 _CHUNK: Final = 1 << 18
 LONGEST_VALUE: Final = 1 << 24
-"""Bytes that a value may have by default: a flipped bit in a length must not fill the memory."""
+"""Default limit of bytes of a value, so that a corrupt length does not exhaust the memory."""
 _LONGEST_INTEGER: Final = 1024  # bytes
 
 _U2: Final = Struct("<H").unpack_from
@@ -25,17 +25,17 @@ _U8: Final = Struct("<Q").unpack_from
 
 
 class PickleInput:
-    """A window on a file that moves forward.
+    """A window that moves forward over a file.
 
     Args:
-        file: Open for reading, at the pickle's first byte.
-        longest_value: Bytes that a string, or a line of text, may have.
+        file: A file open for reading, at the pickle's first byte.
+        longest_value: The most bytes of a string or a line of text.
 
     Attributes:
-        data: The bytes at hand.
-        pos: Where in `data` to read next.
-        opcode_pos: Where in `data` the current opcode stands.
-        refill_pos: Past this position an opcode may reach beyond `data`.
+        data: The bytes in the window.
+        pos: Index in `data` of the next byte to read.
+        opcode_pos: Index in `data` of the current opcode.
+        refill_pos: Index in `data` from which an opcode may extend beyond `data`.
     """
 
     __slots__ = (
@@ -57,7 +57,7 @@ class PickleInput:
         return self._passed + self.opcode_pos
 
     def refill(self) -> None:
-        """Read on, so that opcodes of a fixed size and runs are whole in `data`."""
+        """Read ahead, so that `data` fully contains the next opcode of fixed size, or run."""
         if not self._read_until(LONGEST_RUN_BYTES):
             self.refill_pos = maxsize
         else:
@@ -67,12 +67,12 @@ class PickleInput:
         """Return the next `size` bytes.
 
         Raises:
-            DamagedArchiveError: There are fewer, or more than a value may have.
+            DamagedArchiveError: The file ends before, or `size` exceeds the limit of a value.
         """
         if size > self._longest_value:
             raise DamagedArchiveError(
-                f"malformed pickle: a value of {size} bytes, where {self._longest_value} are the "
-                "most"
+                f"malformed pickle: a value of {size} bytes, where at most {self._longest_value} "
+                "are allowed"
             )
         end = self.pos + size
         if end > len(self.data):
@@ -87,7 +87,7 @@ class PickleInput:
         """Return the bytes up to a line feed, without it.
 
         Raises:
-            DamagedArchiveError: There is none before the file ends or a value gets too long.
+            DamagedArchiveError: The file ends before, or the line exceeds the limit of a value.
         """
         end = self.data.find(b"\n", self.pos)
         wanted = _CHUNK
@@ -134,29 +134,29 @@ class PickleInput:
         return value
 
     def truncated(self) -> DamagedArchiveError:
-        """Say that the file ends inside the current opcode."""
+        """Return an error saying that the file ends inside the current opcode."""
         end = self._passed + len(self.data)
         return DamagedArchiveError(f"truncated pickle: the file ends at byte {end}, in an opcode")
 
     def set_back(self) -> None:
-        """Leave the file at `pos`, as though it had not been read ahead, where it can seek."""
+        """Set a seekable file to `pos`, as if it had not been read ahead."""
         unread = len(self.data) - self.pos
         if unread and self._file.seekable():
             self._file.seek(-unread, SEEK_CUR)
             self.data = self.data[: self.pos]
 
     def expect_end(self) -> None:
-        """Check that nothing follows.
+        """Check that the file ends here.
 
         Raises:
-            DamagedArchiveError: Something does, or the container says its content is damaged.
+            DamagedArchiveError: The file continues, or the container reports damage.
         """
         if self.pos < len(self.data) or self._read(1):
             end = self._passed + self.pos
             raise DamagedArchiveError(f"something follows the pickle, which ends at byte {end}")
 
     def _read_until(self, size: int) -> bool:
-        """Have `size` bytes from `pos` on in `data`; False where the file ends before."""
+        """Read until `data` has `size` bytes from `pos` on; return False at its end."""
         pieces = [self.data[self.opcode_pos :]]
         lacking = size - (len(self.data) - self.pos)
         while lacking > 0:
@@ -178,7 +178,7 @@ class PickleInput:
         except (BadZipFile, EOFError, zlib.error) as error:
             raise self._damaged(error) from error
         except OSError as error:
-            if error.errno is not None:  # the disk's fault, not the file's
+            if error.errno is not None:  # an error of the disk, not of the content
                 raise
             raise self._damaged(error) from error
 
@@ -218,14 +218,14 @@ VALUE_READERS: Final[dict[bytes, Callable[[PickleInput], object]]] = {
     b"F": lambda source: float(source.line()),
     b"V": lambda source: source.line().decode("raw-unicode-escape"),
     b"\x8d": lambda source: source.take(source.u8()).decode("utf-8", "surrogatepass"),
-    # Python 2 had one type for text and bytes; in data it is text.
+    # Python 2's `str` may be text or bytes; in data it is text.
     b"T": lambda source: source.take(source.u4()).decode("latin-1"),
     b"U": lambda source: source.take(source.u1()).decode("latin-1"),
     b"B": lambda source: source.take(source.u4()),
     b"C": lambda source: source.take(source.u1()),
     b"\x8e": lambda source: source.take(source.u8()),
 }
-"""Opcode → function that reads the operand behind it and returns the value.
+"""For each opcode, the function that reads its operand and returns the value.
 
-Opcodes that may begin a run of dict items are missing here: the machine handles them itself.
+Opcodes that may begin a run of dict items are missing, as the machine handles them.
 """

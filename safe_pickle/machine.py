@@ -1,12 +1,12 @@
 """The stack machine that executes pickles of plain data.
 
-A pickle is a program for a small stack machine. This is that machine without anything that could
-run code: no imports, no classes, no attributes, only numbers, strings and containers, and the few
-callables of `constructors` that numpy and the picklers themselves need for such data. It knows
-what the picklers of CPython write in protocols 0 to 5. Anything else in a pickle is refused when
-it is reached, before it takes effect.
+A pickle is a program for a small stack machine. This machine omits everything that could run code:
+there are no imports, classes or attributes, only numbers, strings and containers, and the few
+callables of `constructors` that picklers and numpy need for such data. It supports the output of
+CPython's picklers in protocols 0 to 5. Anything else is refused when it is reached, before it has
+an effect.
 
-The opcodes are those of the `pickletools` module of Python's standard library.
+The opcodes are documented in the `pickletools` module of the standard library.
 """
 
 import struct
@@ -30,18 +30,18 @@ from safe_pickle.runs import Run, integer_key_run, memoized_key_run, numbered_ke
 __all__ = ["DEEPEST", "PickleMachine"]
 
 DEEPEST: Final = 1000
-"""Levels of containers in containers; CPython's own picklers stop at the recursion limit."""
+"""The most levels of nested containers; CPython's picklers stop at the recursion limit."""
 
 _NEWEST_PROTOCOL: Final = 5
 _MOST_ON_STACK: Final = 1 << 20
 _FREE_COPIES: Final = 4096
-"""Elements that may be copied however little was read."""
+"""Elements that may be copied in addition to the number of bytes read."""
 _FORBIDDEN: Final = {
     ord("P"): "PERSID", ord("Q"): "BINPERSID", ord("i"): "INST", ord("o"): "OBJ",
     ord("S"): "STRING", 0x81: "NEWOBJ", 0x92: "NEWOBJ_EX", 0x82: "EXT1", 0x83: "EXT2",
     0x84: "EXT4", 0x96: "BYTEARRAY8", 0x97: "NEXT_BUFFER", 0x98: "READONLY_BUFFER",
 }  # fmt: skip
-# What Python raises where an operand is missing, of a wrong type or out of range.
+# Raised by Python if an operand is missing, has a wrong type or is out of range.
 _MALFORMED: Final = (
     IndexError, OverflowError, RecursionError, TypeError, ValueError, struct.error,
 )  # fmt: skip
@@ -66,7 +66,7 @@ for _opcode, _read in VALUE_READERS.items():
 
 
 def _executes(opcode: bytes) -> Callable[[_Method], _Method]:
-    """Enter a method into the table of operations."""
+    """Register a method as the operation of an opcode."""
 
     def enter(method: _Method) -> _Method:
         _OPERATIONS[ord(opcode)] = method
@@ -79,18 +79,18 @@ class PickleMachine(PickleInput):
     """A machine that executes one pickle.
 
     Args:
-        file: Open for reading, at the pickle's first byte.
-        arrays: Whether it may hold arrays of bytes.
-        longest_value: Bytes that a string, or a line of text, may have.
+        file: A file open for reading, at the pickle's first byte.
+        arrays: Whether arrays of bytes are allowed.
+        longest_value: The most bytes of a string or a line of text.
 
     Attributes:
-        stack: Values since the last mark.
+        stack: The values since the last mark.
         frames: The stacks below each mark, outermost first.
-        memo: What the pickle may refer to.
-        containers: How many containers were made.
-        paused: Set by an operation after which the machine shall stop.
+        memo: The values to which the pickle may refer.
+        containers: The number of containers created.
+        paused: Set by an operation to stop the machine after it.
         result: The top-level object, once the pickle has ended.
-        finished: Whether it has.
+        finished: Whether the pickle has ended.
     """
 
     __slots__ = (
@@ -110,7 +110,7 @@ class PickleMachine(PickleInput):
         self.paused = False
         self.finished = False
         self.result: PickledData = None
-        self._costly_tuples = False  # whether a tuple was made that is no key
+        self._costly_tuples = False  # whether a tuple was created that is too costly as a key
         self._copied = 0
         self._copied_from = 0
 
@@ -118,8 +118,8 @@ class PickleMachine(PickleInput):
         """Execute opcodes until an operation pauses the machine or the pickle ends.
 
         Raises:
-            UnsafePickleError: The pickle asks for more than data.
-            DamagedArchiveError: It is cut short or makes no sense. Both say at which byte.
+            UnsafePickleError: The pickle contains more than data.
+            DamagedArchiveError: It is truncated or malformed. Both errors give the byte offset.
         """
         operations = _OPERATIONS
         self.paused = False
@@ -135,17 +135,17 @@ class PickleMachine(PickleInput):
         except ArchiveError as error:
             raise type(error)(self._placed(str(error))) from error.__cause__
         except _MALFORMED as error:
-            # Reading past the end of `data` means past the end of the file: `refill` came before.
+            # `refill` ran before, so the end of `data` is the end of the file.
             if isinstance(error, struct.error) or self.pos >= len(self.data):
                 raise DamagedArchiveError(self._placed(str(self.truncated()))) from error
             raise DamagedArchiveError(self._placed(f"malformed pickle: {error!s:.120}")) from error
 
     def fill_dict(self, items: list[PickledData]) -> None:
-        """Set items, keys and values by turns, of the dict on top of the stack."""
+        """Set items, given as alternating keys and values, of the dict on top of the stack."""
         self.target(dict).update(self.pairs_of(items))
 
     def push_container(self, new: PickledData) -> None:
-        """Put a new container on the stack."""
+        """Push a new container."""
         self.containers += 1
         self.stack.append(new)
 
@@ -153,7 +153,7 @@ class PickleMachine(PickleInput):
         """Return the container on top of the stack.
 
         Raises:
-            TypeError: It is of another type than `kind`.
+            TypeError: It is not of type `kind`.
         """
         target = self.stack[-1]
         if type(target) is not kind:
@@ -161,23 +161,23 @@ class PickleMachine(PickleInput):
         return target
 
     def pairs_of(self, items: list[PickledData]) -> Iterator[tuple[PickledData, PickledData]]:
-        """Pair up keys and values that stand by turns, once the keys can be hashed safely."""
+        """Pair alternating keys and values, after checking that the keys can be hashed safely."""
         keys = items[::2]
         self._check_keys(keys)
         return zip(keys, items[1::2], strict=True)
 
     def next_opcode(self) -> int:
-        """Look one opcode ahead, past the headers of frames."""
+        """Return the next opcode without executing it, skipping headers of frames."""
         while self.data[self.pos] == 0x95:  # noqa: PLR2004 - FRAME
             self.pos += 1
             self.u8()
         return self.data[self.pos]
 
     def refuse_opcode(self) -> None:
-        """Refuse the current opcode.
+        """Raise on the current opcode, which is not supported.
 
         Raises:
-            UnsafePickleError: It loads something else than data.
+            UnsafePickleError: The opcode loads more than data.
             DamagedArchiveError: There is no such opcode.
         """
         opcode = self.data[self.opcode_pos]
@@ -189,7 +189,7 @@ class PickleMachine(PickleInput):
         raise DamagedArchiveError(f"malformed pickle: 0x{opcode:02x} is no pickle opcode")
 
     def _placed(self, message: str) -> str:
-        """Add the place to a message `what: why`."""
+        """Add the byte offset to a message of the form `what: why`."""
         what, colon, why = message.partition(": ")
         return f"{what} at byte {self.offset}{colon}{why}"
 
@@ -231,7 +231,7 @@ class PickleMachine(PickleInput):
             self._push_run(run)
 
     def _push_run(self, run: Run[Any]) -> None:
-        """Put keys and values on the stack by turns."""
+        """Push the keys and values of a run alternately."""
         items: list[PickledData] = [None] * (2 * len(run.keys))
         items[::2] = run.keys
         items[1::2] = run.values
@@ -324,7 +324,7 @@ class PickleMachine(PickleInput):
         self.fill_dict(items)
 
     def _pop_mark(self) -> list[PickledData]:
-        """Return the values above the last mark, and go on with those below it."""
+        """Return the values above the last mark, and restore the stack below it."""
         items = self.stack
         self.stack = self.frames.pop()
         return items
@@ -342,7 +342,7 @@ class PickleMachine(PickleInput):
         return tuple(items)
 
     def _check_keys(self, keys: list[PickledData]) -> None:
-        """Refuse tuples as keys that take long to hash."""
+        """Raise on tuples as keys that take long to hash."""
         if self._costly_tuples and any(map(is_costly_key, keys)):
             raise TypeError(f"a tuple of tuples, or of more than {LONGEST_KEY} values, as a key")
 
@@ -424,19 +424,19 @@ class PickleMachine(PickleInput):
         if constructor.raw_argument is not None:
             raw = arguments[constructor.raw_argument]
             self.memo.forget(arguments)
-            if len(raw) > 1:  # Python has one object for all strings of the same single character
+            if len(raw) > 1:  # Python shares strings of a single character
                 self.memo.forget(raw)
         del self.stack[-2:]
         self.push_container(value)
 
     def _count_copied(self, size: int) -> None:
-        """Bound what is copied by the bytes that were read since `forget_copied`."""
+        """Limit the amount copied to the bytes read since `forget_copied`."""
         self._copied += size
         if self._copied > self.offset - self._copied_from + _FREE_COPIES:
             raise DamagedArchiveError("malformed pickle: it copies more than it holds")
 
     def forget_copied(self) -> None:
-        """Begin anew to count what is copied: what was read before has been given out."""
+        """Reset the amount copied, after the records so far have been given out."""
         self._copied, self._copied_from = 0, self.offset
 
     @_executes(b"b")
@@ -459,7 +459,7 @@ class PickleMachine(PickleInput):
 
     @_executes(b"\x95")
     def _frame(self) -> None:
-        self.u8()  # a hint for readers that would not read ahead otherwise
+        self.u8()  # the size of the frame, a hint for reading ahead
 
     @_executes(b".")
     def _stop(self) -> None:

@@ -1,11 +1,10 @@
-"""Memo of the pickle machine, which stays small however long the pickle is.
+"""The memo of the pickle machine, whose size is bounded for pickles of any length.
 
-A pickler numbers every string and container it writes and may refer to any of them ever after.
-Remembering all of them over a long row of records would fill the memory, yet records share little
-with each other but strings, class names and dtypes. So the memo keeps whole only the entries of the
-current record. Of earlier records it keeps what cannot change, as compressed pages of codes into a
-table of distinct values. Containers of earlier records are forgotten; a reference to one is an
-error.
+A pickler numbers every string and container, and may refer to any of them later. Keeping all of
+them for many records would exhaust the memory, but records share only strings, class names and
+dtypes. The memo therefore keeps all entries of the current record only. Of earlier records it keeps
+the immutable values, as compressed pages of codes into a table of distinct values. Containers of
+earlier records are dropped; a reference to one is an error.
 """
 
 import zlib
@@ -25,7 +24,7 @@ _TUPLE_PARTS: Final = frozenset({str, int, bool, type(None)})
 
 
 class Memo:
-    """Numbered values of a pickle; ids count up one by one from 0."""
+    """The numbered values of a pickle; ids count up from 0."""
 
     __slots__ = (
         "_base", "_codes", "_kept", "_page", "_page_starts", "_pages", "_recalled", "_run_codes",
@@ -33,9 +32,9 @@ class Memo:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self._kept: list[PickledData] = []  # entries before the first record, whole
+        self._kept: list[PickledData] = []  # all entries before the first record
         self._base = 0
-        self._page: list[PickledData] = []  # entries since then, or of the record at hand
+        self._page: list[PickledData] = []  # entries since then, or of the current record
         self._runs_at: list[tuple[int, tuple[str, ...]]] = []
         self._spent: dict[int, object] = {}
         self._page_starts = array("q")
@@ -48,7 +47,7 @@ class Memo:
 
     @property
     def next_id(self) -> int:
-        """The id that the next entry gets."""
+        """The id of the next entry."""
         return self._base + len(self._page)
 
     def append(self, value: PickledData) -> None:
@@ -56,15 +55,15 @@ class Memo:
         self._page.append(value)
 
     def extend(self, strings: tuple[str, ...]) -> None:
-        """Give each of these strings the next id, in their order."""
+        """Give the next ids to strings, in their order."""
         self._runs_at.append((len(self._page), strings))
         self._page.extend(strings)
 
     def put(self, number: int, value: PickledData) -> None:
-        """Give a value the id that the pickle states.
+        """Give a value the id in the pickle.
 
         Raises:
-            DamagedArchiveError: It is not the next id; all picklers count up, from 0 or 1.
+            DamagedArchiveError: It is not the next id; picklers count up from 0 or 1.
         """
         due = self._base + len(self._page)
         if number == 1 and not due:
@@ -77,8 +76,8 @@ class Memo:
         """Return the value with this id.
 
         Raises:
-            DamagedArchiveError: There is none, or it was a container, a float or an int of an
-                earlier record.
+            DamagedArchiveError: There is none, or it is a container, float or int of an earlier
+                record.
         """
         index = number - self._base
         if 0 <= index < len(self._page):
@@ -92,7 +91,7 @@ class Memo:
         else:
             value = _UNSET
         if value is _UNSET:
-            raise DamagedArchiveError(f"refers to memo id {number}, which nothing has")
+            raise DamagedArchiveError(f"refers to memo id {number}, which does not exist")
         if value is _FORGOTTEN:
             raise DamagedArchiveError(
                 f"refers to memo id {number}, a container or number of an earlier record"
@@ -100,18 +99,18 @@ class Memo:
         return value
 
     def forget(self, value: PickledData) -> None:
-        """Let go of a value when the record at hand ends, though it could be kept."""
-        # Kept alive until then: an id alone could come to name another object.
+        """Drop a value at the end of the current record, although it could be kept."""
+        # The value is kept alive until then, so that its `id` is not reused.
         self._spent[id(value)] = value
 
     def begin_records(self) -> None:
-        """Keep all entries so far whole; those that follow belong to records."""
+        """Keep all entries so far permanently; the following ones belong to records."""
         self._kept, self._base, self._page = self._page, len(self._page), []
         self._runs_at.clear()
         self._spent.clear()
 
     def end_record(self) -> None:
-        """Reduce the entries of the record at hand to what later records may refer to."""
+        """Reduce the entries of the current record to those to which later records may refer."""
         codes = array("i")
         done = 0
         for start, strings in self._runs_at:
@@ -127,14 +126,14 @@ class Memo:
         self._spent.clear()
 
     def _code(self, value: PickledData) -> int:
-        """Return the place of a value in the table, 0 for what is forgotten."""
+        """Return the index of a value in the table; 0 for a dropped value."""
         kind = type(value)
         key: object = value
         if kind is tuple:
             kinds = tuple(map(type, value))
             if not _TUPLE_PARTS.issuperset(kinds):
                 return 0
-            key = (value, kinds)  # (1,) and (True,) are equal
+            key = (value, kinds)  # with types, as (1,) == (True,)
         elif kind not in (str, bytes, Constructor, NumberType):
             return 0
         if id(value) in self._spent:
@@ -145,14 +144,14 @@ class Memo:
         return code
 
     def _run_code(self, strings: tuple[str, ...]) -> int:
-        """Return the place of a run of strings in its own table, as a negative number."""
+        """Return the bitwise complement of the index of a run of strings in its own table."""
         code = self._run_codes.setdefault(strings, len(self._runs))
         if code == len(self._runs):
             self._runs.append(strings)
         return ~code
 
     def _recall(self, number: int) -> PickledData:
-        """Find an entry in the pages of earlier records, and keep it at hand from now on."""
+        """Return an entry from the pages of earlier records, and cache it."""
         page = bisect_right(self._page_starts, number) - 1
         codes = array("i")
         codes.frombytes(zlib.decompress(self._pages[page]))

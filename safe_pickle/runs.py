@@ -1,10 +1,10 @@
-"""Fast path of the pickle machine: decodes runs of dict items, such as learning curves, at once.
+"""Fast path of the pickle machine: decodes whole runs of dict items, such as learning curves.
 
-A curve is written as `key, float, key, float …`, and neighbouring items have keys of one length,
-so that they form a table of bytes with a fixed stride. Its columns are slices with a step: a
-column of opcodes tells how far the table reaches, the columns of the keys taken together name
-its keys, and one struct format reads all floats. That costs a tenth of executing the opcodes item
-by item, and gives the same values and memo entries.
+A curve is written as `key, float, key, float …`. Neighbouring keys have the same length, so the
+items form a table of bytes with a fixed stride, whose columns are slices with a step. The column of
+opcodes gives the length of the table, the columns of the keys together give the keys, and one
+struct format reads all floats. This takes a tenth of the time of executing the opcodes one by one
+and gives the same values and memo entries.
 """
 
 from functools import lru_cache
@@ -14,23 +14,23 @@ from typing import Final, Generic, NamedTuple, TypeVar
 __all__ = ["LONGEST_RUN_BYTES", "Run", "integer_key_run", "memoized_key_run", "numbered_key_run"]
 
 _MOST_ITEMS: Final = 256
-_FEWEST_ITEMS: Final = 3  # shorter runs are quicker item by item
+_FEWEST_ITEMS: Final = 3  # shorter runs are faster item by item
 _LONGEST_KEY: Final = 48
 _CYCLE: Final = bytes(range(256)) * 2
 _FLOAT: Final = 9  # an opcode and eight bytes
 LONGEST_RUN_BYTES: Final = _MOST_ITEMS * (_LONGEST_KEY + 10 + _FLOAT)
-"""A buffer that reaches this far ahead never cuts a run in two."""
+"""The most bytes of a run, which a buffer has to contain so that no run is cut in two."""
 
 Key = TypeVar("Key", int, str)
 
 
 class Run(NamedTuple, Generic[Key]):
-    """Items of a dict, read at once.
+    """Several items of a dict, read at once.
 
     Attributes:
-        keys: The keys in their order; one tuple is shared by all runs with these keys.
-        values: As many floats.
-        size: Bytes the run takes in the pickle.
+        keys: The keys in order; runs with equal keys share one tuple.
+        values: The values, as floats.
+        size: The bytes of the run in the pickle.
     """
 
     keys: tuple[Key, ...]
@@ -43,10 +43,10 @@ def integer_key_run(data: bytes, start: int) -> Run[int] | None:
 
     Args:
         data: Part of a pickle.
-        start: Where the first item starts.
+        start: The index of the first item.
 
     Returns:
-        The run, or None where fewer than three such items follow.
+        The run, or None if fewer than three such items follow.
     """
     stride = 2 + _FLOAT
     if data[start + stride : start + stride + 3 : 2] != b"KG":
@@ -64,12 +64,12 @@ def numbered_key_run(data: bytes, start: int, first_id: int) -> Run[str] | None:
 
     Args:
         data: Part of a pickle.
-        start: Where the first item starts.
+        start: The index of the first item.
         first_id: The id of the next memo entry.
 
     Returns:
-        The run, or None where fewer than three such items follow, or where their ids do not
-        count up from `first_id`.
+        The run, or None if fewer than three such items follow, or if their ids do not count up
+        from `first_id`.
     """
     length = data[start + 1]
     if length > _LONGEST_KEY or data[start + 5 + length : start + 11 + length : 5] != b"rG":
@@ -90,10 +90,10 @@ def memoized_key_run(data: bytes, start: int) -> Run[str] | None:
 
     Args:
         data: Part of a pickle.
-        start: Where the first item starts.
+        start: The index of the first item.
 
     Returns:
-        The run, or None where fewer than three such items follow.
+        The run, or None if fewer than three such items follow.
     """
     length = data[start + 1]
     if length > _LONGEST_KEY or data[start + 2 + length : start + 4 + length] != b"\x94G":
@@ -110,7 +110,7 @@ def memoized_key_run(data: bytes, start: int) -> Run[str] | None:
 
 
 def _count(data: bytes, start: int, stride: int, opcodes: tuple[tuple[int, bytes], ...]) -> int:
-    """Count the items from `start` on that have all these bytes at these offsets."""
+    """Return the number of items from `start` on with all opcodes at the given offsets."""
     count = min(_MOST_ITEMS, (len(data) - start) // stride)
     for offset, opcode in opcodes:
         column = data[start + offset : start + count * stride : stride]
@@ -123,11 +123,11 @@ def _columns(data: bytes, start: int, length: int, end: int, stride: int) -> byt
 
 
 def _ids_count_up(data: bytes, start: int, end: int, stride: int, first: int, count: int) -> bool:
-    """Tell whether little-endian numbers of four bytes read `first`, `first` + 1 and so on."""
+    """Return whether little-endian numbers of four bytes are `first`, `first` + 1 and so on."""
     low = first & 0xFF
     if data[start:end:stride] != _CYCLE[low : low + count]:
         return False
-    # The three higher bytes stay the same until the low one starts over, at most once in a run.
+    # The three higher bytes change only when the low one wraps, at most once in a run.
     before = min(count, 0x100 - low)
     highs = (first >> 8).to_bytes(4, "little")
     next_highs = ((first >> 8) + 1).to_bytes(4, "little")
@@ -142,21 +142,21 @@ def _ids_count_up(data: bytes, start: int, end: int, stride: int, first: int, co
 
 @lru_cache(maxsize=1024)
 def _floats(stride: int, count: int) -> Struct:
-    """A format for the last eight bytes of each item."""
+    """Return a format for the last eight bytes of each item."""
     return Struct(">" + f"{stride - 8}xd" * count)
 
 
 @lru_cache(maxsize=2048)
 def _keys(columns: bytes, count: int, header: int) -> tuple[str, ...]:
-    """Decode keys behind their lengths.
+    """Decode keys with their length prefixes.
 
     Args:
         columns: The first bytes of all keys, then their second bytes, and so on.
-        count: How many keys.
-        header: Bytes of the little-endian length before each key.
+        count: The number of keys.
+        header: The bytes of the little-endian length before each key.
 
     Returns:
-        The keys; none where they differ in length.
+        The keys; an empty tuple if they differ in length.
     """
     rows = [columns[row::count] for row in range(count)]
     length = (len(rows[0]) - header).to_bytes(header, "little")

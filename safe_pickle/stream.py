@@ -1,4 +1,4 @@
-"""Reads a pickle whole, or gives out the records of a long one while it is read."""
+"""Reading of a whole pickle, or of a long one record by record."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -11,25 +11,25 @@ from safe_pickle.machine import DEEPEST, PickleMachine
 
 __all__ = ["PickleStream", "load_pickle"]
 
-_BATCH: Final = 1000  # items of a dict that picklers write between MARK and SETITEMS
-# What a key starts with, or the SETITEMS that follows the last item.
+_BATCH: Final = 1000  # picklers write at most so many dict items between MARK and SETITEMS
+# Opcodes that begin a key, or the SETITEMS after the last item.
 _AFTER_RECORD: Final = frozenset(b"IJKLM\x8aVX\x8cTUghju")
 _CONTAINERS: Final = frozenset({dict, list, tuple, set, frozenset})
 
 
 class PickleStream:
-    """One pickle in a binary file: numbers, strings and containers only.
+    """Reads one pickle of numbers, strings and containers from a binary file, record by record.
 
     Args:
-        file: Open for reading, at the pickle's first byte. It is read ahead, and at the pickle's
-            end set back to right behind it where it can seek.
-        stream_key: A string key of the top-level dict under which a dict of records stands; its
-            items are given out by `pairs` and not kept. Its values should be dicts: then each
-            comes as soon as it is complete. Others come in batches of up to 1,000.
+        file: A file open for reading, at the pickle's first byte. It is read ahead; a seekable file
+            is finally set to the byte after the pickle.
+        stream_key: The key in the top-level dict of a dict of records, whose items `pairs` yields
+            without keeping them. If its values are dicts, each is yielded once it is complete;
+            other values are yielded in batches of up to 1,000.
 
-    Byte strings of Python 2 are read as Latin-1 text. OrderedDicts become dicts, numpy scalars
-    become Python numbers. All errors but those of the disk are `ArchiveError`s and give the byte
-    offset in the pickle.
+    Byte strings of Python 2 are read as Latin-1 text. OrderedDicts become dicts, and numpy scalars
+    become Python numbers. All errors except those of the disk are `ArchiveError`s that give the
+    byte offset in the pickle.
     """
 
     def __init__(self, file: BinaryIO, *, stream_key: str | None = None) -> None:
@@ -39,7 +39,7 @@ class PickleStream:
 
     @property
     def root(self) -> PickledData:
-        """The top-level object, with the streamed dict left empty.
+        """The top-level object, in which the streamed dict is empty.
 
         Raises:
             RuntimeError: `pairs` is not exhausted yet.
@@ -49,19 +49,19 @@ class PickleStream:
         return self._machine.result
 
     def pairs(self) -> Iterator[tuple[PickledData, PickledData]]:
-        """Give out the items of the streamed dict, in the order of the file; once.
+        """Yield the items of the streamed dict in the order of the file; can be called once.
 
         Yields:
-            Key and value. A key that is written twice comes twice.
+            Key and value. A repeated key is yielded each time.
 
         Raises:
-            UnsafePickleError: The pickle asks for more than data.
-            DamagedArchiveError: It is cut short or makes no sense.
+            UnsafePickleError: The pickle contains more than data.
+            DamagedArchiveError: The pickle is truncated or malformed.
             WrongFormatError: The top-level object has no dict under the stream key.
             RuntimeError: The pickle was read before.
         """
         if self._started:
-            raise RuntimeError("a pickle is read once: open it again")
+            raise RuntimeError("a pickle can be read only once: open it again")
         self._started = True
         machine = self._machine
         while not machine.finished:
@@ -75,16 +75,16 @@ class PickleStream:
             )
 
     def expect_end(self) -> None:
-        """Check that nothing follows the pickle, which `pairs` has read to its end.
+        """Check that the file ends after the pickle, once `pairs` is exhausted.
 
         Raises:
-            DamagedArchiveError: Something does, or the container says its content is damaged.
+            DamagedArchiveError: The file continues, or the container reports damage.
         """
         self._machine.expect_end()
 
 
 class _RecordMachine(PickleMachine):
-    """A machine that takes the items of one dict out as they are completed."""
+    """A pickle machine that extracts the items of one dict as they are completed."""
 
     __slots__ = ("_outside", "_records", "_sought", "complete")
 
@@ -99,19 +99,19 @@ class _RecordMachine(PickleMachine):
         super().__init__(file, arrays=arrays, longest_value=longest_value)
         self.complete: deque[tuple[PickledData, PickledData]] = deque()
         self._sought = stream_key
-        self._records: dict[PickledData, PickledData] = {}  # one of its own until it is met
-        self._outside = 0  # containers made before the records
+        self._records: dict[PickledData, PickledData] = {}  # a placeholder until it is found
+        self._outside = 0  # containers created before the records
 
     @property
     def found(self) -> bool:
-        """Whether the dict of records was met, or none was sought."""
+        """Whether the dict of records was found, or none was requested."""
         return self._sought is None
 
     def end_record(self) -> None:
-        """Drop what only the complete records, or the ended pickle, needed.
+        """Release what only the completed records, or the finished pickle, needed.
 
         Raises:
-            DamagedArchiveError: They nest too deep for their readers.
+            DamagedArchiveError: They are nested too deeply.
         """
         if self.complete:
             values = [value for _, value in self.complete]
@@ -120,13 +120,13 @@ class _RecordMachine(PickleMachine):
         else:
             values = [self.result]
             self.containers += self._outside
-        # So few containers cannot nest deeper: records need no look.
+        # With at most `DEEPEST` containers the check is not needed.
         if self.containers > DEEPEST and any(_nests_deeper(value, DEEPEST) for value in values):
             raise DamagedArchiveError(f"malformed pickle: nests deeper than {DEEPEST} levels")
         self.containers = 0
 
     def fill_dict(self, items: list[PickledData]) -> None:
-        """Set items of the dict on top of the stack; those of the records' dict are complete."""
+        """Set items of the dict on top of the stack, or give out those of the dict of records."""
         target = self.target(dict)
         if target is self._records:
             self._give_out(items)
@@ -145,7 +145,7 @@ class _RecordMachine(PickleMachine):
             stack.clear()
 
     def push_container(self, new: PickledData) -> None:
-        """Put a new container on the stack, and recognise the records' dict."""
+        """Push a new container, and recognise the dict of records."""
         if self._sought is not None and self._is_sought(new):
             self._records = new
             self._sought = None
@@ -155,7 +155,7 @@ class _RecordMachine(PickleMachine):
 
     def _give_out(self, items: list[PickledData]) -> None:
         for key, value in self.pairs_of(items):
-            hash(key)  # as storing it would
+            hash(key)  # raises on unhashable keys, as storing them would
             self.complete.append((key, value))
         self.paused = bool(self.complete)
 
@@ -173,19 +173,19 @@ class _RecordMachine(PickleMachine):
 def load_pickle(
     file: BinaryIO, *, arrays: bool = False, longest_value: int = LONGEST_VALUE
 ) -> PickledData:
-    """Read one pickle whole.
+    """Read a whole pickle.
 
     Args:
-        file: Open for reading, at the pickle's first byte; nothing may follow its last.
-        arrays: Whether it may hold numpy arrays of bytes, which are read as `ByteArray`s.
-        longest_value: Bytes that a string, or an array, may have.
+        file: A file open for reading, at the pickle's first byte, which ends after the pickle.
+        arrays: Whether numpy arrays of bytes are allowed; they are read as `ByteArray`s.
+        longest_value: The most bytes of a string or array.
 
     Returns:
         The object.
 
     Raises:
-        UnsafePickleError: The pickle asks for more than data.
-        DamagedArchiveError: It is cut short, makes no sense, or something follows it.
+        UnsafePickleError: The pickle contains more than data.
+        DamagedArchiveError: The pickle is truncated or malformed, or the file continues after it.
     """
     machine = _RecordMachine(file, None, arrays=arrays, longest_value=longest_value)
     machine.run()
@@ -195,23 +195,21 @@ def load_pickle(
 
 
 def _nests_deeper(value: PickledData, limit: int) -> bool:
-    """Tell whether containers lie in one another more than `limit` levels deep.
-
-    It does not recurse, so that no depth is too much for it.
+    """Return whether containers are nested more than `limit` levels deep, without recursion.
 
     Args:
-        value: Anything; containers may be shared, and may contain themselves.
-        limit: Levels allowed; a number has none, a list of numbers one.
+        value: Any value; containers may be shared and may contain themselves.
+        limit: The allowed levels; a number has none, a list of numbers has one.
 
     Returns:
-        Whether some path of containers is longer. A container within itself counts once.
+        Whether a path of containers is longer. A container within itself counts once.
     """
     heights: dict[int, int] = {}
     waiting = [value] if type(value) in _CONTAINERS else []
     while waiting:
         container = waiting[-1]
         inner = [part for part in _parts(container) if type(part) in _CONTAINERS]
-        if id(container) not in heights:  # come back once the height of every part is known
+        if id(container) not in heights:  # visited again once the heights of all parts are known
             heights[id(container)] = 0
             waiting.extend(part for part in inner if id(part) not in heights)
             continue

@@ -1,14 +1,15 @@
-"""Plans of benchmarks to be made: the file, what it selects, and what it would cost.
+"""Plans for new benchmarks: the plan file, the selected architectures, and the estimated cost.
 
-Needs no PyTorch. The server runs plans (`service.plans`); the command line checks them here.
+PyTorch is not imported. The server carries plans out (`service.plans`); the command line checks
+them with this package.
 
 Plan, read_plan, plan_of
-                    the plan file, validated; its canonical form and digest
+                    the validated plan file, with its canonical form and digest
 Selection           the architectures that a plan selects, and those that are trained
-Cells               one architecture, seed and budget each, by number
-table_of            the description of the table that a plan makes
+Cells               numbered combinations of architecture, seed and budget
+table_of            the specification of the table that a plan makes
 Estimate, fit_seconds
-                    worker seconds, fitted to what a few trainings took
+                    worker time, from a model fitted to a few trainings
 """
 
 from nas_search.plans.cells import Cell, CellMap, Cells

@@ -1,6 +1,6 @@
-"""Cells of a plan: one architecture, seed and budget each, numbered in the order of work.
+"""Cells of a plan: combinations of architecture, seed and budget, numbered in the order of work.
 
-No list of cells is ever made: a number says which one it is. What became of the cells is a bitmap.
+Cells are computed from their numbers and never listed. Their states are kept as bitmaps.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 __all__ = ["Cell", "CellMap", "Cells"]
 
 _MOST_CELLS: Final = 1_000_000
-"""That a plan has unless it says that it is meant to have more."""
+"""The most cells of a plan that is not declared as large."""
 _MOST_COUNTED: Final = 2_000
 _MOST_ANYWAY: Final = 100_000_000
 _BYTES_AT_ONCE: Final = 2**12
-"""Of a map of cells that is looked for members."""
+"""Bytes of a map that are searched at a time."""
 
 N = TypeVar("N", int, "npt.NDArray[np.int64]")
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: one job, and one row of the table.
+    """One cell, which is one job and one row of the table.
 
     Attributes:
-        number: Place in the order of work.
-        position: Of its architecture in the selection.
-        seed: What first weights, order and augmentation are drawn by.
-        epochs: Its budget.
+        number: Index in the order of work.
+        position: Position of its architecture in the selection.
+        seed: Seed of initial weights, order of images and augmentation.
+        epochs: The budget.
     """
 
     number: int
@@ -51,14 +51,16 @@ class Cell:
 class Cells:
     """The cells of a plan.
 
-    In breadth, a round is a seed and a budget, the least budget first; each has all architectures.
-    In depth, an architecture has all rounds before the next begins.
+    A round is a seed and a budget, with the smallest budget first. In breadth order, each round
+    covers all architectures before the next one begins. In depth order, each architecture has all
+    rounds before the next architecture begins.
 
     Args:
-        large: Whether it is meant to be more than a million cells.
+        selection: The architectures.
+        large: Whether more than a million cells are intended.
 
     Raises:
-        PlanError: There are too many.
+        PlanError: There are too many cells.
     """
 
     def __init__(self, selection: Selection, *, large: bool = False) -> None:
@@ -71,7 +73,7 @@ class Cells:
         if len(self) > most:
             raise PlanError(
                 f"{len(self):,} cells are more than {most:,}: select a sample, or say that they "
-                "are meant",
+                "are intended",
                 path=("select", "kind"),
             )
 
@@ -80,7 +82,7 @@ class Cells:
 
     @cached_property
     def some_counts(self) -> Mapping[int, NetworkCounts | None]:
-        """What some networks cost, by position: all of 2,000 at most, else evenly spread ones."""
+        """Sizes of networks by position: of all if at most 2,000, else of evenly spread ones."""
         step = max(1, -(-len(self._trained) // _MOST_COUNTED))
         return {place: self.selection.counts(place) for place in self._trained[::step]}
 
@@ -93,20 +95,20 @@ class Cells:
 
     @property
     def trained(self) -> int:
-        """How many architectures are trained."""
+        """The number of architectures that are trained."""
         return len(self._trained)
 
     def located(self, number: N) -> tuple[N, N]:
-        """Return the round of a cell and the place of its architecture among those trained.
+        """Return the round of a cell and the index of its architecture among the trained ones.
 
-        Of many cells at once, where their numbers are an array.
+        An array of numbers gives two arrays.
         """
         if self._deep:
             return number % len(self.rounds), number // len(self.rounds)
         return number // len(self._trained), number % len(self._trained)
 
     def of(self, position: int, epochs: int) -> list[Cell]:
-        """Return the cells by which an architecture is measured at a budget, a seed each."""
+        """Return the cells that measure an architecture at a budget, one for each seed."""
         place = bisect_left(self._trained, self.selection.stands_for[position])
         turns = [turn for turn, (_, budget) in enumerate(self.rounds) if budget == epochs]
         if self._deep:
@@ -118,14 +120,14 @@ class Cells:
 
 
 class CellMap:
-    """A set of cells, as a bit each.
+    """A set of cells, stored as a bitmap.
 
     Args:
-        size: How many cells there are.
-        bits: The set as `bytes` returned it; empty by default.
+        size: The number of cells of the plan.
+        bits: The set as returned by `bytes`; None: the empty set.
 
     Raises:
-        ValueError: The bits are those of another number of cells.
+        ValueError: The bits belong to another number of cells.
     """
 
     def __init__(self, size: int, bits: bytes | None = None) -> None:
@@ -149,11 +151,11 @@ class CellMap:
                 yield from (8 * place + bit for bit in range(8) if byte >> bit & 1)
 
     def first(self, count: int, *, start: int = 0) -> list[int]:
-        """Return the first cells of the set from a number on, that many at most.
+        """Return at most `count` cells of the set, the first ones from a number on.
 
-        The map is read in parts, and no further than to the last of them.
+        The map is searched in blocks, only as far as needed.
         """
-        import numpy as np  # noqa: PLC0415 - most that read a plan list no cells
+        import numpy as np  # noqa: PLC0415 - few users of a plan list cells
 
         found: list[int] = []
         place = start // 8
@@ -165,7 +167,7 @@ class CellMap:
         return found
 
     def none_of(self, *others: CellMap) -> CellMap:
-        """Return the cells that are neither in this set nor in others of the same plan."""
+        """Return the cells that are in neither this nor the other sets of the same plan."""
         together = 0
         for one in (self, *others):
             together |= int.from_bytes(one._bits, "little")  # noqa: SLF001 - another of this class
@@ -177,5 +179,5 @@ class CellMap:
         self._bits[number >> 3] |= 1 << (number & 7)
 
     def discard(self, number: int) -> None:
-        """Take a cell out."""
+        """Remove a cell."""
         self._bits[number >> 3] &= ~(1 << (number & 7))

@@ -1,9 +1,9 @@
-"""What a plan costs: seconds of workers, from the sizes of networks and what some took.
+"""Estimates of the worker time of a plan, from the sizes of networks and some timed trainings.
 
-Seconds of an epoch are modelled as a + b · multiply-adds + c · activations, none of the three
-negative. The fit is on the logarithm, so that an error of a tenth counts the same for small and
-large networks: least squares of (model - seconds) / model, weighted anew until it settles. The
-error is that of leaving one timing out, or a fifth of many, and predicting it from the others.
+The seconds of an epoch are modelled as a + b · multiply-adds + c · activations with non-negative
+coefficients. The fit uses relative errors, so that an error of 10 % counts the same for small and
+large networks: iteratively reweighted least squares of (model - seconds) / model. The error is
+found by cross-validation, leaving out one timing, or a fifth of many, at a time.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ Floats: TypeAlias = "npt.NDArray[np.float64]"
 _TERMS: Final = 3
 _ROUNDS: Final = 6
 _EIGHTY_PERCENT: Final = 1.2816
-"""Standard deviations around the median that hold 80 % of a normal distribution."""
+"""Half-width of the central 80 % of a normal distribution, in standard deviations."""
 _ROW_BYTES: Final = 600
-"""Of a cell in the ledger, its provenance packed, beside its curves."""
+"""Bytes of a cell in the ledger with its compressed provenance, without its curves."""
 _VALUE_BYTES: Final = 8
 _PILOT: Final = 8
 _FEW: Final = 16
 _FOLDS: Final = 5
-"""Of more timings, a fifth at a time is left out."""
+"""Folds of the cross-validation if there are more timings than that."""
 _UNKNOWN_ERROR: Final = 0.5
-"""Of the logarithm, where too few timings are there to tell."""
+"""Error of the logarithm that is assumed with too few timings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What a training took.
+    """The measured time of one training.
 
     Attributes:
-        macs: Multiply-adds of one input.
-        activations: Numbers in the results of its layers; 0 where nobody knows.
-        epoch_seconds: Of an epoch, its evaluation included.
-        other_seconds: Of the whole attempt, beside its epochs.
+        macs: Multiply-adds for one input.
+        activations: Numbers in the outputs of its layers; 0 if unknown.
+        epoch_seconds: Seconds per epoch, including evaluation.
+        other_seconds: Seconds of the whole attempt outside of its epochs.
     """
 
     macs: float
@@ -59,16 +59,15 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """Seconds of an epoch by the size of a network.
+    """A model of the seconds per epoch by the size of a network.
 
     Attributes:
-        constant: Seconds.
+        constant: Seconds independent of the size.
         per_mac: Seconds for each multiply-add.
         per_activation: Seconds for each activation.
-        other: Seconds of a cell beside its epochs, the median.
-        error: Root mean square of the logarithm of predicted over measured, each timing predicted
-            from the others.
-        timings: How many it was fitted to.
+        other: Median seconds of a cell outside of its epochs.
+        error: Root mean square of log(predicted / measured) in cross-validation.
+        timings: The number of timings in the fit.
     """
 
     constant: float
@@ -79,27 +78,27 @@ class CostModel:
     timings: int
 
     def epoch(self, macs: float, activations: float) -> float:
-        """Return the seconds of an epoch."""
+        """Return the predicted seconds of an epoch."""
         return self.constant + self.per_mac * macs + self.per_activation * activations
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a plan costs as a whole.
+    """The estimated cost of a whole plan.
 
     Attributes:
-        cells: How many cells.
-        hours: Worker hours, the median.
-        low: Where the 80 % interval begins.
-        high: Where it ends.
-        days: With the workers that there are.
-        days_with_twice: With twice as many.
-        workers: How many there are.
-        disk_bytes: Of the ledger, curves and weights included.
-        parameters: Of the largest network; None where no formula tells.
-        macs: Likewise.
-        timings: Trainings that it rests on; 0: sizes only, and no hours.
-        error: Relative error of predicting a training from the others.
+        cells: The number of cells.
+        hours: Worker hours, as a median.
+        low: Lower end of the 80 % interval of hours.
+        high: Upper end of the 80 % interval of hours.
+        days: Days with the present number of workers.
+        days_with_twice: Days with twice as many workers.
+        workers: The present number of workers.
+        disk_bytes: Bytes of the ledger, including curves and weights.
+        parameters: Parameters of the largest network; None if no formula gives them.
+        macs: Largest multiply-adds of a network; None likewise.
+        timings: The number of timed trainings; 0: only sizes are known, not hours.
+        error: Relative error of predicting one training from the others.
     """
 
     cells: int
@@ -116,15 +115,15 @@ class Estimate:
     error: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return all attributes as JSON."""
         return asdict(self)
 
 
 def fit_seconds(timings: Sequence[Timing]) -> CostModel:
-    """Fit the seconds of an epoch to some trainings.
+    """Fit the model of the seconds per epoch to some trainings.
 
     Raises:
-        ValueError: There are none, or one took no time.
+        ValueError: There are no trainings, or one took no time.
     """
     if not timings or any(one.epoch_seconds <= 0 for one in timings):
         raise ValueError("a fit needs trainings that took some time")
@@ -148,12 +147,12 @@ def fit_seconds(timings: Sequence[Timing]) -> CostModel:
 
 
 def estimate(cells: Cells, model: CostModel | None, *, workers: int = 0) -> Estimate:
-    """Return what a plan costs.
+    """Estimate the cost of a plan.
 
     Args:
-        cells: Its cells.
-        model: Seconds of an epoch; None: nothing was timed, and only sizes are told.
-        workers: Cells that run at a time.
+        cells: The cells of the plan.
+        model: The model of seconds per epoch; None: only sizes are estimated.
+        workers: The number of cells that run at a time.
     """
     plan, trained = cells.selection.plan, cells.trained
     known = [one for one in cells.some_counts.values() if one is not None]
@@ -183,7 +182,7 @@ def estimate(cells: Cells, model: CostModel | None, *, workers: int = 0) -> Esti
 
 
 def pilot_positions(cells: Cells) -> list[int]:
-    """Return positions of architectures spread over the quantiles of multiply-adds."""
+    """Return positions of architectures at evenly spaced quantiles of multiply-adds."""
     counted = cells.some_counts
     some = sorted(counted, key=lambda place: (one.macs if (one := counted[place]) else 0, place))
     last = len(some) - 1
@@ -192,8 +191,8 @@ def pilot_positions(cells: Cells) -> list[int]:
 
 
 def _fit(timings: Sequence[Timing]) -> tuple[float, float, float]:
-    """Return the three coefficients by weights that are settled in a few rounds."""
-    import numpy as np  # noqa: PLC0415 - most that read a plan fit nothing
+    """Return the three coefficients, after a few rounds of reweighting."""
+    import numpy as np  # noqa: PLC0415 - few users of a plan fit a model
 
     sizes = np.array([(1.0, one.macs, one.activations) for one in timings])
     scales = sizes.max(axis=0)
@@ -203,8 +202,8 @@ def _fit(timings: Sequence[Timing]) -> tuple[float, float, float]:
     weights = 1 / seconds
     for _ in range(_ROUNDS):
         found = _non_negative(rows * weights[:, None], seconds * weights)
-        # The geometric mean of both: a training that the model misses by far would else be weighed
-        # by the mistake.
+        # Weights use the geometric mean of prediction and measurement, so that a bad prediction
+        # does not determine its own weight.
         weights = 1 / np.sqrt(np.maximum(rows @ found, 1e-12) * seconds)
     constant, per_mac, per_activation = (found / scales).tolist()
     return constant, per_mac, per_activation
@@ -215,14 +214,14 @@ def _value(found: tuple[float, float, float], one: Timing) -> float:
 
 
 def _non_negative(rows: Floats, wanted: Floats) -> Floats:
-    """Return the least squares of which no coefficient is negative, by trying all that may be 0."""
+    """Return the non-negative least squares solution, by trying all subsets of coefficients."""
     import numpy as np  # noqa: PLC0415 - as above
 
     best, most = np.zeros(_TERMS), 0.0
     for size in range(1, _TERMS + 1):
         for chosen in map(list, combinations(range(_TERMS), size)):
             solved = np.linalg.lstsq(rows[:, chosen], wanted)[0]
-            # What a solution of the normal equations takes from the sum of squares.
+            # The reduction of the sum of squares by a solution of the normal equations.
             taken = float(solved @ (rows[:, chosen].T @ wanted))
             if solved.min() >= 0 and taken > most * (1 + 1e-12):
                 most, best = taken, np.zeros(_TERMS)

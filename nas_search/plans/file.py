@@ -1,11 +1,11 @@
-"""The plan file: what is to be measured, as a value that never changes.
+"""The plan file: an immutable description of a benchmark to be measured.
 
     plan = read_plan(Path("digits.toml"))
     plan.digest
 
-A plan is written as TOML and sent as JSON with the same keys. Both are read by the same code, which
-refuses unknown keys with a suggestion, and both give the same canonical form, in which nothing is
-left to a default. The canonical form is itself a plan, and again the same.
+A plan is written as TOML and sent as JSON with the same keys. The same code reads both, refuses
+unknown keys with a suggestion, and gives the same canonical form, in which every default is filled
+in. The canonical form is itself a plan file, whose canonical form is identical.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from nas_search.trainers import TrainerUse
 __all__ = ["Plan", "PlanError", "plan_of", "read_plan"]
 
 PlanError = SpecError
-"""A plan that cannot be carried out; `path` are the keys that lead to what is wrong."""
+"""A plan is invalid; `path` has the keys that lead to the error."""
 
 Kind: TypeAlias = Literal["all", "sample", "list"]
 Order: TypeAlias = Literal["breadth", "depth"]
@@ -61,45 +61,45 @@ _MOST_SECONDS: Final = 1e7
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be measured.
+    """A plan: the architectures, data and protocol of a benchmark to be measured.
 
     Attributes:
-        name: Of the table, in addresses.
-        title: Of the table, in prose.
-        licence: Of the table.
+        name: Name of the table, used in URLs.
+        title: Title of the table.
+        licence: Licence of the table.
         citation: How to cite the table.
         space: Name of a space of `model_hub`.
-        arguments: Of the space.
-        restrict: For some choices of the space, the candidates that are left.
-        kind: Whether all architectures are selected, a sample, or a list.
+        arguments: Arguments of the space.
+        restrict: For some choices of the space, the remaining candidates.
+        kind: Whether all architectures, a sample, or a list is selected.
         n: Size of a sample.
-        sample_seed: What a sample is drawn by; a larger one begins with a smaller one.
-        listed: Of a list, the architectures: samples of the space, numbers or names.
-        unique: Whether one of each set of architectures that compute the same is trained.
-        data: Name of the data set, as workers have it.
-        sha256: Its digest; None: that of the first cell is demanded of all others.
-        data_licence: Licence of the data set; without one nothing is published.
-        classes: How many classes it has; None: not stated.
-        split: Images to train on, to evaluate on, and kept aside.
-        split_seed: What the parts are drawn by.
-        epochs: The budgets, descending; each is a training of its own.
-        seeds: What first weights, order and augmentation are drawn by.
-        recipe: How networks are trained, but for the number of epochs.
-        trainer: What trains them in place of the loop of this program; None: that.
-        curve: The values of an epoch that the ledger keeps.
+        sample_seed: Seed of a sample; a larger sample begins with the smaller one.
+        listed: The architectures of a list: samples of the space, numbers or names.
+        unique: Whether only one of each set of equivalent architectures is trained.
+        data: Name of the data set on workers.
+        sha256: Digest of the data set; None: all cells must use that of the first one.
+        data_licence: Licence of the data set, without which no table is published.
+        classes: Number of classes; None: not given.
+        split: Numbers of images for training, for validation, and held out.
+        split_seed: Seed of the split.
+        epochs: The budgets, descending; each is a separate training.
+        seeds: Seeds of initial weights, order of images and augmentation.
+        recipe: The training recipe, whose number of epochs is ignored.
+        trainer: The trainer in place of the built-in training loop; None: the loop.
+        curve: The metrics of each epoch that the ledger stores.
         keep_weights: Which trained weights are kept.
-        order: `breadth`: one seed and the least budget of every architecture first.
-        hours: Of workers, in all; reaching them pauses the plan. None: no end.
-        cell_seconds: Longest attempt at a cell; None: the setting of the server.
-        running: Most cells that wait or run at a time; None: as many as the server feeds.
-        label: Only workers with this label get its cells; None: all.
-        timing: `alone`: cells of the first seed share their device with nothing, so that their
-            times are their own.
-        daily: Minutes of the day, UTC, from and until which cells are begun; None: always. The
-            second may be less than the first: over midnight.
+        order: `breadth`: all architectures with one seed and the smallest budget come first.
+        hours: Limit of worker hours, at which the plan is paused; None: no limit.
+        cell_seconds: Limit of an attempt at a cell in seconds; None: the setting of the server.
+        running: The most queued and running cells at a time; None: the limit of the server.
+        label: Only workers with this label get its cells; None: all workers.
+        timing: `alone`: cells of the first seed do not share their device, so that their times are
+            valid.
+        daily: Minutes of the day (UTC) from and until which cells are started; None: always. If the
+            second is smaller, the interval spans midnight.
 
     Raises:
-        PlanError: Something contradicts itself.
+        PlanError: The plan contradicts itself.
     """
 
     name: str
@@ -141,17 +141,17 @@ class Plan:
 
     @property
     def fractions(self) -> list[float]:
-        """The parts of each class to train and to evaluate on."""
+        """The fractions of each class for training and for validation."""
         train, valid, aside = self.split
         total = train + valid + aside
         return [train / total, valid / total]
 
     def recipe_for(self, epochs: int) -> Recipe:
-        """Return the recipe of a budget: each has a schedule of its own."""
+        """Return the recipe of a budget, with a schedule for its number of epochs."""
         return replace(self.recipe, epochs=epochs)
 
     def content(self) -> dict[str, Any]:
-        """Return the canonical form: a plan as JSON, with nothing left to a default."""
+        """Return the canonical form: the plan as JSON, with all defaults filled in."""
         recipe = {name: value for name, value in self.recipe.as_dict().items() if name != "epochs"}
         train, valid, test = self.split
         return {
@@ -213,10 +213,10 @@ class Plan:
 
     @cached_property
     def protocol_digest(self) -> str:
-        """SHA-256 of how a network is trained and judged: recipe, trainer, data, split.
+        """SHA-256 of how a network is trained and evaluated: recipe, trainer, data, split.
 
-        No names of tables are in it: equal ones make equal jobs of equal networks, seeds and
-        budgets.
+        It does not depend on the name of the table. With equal protocol digests, equal networks,
+        seeds and budgets give equal jobs.
         """
         content = self.content()
         how = {key: content["protocol"].get(key) for key in ("recipe", "trainer")}
@@ -231,10 +231,10 @@ class Plan:
         epochs: Sequence[int] = (),
         n: int | None = None,
     ) -> Plan:
-        """Return a plan of more seeds, budgets or architectures, which shares what is finished.
+        """Return a plan with more seeds, budgets or architectures, which shares finished cells.
 
         Raises:
-            PlanError: They are there already, or the plan is then none.
+            PlanError: Some are in the plan already, or the new plan is invalid.
         """
         content = self.content()
         content["name"] = name
@@ -246,31 +246,31 @@ class Plan:
 
 
 def read_plan(path: Path) -> Plan:
-    """Return the plan of a TOML file.
+    """Read a plan from a TOML file.
 
     Raises:
-        PlanError: It is no TOML, or no plan; the message has the line.
-        OSError: It cannot be read.
+        PlanError: It is no TOML, or no valid plan; the message has the line.
+        OSError: The file cannot be read.
     """
     return _read(TomlFile(path).root())
 
 
 def plan_of(content: Mapping[str, Any]) -> Plan:
-    """Return the plan that JSON states by the keys of a plan file.
+    """Make a plan from JSON with the keys of a plan file.
 
     Raises:
-        PlanError: It is none; `path` are the keys that lead to what is wrong.
+        PlanError: It is no valid plan; `path` has the keys that lead to the error.
     """
     return _read(TomlTable(_Sent(), (), content))
 
 
 class _Sent:
-    """Keys that came as JSON: they have no lines."""
+    """The source of keys that came as JSON, which have no line numbers."""
 
     name = "the plan"
 
     def line_of(self, path: Sequence[str]) -> None:
-        """Return None: there are no lines."""
+        """Return None, as there are no lines."""
 
 
 def _read(root: TomlTable) -> Plan:
@@ -313,7 +313,7 @@ def _read(root: TomlTable) -> Plan:
 
 
 def _protocol(root: TomlTable) -> TomlTable:
-    """Return the table of the protocol, which may also be the name of a published recipe."""
+    """Return the table of the protocol, which may be given as the name of a published recipe."""
     stated = root.any("protocol")
     if isinstance(stated, str):
         return TomlTable(root.file, ("protocol",), {"recipe": stated})
@@ -323,8 +323,8 @@ def _protocol(root: TomlTable) -> TomlTable:
 def _check_name(root: TomlTable, name: str) -> None:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
         raise root.error(
-            f"{shown(name)} is no name: small letters, digits and single hyphens, at most "
-            f"{_LONGEST_NAME}",
+            f"{shown(name)} is no valid name: lowercase letters, digits and single hyphens, at "
+            f"most {_LONGEST_NAME}",
             "name",
         )
     if name in RESERVED_NAMES or name in PUBLISHED:
@@ -378,10 +378,10 @@ def _selection(table: TomlTable) -> dict[str, Any]:
     kind = _one_of(table, "kind", get_args(Kind), "all")
     n = _count(table, "n", 1, _LARGEST) if kind == "sample" else None
     if kind == "sample" and n is None:
-        raise table.error("a sample has a size `n`")
+        raise table.error("a sample needs its size `n`")
     listed = tuple(table.take("archs", list)) if kind == "list" else ()
     if kind == "list" and not 1 <= len(listed) <= _MOST_LISTED:
-        raise table.error(f"{len(listed)} architectures; 1 to {_MOST_LISTED} are listed", "archs")
+        raise table.error(f"a list has 1 to {_MOST_LISTED} members, not {len(listed)}", "archs")
     seed = _count(table, "seed", 0, _LARGEST_SEED) if kind == "sample" else None
     return {
         "kind": kind,
@@ -406,9 +406,9 @@ def _data(table: TomlTable) -> dict[str, Any]:
     )
     for part, size in zip(("train", "valid"), parts, strict=False):
         if size is None:
-            raise split.error(f"there is no `{part}`: how many images?")
+            raise split.error(f"`{part}` is missing: the number of its images")
     if not split.take("stratified", bool, default=True):
-        raise split.error("each part has its share of every class", "stratified")
+        raise split.error("only stratified splits are supported", "stratified")
     seed = _count(split, "seed", 0, _LARGEST)
     split.finish()
     return {
@@ -452,7 +452,7 @@ def _numbers(
         if type(number) is not int or not least <= number <= most:
             raise table.error(f"{shown(number)} is not a whole number of {least} to {most}", key)
     if len(set(found)) < len(found):
-        raise table.error(f"{shown(found)}: one of them is there twice", key)
+        raise table.error(f"{shown(found)} has a value twice", key)
     return tuple(found)
 
 
@@ -486,7 +486,7 @@ def _one_of(table: TomlTable, key: str, known: tuple[Any, ...], default: str) ->
 
 
 def _plain(value: Any) -> Any:
-    """Return a value with lists for tuples and whole numbers as integers."""
+    """Return a value with lists for tuples, and integers for whole floats."""
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Limits of a plan: which workers do its cells, and at which hours they are begun."""
+"""Limits of a plan: the workers that may train its cells, and the hours at which cells start."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 
 
 def read_label(table: TomlTable) -> str | None:
-    """Take the label that workers must have, and return it; None: any may do its cells.
+    """Take and return the label that workers must have; None: any worker.
 
     Raises:
-        SpecError: No worker can have it.
+        SpecError: It is no valid label.
     """
     found = table.find("label", str)
     if found is not None and not _LABEL.fullmatch(found):
@@ -30,7 +30,7 @@ def read_daily(table: TomlTable) -> tuple[int, int] | None:
     """Take the hours of the day, such as `["20:00", "06:00"]`, and return them in minutes.
 
     Raises:
-        SpecError: They are no two times of the day.
+        SpecError: They are not two different times of the day.
     """
     found = table.find("daily", list)
     if found is None:
@@ -45,5 +45,5 @@ def read_daily(table: TomlTable) -> tuple[int, int] | None:
 
 
 def time_of_day(minutes: int) -> str:
-    """Return minutes after midnight as a plan file has them."""
+    """Return minutes after midnight as `HH:MM`, the form of plan files."""
     return f"{minutes // 60:02}:{minutes % 60:02}"

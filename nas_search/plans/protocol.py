@@ -1,9 +1,9 @@
-"""The protocol of a plan: the keys of its file, and the recipe that they mean.
+"""The protocol of a plan: its keys in the plan file, and the recipe made from them.
 
-`recipe` names a published recipe or states fields of one; the other keys change it. They are those
-of `nas_search.recipe.Recipe`, grouped as people write them down: `optimizer`, `schedule`, and
-`augment`, a list of names with arguments such as `crop:pad=1`. `trainer` names a function of
-another package that trains in place of the loop of this one.
+`recipe` is the name of a published recipe or a table of its fields; the other keys change it. They
+are the fields of `nas_search.recipe.Recipe`, grouped into `optimizer`, `schedule` and `augment`, a
+list of names with arguments such as `crop:pad=1`. `trainer` names a function of another package
+that replaces the built-in training loop.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SCHEDULE: Final[Mapping[str, str]] = MappingProxyType(
     {"name": "schedule"}
     | {name: name for name in ("min_lr", "warmup_epochs", "step_epochs", "step_factor", "by_epoch")}
 )
-"""Fields of a recipe by the keys of the two tables."""
+"""The recipe field of each key of the tables `optimizer` and `schedule`."""
 
 _AUGMENTS: Final[Mapping[str, str | None]] = MappingProxyType(
     {
@@ -42,20 +42,20 @@ _AUGMENTS: Final[Mapping[str, str | None]] = MappingProxyType(
         "cutout": "side",
     }
 )
-"""By name, which is that of its field: its argument; None: it has none."""
+"""The argument of each augmentation, or None; the names are those of recipe fields."""
 
 _OWN: Final = ("batch_size", "precision", "label_smoothing", "drop_path", "auxiliary_weight")
-"""Fields that stand in the table itself."""
+"""Recipe fields that are keys of the protocol table itself."""
 
 
 def read_recipe(table: TomlTable) -> tuple[Recipe, tuple[int, ...]]:
-    """Take the keys of a recipe from the table of a protocol, and return the recipe.
+    """Take the keys of a recipe from the protocol table and return the recipe.
 
-    Its number of epochs means nothing: a plan has budgets. That of the published recipe which is
-    named, if one is, comes beside it.
+    The recipe's number of epochs is a placeholder, as a plan has budgets. The second value has the
+    epochs of the published recipe, if one is named.
 
     Raises:
-        SpecError: A key or a value of it means nothing.
+        SpecError: A key or a value is invalid.
     """
     stated = table.any("recipe")
     if stated is not None and not isinstance(stated, str | dict):
@@ -64,9 +64,9 @@ def read_recipe(table: TomlTable) -> tuple[Recipe, tuple[int, ...]]:
     if not isinstance(named.get("name", ""), str):
         raise table.error(f"{shown(named['name'])} is no name of a recipe", "recipe")
     if "epochs" in named:
-        raise table.error("a recipe has the epochs of each budget", "recipe")
+        raise table.error("leave out epochs: a plan has budgets", "recipe")
     changes = _changes(table)
-    # A warm-up may take as long as a budget lets it, which is checked for each.
+    # The longest budget, so that any warm-up passes; warm-ups are checked for each budget later.
     wanted = {**named, **changes, "epochs": 10_000}
     try:
         usual = (published_recipe(named["name"]).epochs,) if "name" in named else ()
@@ -79,10 +79,10 @@ def read_recipe(table: TomlTable) -> tuple[Recipe, tuple[int, ...]]:
 
 
 def read_trainer(table: TomlTable) -> TrainerUse | None:
-    """Take the trainer from the table of a protocol, and return it; None: there is none.
+    """Take the trainer from the protocol table and return it; None: there is none.
 
     Raises:
-        SpecError: A key or a value of it means nothing.
+        SpecError: A key or a value is invalid.
     """
     if table.any("trainer") is None:
         return None
@@ -94,7 +94,7 @@ def read_trainer(table: TomlTable) -> TrainerUse | None:
 
 
 def _changes(table: TomlTable) -> dict[str, Any]:
-    """Take the keys that change a recipe, and return the fields that they are."""
+    """Take the keys that change a recipe, and return the changed fields."""
     changes: dict[str, Any] = {}
     for key, known in (("optimizer", _OPTIMIZER), ("schedule", _SCHEDULE)):
         inside = table.table(key)

@@ -1,8 +1,8 @@
-"""The architectures of a plan: those it selects, by number, and those of them that are trained.
+"""The architectures that a plan selects, and those of them that are trained.
 
-Where the open choices of a space are independent of each other, an architecture is a number, its
-sample is computed, and its table is a `Product`. Of other spaces the selected samples are listed,
-and so is the table.
+If the open choices of a space are independent, architectures are numbers from which samples are
+computed, and the table is a `Product`. For other spaces the selected samples are listed, and the
+table is `Listed`.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ from nas_search.plans.file import Plan, PlanError
 __all__ = ["MOST_ARCHITECTURES", "Selection"]
 
 MOST_ARCHITECTURES: Final = 1_000_000
-"""That a plan can select: their numbers are held in memory."""
+"""The most architectures of a plan, as their numbers are held in memory."""
 _TRIES: Final = 1_000
-"""Draws in a row that bring nothing new before a space that is listed counts as exhausted."""
+"""Repeated draws in a row after which a listed space counts as exhausted."""
 
 
 class Selection:
     """The architectures of a plan.
 
-    A position is a place among the selected ones, in their order: of a sample, as they are drawn,
-    so that a larger sample begins with a smaller one. A number is that of the table.
+    A position is an index among the selected architectures. Those of a sample are in the order of
+    their draws, so that a larger sample begins with the smaller one. A number is an index in the
+    table.
 
     Raises:
-        PlanError: It selects more than there are or than can be, something that is no architecture
-            of the space, or architectures that have no name.
+        PlanError: The plan selects more architectures than there are or are allowed, something that
+            is no architecture of the space, or architectures without a short name.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -65,7 +66,7 @@ class Selection:
 
     @cached_property
     def fixed(self) -> dict[str, Any]:
-        """The choices that are left no alternative, by label."""
+        """The values of the choices with a single candidate, by label."""
         return {
             one.label: one.candidates[0]
             for one in self._choices.choices
@@ -77,12 +78,12 @@ class Selection:
 
     @cached_property
     def table_space(self) -> Product | Listed:
-        """What an architecture of the table is."""
+        """The architecture space of the table."""
         return self._product or Listed(example=self.names[0])
 
     @cached_property
     def names(self) -> Sequence[str]:
-        """The names of the architectures of a listed table, ascending."""
+        """The names of the architectures of a listed table, sorted."""
         return sorted(map(_name_of, self._samples))
 
     def sample(self, position: int) -> dict[str, Any]:
@@ -92,7 +93,7 @@ class Selection:
         return self._sample_of(self.numbers[position])
 
     def name(self, position: int) -> str:
-        """Return how the table spells the architecture at a position."""
+        """Return the architecture string, in the table, of a position."""
         if self._product is None:
             return _name_of(self._samples[position])
         return str(self._product.names(self.numbers[position])["arch_str"])
@@ -114,19 +115,19 @@ class Selection:
         return {number: position for position, number in enumerate(self.numbers)}
 
     def counts(self, position: int) -> NetworkCounts | None:
-        """Return what the network at a position costs; None where no formula tells."""
+        """Return the size of the network at a position; None if no formula gives it."""
         return self._space.counts(self.sample(position))
 
     @cached_property
     def trained(self) -> Sequence[int]:
-        """The positions that are trained: of those that compute the same, the first."""
+        """The positions that are trained: the first of each set of equivalent architectures."""
         if not self.plan.unique:
             return range(len(self))
         return [place for place, first in enumerate(self.stands_for) if place == first]
 
     @cached_property
     def stands_for(self) -> Sequence[int]:
-        """For each position, the one that is trained in its place."""
+        """For each position, the position of the equivalent architecture that is trained."""
         if not self.plan.unique:
             return range(len(self))
         first: dict[str, int] = {}
@@ -136,10 +137,10 @@ class Selection:
         ]
 
     def check_bounds(self) -> None:
-        """Refuse networks that no machine holds, as far as formulas tell.
+        """Raise if a network is too large for any machine, as far as formulas give its size.
 
         Raises:
-            PlanError: One is too large.
+            PlanError: A network is too large.
         """
         for place in self.trained:
             try:
@@ -196,7 +197,7 @@ class Selection:
         return _each_once(found)
 
     def _listed(self) -> Sequence[int]:
-        """Gather the samples of a space without numbers, and return their numbers."""
+        """Collect the samples of a space that has no numbers, and return their table numbers."""
         plan = self.plan
         if plan.kind == "list":
             try:
@@ -204,7 +205,7 @@ class Selection:
             except ModelHubError as error:
                 raise PlanError(str(error), path=("select", "archs")) from error
         elif plan.kind == "all":
-            # Constraints may leave few of many, which are looked for in twice as many at most.
+            # Constraints may exclude samples; at most twice as many combinations are searched.
             _refuse_many(self._choices.size // 2)
             self._samples = list(islice(self._choices.grid(), MOST_ARCHITECTURES + 1))
             _refuse_many(len(self._samples))
@@ -213,8 +214,8 @@ class Selection:
             self._samples = list(islice(self._draws(), wanted))
             if len(self._samples) < wanted:
                 raise PlanError(
-                    f"{wanted} architectures are to be drawn, and no more than "
-                    f"{len(self._samples)} were found",
+                    f"{wanted} architectures are to be drawn, and only {len(self._samples)} were "
+                    "found",
                     path=("select", "n"),
                 )
         if not self._samples:
@@ -237,7 +238,7 @@ class Selection:
 def _restricted(
     choices: Sequence[Choice], restrict: Mapping[str, Sequence[Any]]
 ) -> Iterator[Choice]:
-    """Yield the choices with the candidates that are left, without those that matter nowhere."""
+    """Yield the choices with their remaining candidates, without those that are never active."""
     left: dict[str, tuple[Any, ...]] = {}
     for choice in choices:
         condition = choice.only_if
@@ -259,7 +260,7 @@ def _restricted(
 
 
 def _name_of(sample: Mapping[str, Any]) -> str:
-    """Return a name of a sample: its values in order, which say by themselves whose they are."""
+    """Return a name for a sample, made of its values in the order of choices."""
     values = [
         json.dumps(value, separators=(",", ":")) if isinstance(value, list) else str(value)
         for value in sample.values()
@@ -280,7 +281,8 @@ def _sample_size(plan: Plan, size: int) -> int:
     _refuse_many(plan.n)
     if plan.n > size:
         raise PlanError(
-            f"a sample of {plan.n:,} of {size:,} architectures: select all", path=("select", "n")
+            f"a sample of {plan.n:,} exceeds the {size:,} architectures: select all",
+            path=("select", "n"),
         )
     return plan.n
 
@@ -290,7 +292,7 @@ def _each_once(numbers: list[int]) -> list[int]:
     for number in numbers:
         if number in seen:
             raise PlanError(
-                f"architecture {shown(number)} is there twice", path=("select", "archs")
+                f"architecture {shown(number)} is listed twice", path=("select", "archs")
             )
         seen.add(number)
     return numbers

@@ -1,4 +1,4 @@
-"""The table of a plan, described: a declared table over the space of the plan."""
+"""The specification of a plan's table, a declared table over the space of the plan."""
 
 from __future__ import annotations
 
@@ -85,14 +85,14 @@ _TRAINED_AS: Final = Stat(
 )
 
 FIGURES: Final[tuple[str, ...]] = tuple(stat.name for stat in _STATS)
-"""The statistics that a finished cell has, in the order of the table."""
+"""The statistics of a finished cell, in the order of the table."""
 
 
 def table_of(selection: Selection) -> BenchmarkSpec:
-    """Return the description of the table that a plan makes.
+    """Return the specification of the table that a plan makes.
 
     Raises:
-        SpecError: A text of the plan cannot stand in one.
+        SpecError: A text of the plan is not allowed in a specification.
     """
     plan = selection.plan
     fixed = ", ".join(f"{label} = {value}" for label, value in selection.fixed.items())

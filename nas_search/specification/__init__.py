@@ -1,4 +1,4 @@
-"""Searches written down: problem, strategy and budget as a TOML file has them.
+"""Searches described by TOML files: problem, strategy and budget.
 
     specification = Specification.read("search.toml")
     problem = specification.make_problem(bench)

@@ -1,4 +1,4 @@
-"""The names that a specification may have, and the lines of a TOML file that they stand in."""
+"""The keys that a specification may have, and their line numbers in a TOML file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["DECLARED", "NDS", "NETWORKS", "PARTS", "TABLE", "KeyLines", "check_k
 
 PARTS: Final = ("problem", "strategy", "budget")
 _RULE: Final = "stop"
-"""The part that may be left out: a rule that ends trainings early."""
+"""The optional table: a rule that stops trainings early."""
 TABLE: Final[tuple[str, ...]] = (
     *("benchmark", "dataset", "num_epochs", "objectives", "bounds", "fidelities", "run_seed"),
     *("evaluation_time", "continue_training", "free_repeats", "reference"),
@@ -44,7 +44,7 @@ NETWORKS: Final[tuple[str, ...]] = (
     *("space", "arguments", "dataset", "protocol", "fractions", "recipe", "trainer", "proxies"),
     *("seed", "device", "checkpoints", "jobs", "objectives", "bounds", "fidelities", "reference"),
 )
-"""What makes a problem of networks that are trained or scored; with `jobs`, by a service."""
+"""Keys of a problem on trained or scored networks; with `jobs`, a service trains them."""
 
 _HEADER: Final = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
 _KEY: Final = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*=")
@@ -53,14 +53,14 @@ _INNER: Final = re.compile(r"[{,]\s*[\"']?([\w-]+)[\"']?\s*=")
 
 @dataclass(frozen=True, slots=True)
 class KeyLines:
-    """Where the keys of a TOML file stand.
+    """The line numbers of the keys of a TOML file, which `tomllib` does not give.
 
-    `tomllib` keeps no lines. Headers of one name, keys at the beginning of a line and keys of
-    inline tables are found, which is all that a specification has.
+    It finds table headers of a single name, keys at the beginning of a line, and keys of inline
+    tables. A specification has no others.
 
     Args:
-        file: What the file is called in messages.
-        lines: Line of a key by its path, from 1.
+        file: The name of the file, for messages.
+        lines: The line of each key by its path, from 1.
     """
 
     file: str
@@ -68,7 +68,7 @@ class KeyLines:
 
     @classmethod
     def of(cls, file: str, text: str) -> Self:
-        """Return the lines of the keys of a text."""
+        """Find the lines of the keys in the text of a file."""
         lines: dict[tuple[str, ...], int] = {}
         part, key = "", ""
         for number, line in enumerate(text.splitlines(), start=1):
@@ -84,17 +84,17 @@ class KeyLines:
         return cls(file, lines)
 
     def place(self, *path: str) -> str:
-        """Return the beginning of a message about a key."""
+        """Return the prefix of a message about a key: the file, and the line if known."""
         line = self.lines.get(path)
         return f"{self.file}: " if line is None else f"{self.file}, line {line}: "
 
 
 def read_toml(file: Path) -> tuple[dict[str, Any], KeyLines]:
-    """Return what a TOML file says, and where.
+    """Read a TOML file; return its content and the lines of its keys.
 
     Raises:
-        ProblemError: It is no TOML.
-        OSError: It cannot be read.
+        ProblemError: The file is no TOML.
+        OSError: The file cannot be read.
     """
     try:
         text = file.read_text("utf-8")
@@ -104,15 +104,15 @@ def read_toml(file: Path) -> tuple[dict[str, Any], KeyLines]:
 
 
 def check_keys(content: Mapping[str, Any], lines: KeyLines) -> None:
-    """Refuse names that nothing has, with their line and the nearest names.
+    """Raise on unknown keys, with their line and similar names.
 
     Raises:
-        ProblemError: There is such a name, or a part is missing.
+        ProblemError: A key is unknown, or a table is missing.
     """
-    _check(lines, (), "part", content, (*PARTS, _RULE))
+    _check(lines, (), "table", content, (*PARTS, _RULE))
     for part in PARTS:
         if not isinstance(content.get(part), dict):
-            raise ProblemError(f"{lines.file} has no part [{part}]")
+            raise ProblemError(f"{lines.file} has no table [{part}]")
     problem, strategy = content["problem"], content["strategy"]
     if "space" in problem and "benchmark" in problem:
         raise ProblemError(
@@ -127,7 +127,7 @@ def check_keys(content: Mapping[str, Any], lines: KeyLines) -> None:
         known = tuple(dict.fromkeys((*TABLE, *NETWORKS)))
     _check(lines, ("problem",), what, problem, known)
     if isinstance(recipe := problem.get("recipe"), dict):
-        # Not at the top: searches on tables need no spaces.
+        # Imported here: searches on tables need no spaces.
         from nas_search.recipe import Recipe
 
         known_fields = ["name", *(field.name for field in fields(Recipe))]
@@ -149,7 +149,7 @@ def check_keys(content: Mapping[str, Any], lines: KeyLines) -> None:
 def _check_rule(content: Mapping[str, Any], lines: KeyLines) -> None:
     rule = content.get(_RULE, {})
     if not isinstance(rule, dict):
-        raise ProblemError(f"{lines.file}: [{_RULE}] has the name of a rule, and its arguments")
+        raise ProblemError(f"{lines.file}: [{_RULE}] needs the name of a rule and its arguments")
     kind = RULES.get(str(rule.get("name")))
     if kind is not None:
         arguments = ["name", *(field.name for field in fields(kind))]

@@ -1,6 +1,6 @@
-"""Problems of networks as a specification has them: a space, a data set, a recipe or proxies.
+"""Problems on networks in a specification: a space, a data set, and a recipe or proxies.
 
-PyTorch is loaded here, and nowhere else in a specification, unless a service trains.
+Only this module of the package imports PyTorch, and not if a service trains.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ __all__ = [
 ]
 
 _FRACTIONS: Final = (0.5, 0.5)
-"""Of the images: to train on, and to compare networks by. NAS-Bench-201 halves CIFAR-10."""
+"""Shares of images for training and for validation, as NAS-Bench-201 halves CIFAR-10."""
 
 _SCORED: Final = 128
-"""Images of the batch that proxies look at, as their papers take."""
+"""Images in the batch for proxies, as in their papers."""
 
 
 def space_problem(
     stated: Mapping[str, Any], folder: Path, bench: BenchClient | None = None
 ) -> SpaceProblem:
-    """Return the problem of a space.
+    """Make the problem of searching a space.
 
     Args:
-        stated: What the part [problem] states.
-        folder: What relative paths are relative to.
-        bench: The service that trains where the number of `jobs` is stated.
+        stated: The table [problem].
+        folder: The folder for relative paths.
+        bench: A client of the service that trains, if `jobs` is given.
 
     Raises:
-        ProblemError: Something is missing, or two things contradict each other.
-        ModelHubError: There is no such space, or an argument of it or of the recipe means nothing.
-        DatasetError: The data set is none.
+        ProblemError: A key is missing, or two keys contradict each other.
+        ModelHubError: The space is unknown, or an argument of it or of the recipe is invalid.
+        DatasetError: The data set is invalid.
         MissingExtraError: PyTorch is not installed.
     """
     space = stated_space(stated)
@@ -70,7 +70,7 @@ def network_score(stated: Mapping[str, Any], folder: Path, name: str) -> Network
     Raises:
         ProblemError: The problem has no data set.
         InvalidArgumentError: There is no such proxy.
-        DatasetError: The data set is none.
+        DatasetError: The data set is invalid.
     """
     with needs("hub", "a zero-cost proxy"):
         from nas_search.proxies import NetworkScore
@@ -83,22 +83,22 @@ def stated_space(stated: Mapping[str, Any]) -> ModelSpace:
     """Return the space of a problem.
 
     Raises:
-        ProblemError: It is none.
-        ModelHubError: There is no such space, or an argument means nothing.
+        ProblemError: `space` is no name, or `arguments` is no table.
+        ModelHubError: The space is unknown, or an argument is invalid.
     """
     arguments = stated.get("arguments", {})
     if not isinstance(stated["space"], str) or not isinstance(arguments, Mapping):
-        raise ProblemError("a space is a name, its arguments are a table of names and values")
+        raise ProblemError("space must be a name, and arguments a table of names and values")
     return model_hub.space(stated["space"], **arguments)
 
 
 def _service(stated: Mapping[str, Any], bench: BenchClient | None) -> ServiceTraining:
     if bench is None:
-        raise ProblemError("networks that a service trains need a client of it")
+        raise ProblemError("training by a service needs a client of the service")
     if here := [name for name in ("proxies", "checkpoints") if name in stated]:
-        raise ProblemError(f"{here[0]} are of networks that are evaluated here, not as jobs")
+        raise ProblemError(f"{here[0]} cannot be combined with jobs, which a service evaluates")
     if not isinstance(stated.get("dataset"), str):
-        raise ProblemError("the problem has no dataset: the name of one that workers have")
+        raise ProblemError("the problem has no dataset: give the name of one that workers have")
     return ServiceTraining(
         bench,
         stated["dataset"],
@@ -136,23 +136,23 @@ def _evaluator(stated: Mapping[str, Any], folder: Path) -> Evaluator:
 
 
 def stated_images(stated: Mapping[str, Any], folder: Path) -> tuple[ImageSet, ImageSet]:
-    """Return the images to train on and those to compare by, both of the training images.
+    """Return images for training and images for validation, both from the training images.
 
     Raises:
-        ProblemError: There is no data set, or fractions are not two.
-        DatasetError: The data set is none.
+        ProblemError: There is no data set, or there are not two fractions.
+        DatasetError: The data set is invalid.
     """
     with needs("hub", "training"):
         from model_hub.evaluation import read_images
         from nas_search.training import images_of, split
 
     if not isinstance(stated.get("dataset"), str):
-        raise ProblemError("the problem has no dataset: a folder or archive of images")
+        raise ProblemError("the problem has no dataset: give a folder or archive of images")
     chosen = None if "protocol" not in stated else protocol(stated["protocol"])
     images = images_of(read_images(folder / stated["dataset"], train=True), chosen)
     fractions = stated.get("fractions", _FRACTIONS)
     if not isinstance(fractions, list | tuple) or len(fractions) != len(_FRACTIONS):
-        raise ProblemError(f"fractions are two: of training and of comparison, not {fractions!r}")
+        raise ProblemError(f"there are two fractions, training and validation, not {fractions!r}")
     train, valid = split(images, fractions, seed=stated_seed(stated))
     return train, valid
 
@@ -169,7 +169,7 @@ def stated_seed(stated: Mapping[str, Any]) -> int:
     """Return the seed of a problem.
 
     Raises:
-        ProblemError: It is no whole number.
+        ProblemError: It is no integer.
     """
     seed = stated.get("seed", 0)
     if type(seed) is not int:

@@ -1,4 +1,4 @@
-"""Searches written down: a TOML file, or what a study file says of itself.
+"""Searches described by a TOML file, or by the file of a study.
 
 [problem]                            [problem]
 benchmark = "nasbench201"            space = "ProxylessNAS"
@@ -42,17 +42,16 @@ __all__ = ["Specification"]
 
 @dataclass(frozen=True)
 class Specification:
-    """What a search is.
+    """The description of a search: problem, strategy and budget.
 
     Args:
-        problem: `benchmark` and arguments of `TableProblem`, or for a declared table of
-            `DeclaredProblem`, by name; or `space`, its `arguments`,
-            `dataset` and how networks are trained or scored.
+        problem: `benchmark` and arguments of `TableProblem`, `DeclaredProblem` or `nds_problem` by
+            name; or `space`, its `arguments`, a `dataset`, and a recipe or proxies.
         strategy: `name`, and settings.
         budget: Limits of `Budget` by name.
-        folder: What relative paths in it are relative to.
-        workers: How many trials were under way at a time in the last run of a study.
-        stop: `name` and arguments of a rule that ends trainings early; None: nothing does.
+        folder: The folder for relative paths.
+        workers: The number of parallel trials in the last run of a study.
+        stop: `name` and arguments of a rule that stops trainings early; None: no rule.
     """
 
     problem: Mapping[str, Any]
@@ -64,12 +63,12 @@ class Specification:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
-        """Return what a TOML file says.
+        """Read a TOML file.
 
         Raises:
-            ProblemError: It is no TOML, or a name in it is unknown or missing; the message has the
-                line and the nearest names.
-            OSError: It cannot be read.
+            ProblemError: The file is no TOML, or a name in it is unknown or missing; the message
+                has the line and similar names.
+            OSError: The file cannot be read.
         """
         file = Path(path)
         content, lines = read_toml(file)
@@ -77,17 +76,17 @@ class Specification:
         try:
             json.dumps(content)
         except TypeError as error:
-            raise ProblemError(f"{file} has a date or time, of which nothing is made") from error
+            raise ProblemError(f"{file} has a date or time, which no key accepts") from error
         folder = file.absolute().parent
         parts = content["problem"], content["strategy"], content["budget"]
         return cls(*parts, folder, stop=content.get("stop"))
 
     @classmethod
     def of(cls, study: StudyFile) -> Self:
-        """Return what a study file was begun with, with budget, workers and rule of its last run.
+        """Return the search of a study file, with budget, workers and rule of its last run.
 
         Raises:
-            ProblemError: Its problem is none that can be made anew, such as a function.
+            ProblemError: Its problem cannot be made from the file, such as a function.
         """
         begun = [event.payload for event in study.events() if event.kind == "begun"]
         budget = begun[-1]["budget"] if begun else {}
@@ -99,7 +98,7 @@ class Specification:
             return cls(written["problem"], written["strategy"], budget, folder, workers, stop)
         if problem["kind"] not in {"table", "declared"}:
             raise ProblemError(
-                f"the study is of a {problem['kind']}: go on with it from the program that made it"
+                f"the study is of a {problem['kind']}: resume it from the program that made it"
             )
         objectives = [
             ("" if one["maximise"] else "-") + one["metric"] for one in problem["objectives"]
@@ -118,15 +117,15 @@ class Specification:
 
     @property
     def trains_as_jobs(self) -> bool:
-        """Whether the networks of a space are trained by the workers of a service."""
+        """Whether the workers of a service train the networks of a space."""
         return not self.asks_benchmark and "jobs" in self.problem
 
     @property
     def reference(self) -> Mapping[str, float] | None:
-        """The worst values of interest, by objective, if they are stated.
+        """The worst value of interest for each objective, if given.
 
         Raises:
-            ProblemError: They are no numbers.
+            ProblemError: A value is no finite number.
         """
         stated = self.problem.get("reference")
         numbers = (int, float)
@@ -140,7 +139,7 @@ class Specification:
 
     @property
     def written(self) -> dict[str, Any]:
-        """What a study keeps, so that its file alone says how to go on."""
+        """The JSON that a study stores, so that it can be resumed from its file alone."""
         return {
             "problem": dict(self.problem) | {"bounds": self._bounds()},
             "strategy": dict(self.strategy),
@@ -148,15 +147,15 @@ class Specification:
         }
 
     def make_problem(self, bench: BenchClient | None) -> Problem:
-        """Return the problem.
+        """Make the problem.
 
         Args:
-            bench: Whom to ask; None where the problem is on a space, and trained here.
+            bench: The client; None for a problem on a space that is not trained by a service.
 
         Raises:
-            ProblemError: An argument is missing or means nothing.
-            BenchError: A question was not answered.
-            ModelHubError: A space, a recipe or a data set cannot be used.
+            ProblemError: An argument is missing or invalid.
+            BenchError: The benchmark did not answer.
+            ModelHubError: A space, a recipe or a data set is invalid.
         """
         arguments = dict(self.problem) | {"bounds": self._bounds()}
         if not self.asks_benchmark:
@@ -164,14 +163,14 @@ class Specification:
 
             return space_problem(arguments, self.folder, bench)
         if "benchmark" not in arguments:
-            raise ProblemError("the problem has no benchmark, and no space")
+            raise ProblemError("the problem has neither a benchmark nor a space")
         if bench is None:
-            raise ProblemError("a problem on a benchmark needs a client of it")
+            raise ProblemError("a problem on a benchmark needs a client")
         arguments.pop("reference", None)
         if arguments["benchmark"] == "nds":
             del arguments["benchmark"]
             if "proposer" not in arguments:
-                raise ProblemError("a problem on nds needs a proposer: whose design space it is")
+                raise ProblemError("a problem on nds needs the proposer of the design space")
             return nds_problem(bench, **arguments)
         if str(arguments["benchmark"]) in PUBLISHED:
             return TableProblem(bench, **arguments)
@@ -179,18 +178,18 @@ class Specification:
         if not isinstance(part, Mapping):
             raise ProblemError(f"part has a value by axis, not {part!r:.80}")
         for name in part.keys() & arguments.keys():
-            raise ProblemError(f"{name} is stated twice: in part, and beside it")
+            raise ProblemError(f"{name} is given twice: in part and in [problem]")
         return DeclaredProblem(bench, **arguments, **part)
 
     def make_strategy(self, problem: Problem | None = None) -> Strategy:
-        """Return a new strategy.
+        """Make a new strategy.
 
         Args:
-            problem: What it searches; needed where a setting names a score.
+            problem: The problem; needed if a setting names a score.
 
         Raises:
-            ProblemError: Its name or a setting is unknown, missing or means nothing.
-            ModelHubError: There is no such proxy, or it cannot be used.
+            ProblemError: The name or a setting is unknown, missing or invalid.
+            ModelHubError: There is no such proxy, or it does not support the networks.
         """
         settings = dict(self.strategy)
         name = settings.pop("name", None)
@@ -204,23 +203,23 @@ class Specification:
             raise ProblemError(str(error)) from error
 
     def make_budget(self) -> Budget:
-        """Return the budget.
+        """Make the budget.
 
         Raises:
-            ProblemError: A limit means nothing, or there is none.
+            ProblemError: A limit is invalid, or there is none.
         """
         return Budget(**self.budget)
 
     def make_rule(self) -> StoppingRule | None:
-        """Return the rule that ends trainings early; None where none is stated.
+        """Make the rule that stops trainings early; None if there is none.
 
         Raises:
-            ProblemError: There is no such rule, or an argument means nothing.
+            ProblemError: The rule is unknown, or an argument is invalid.
         """
         return None if self.stop is None else rule_from(self.stop)
 
     def _score(self, name: str, problem: Problem | None) -> Any:
-        """Return a score by its name: a proxy of networks, or a metric of a table."""
+        """Return a score by name: a proxy for networks, or a metric of a table."""
         if not self.asks_benchmark:
             from nas_search.specification.networks import network_score
 
@@ -233,13 +232,13 @@ class Specification:
         bounds = self.problem.get("bounds") or {}
         if not isinstance(bounds, Mapping):
             raise ProblemError(
-                f"bounds are a least and a greatest value by metric, not {bounds!r:.80}"
+                f"bounds are a smallest and a largest value by metric, not {bounds!r:.80}"
             )
         return {name: _finite(sides) for name, sides in bounds.items()}
 
 
 def _finite(sides: Any) -> Any:
-    """Return a bound with None where it is infinite: TOML has no other word for no bound."""
+    """Return a bound with None for infinite sides, as TOML has no null."""
     if not isinstance(sides, Sequence) or isinstance(sides, str):
         return sides
     return [None if isinstance(side, float) and math.isinf(side) else side for side in sides]

@@ -1,4 +1,4 @@
-"""Which parts of a statement of a supernet go together. Needs no PyTorch: servers check them."""
+"""Checks of the settings of a supernet's training, which servers use without PyTorch."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ _BINNED: Final = "BinnedPaths"
 
 
 def check_parts(stated: Mapping[str, Any], name: str) -> None:
-    """Refuse parts that belong to nothing, or lack what they need.
+    """Raise if settings do not fit together.
 
     Args:
-        stated: Parts by name; those that are None are as left out.
-        name: That of the sampler or relaxation.
+        stated: The settings by name; None counts as missing.
+        name: The name of the sampler or relaxation.
 
     Raises:
-        InvalidArgumentError: A part does; the error names it.
+        InvalidArgumentError: A setting has no use, or lacks one that it needs; the error names it.
     """
     given = {part for part, value in stated.items() if value is not None}
     relaxed = "relaxation" in given
     if relaxed and "sampler" in given:
         raise InvalidArgumentError(
-            "sampler", f"{name} draws what it needs itself: state a sampler or a relaxation"
+            "sampler", f"{name} needs no sampler: give either a sampler or a relaxation"
         )
     for part in ("arch_recipe", "loss"):
         if part in given and not relaxed:
             raise InvalidArgumentError(part, f"{name} has no logits: only a relaxation has them")
     if "loss" in given and "costs" not in given:
-        raise InvalidArgumentError("costs", "a loss of costs needs a table of them")
+        raise InvalidArgumentError("costs", "a cost loss needs a table of costs")
     if name == _BINNED and "costs" not in given:
-        raise InvalidArgumentError("costs", f"{name} needs a table of costs to fill its bins by")
+        raise InvalidArgumentError("costs", f"{name} needs a table of costs for its bins")
     if "costs" in given and not relaxed and name != _BINNED:
-        raise InvalidArgumentError("costs", f"{name} asks for no costs")
+        raise InvalidArgumentError("costs", f"{name} does not use costs")

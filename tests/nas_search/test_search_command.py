@@ -77,8 +77,8 @@ def test_another_search_in_the_same_file_is_refused(file: Path, nasbench101_fold
     ("old", "new", "told"),
     [
         ("[problem]", "[problem", "is no TOML"),
-        ("[budget]", "[bugdet]", r"search\.toml, line 11: unknown part 'bugdet'; is it budget"),
-        ("[budget]\ntrials = 20", "", r"has no part \[budget\]"),
+        ("[budget]", "[bugdet]", r"search\.toml, line 11: unknown table 'bugdet'; is it budget"),
+        ("[budget]\ntrials = 20", "", r"has no table \[budget\]"),
         ("trials = 20", "", "the budget has no limit"),
         ("trials = 20", "trails = 20", "line 12: unknown limit 'trails'; is it trials"),
         ("trials = 20", "trials = -1", "trials = -1; it is a whole number from 1"),

@@ -121,7 +121,7 @@ def test_bins_take_the_costs_of_the_file(folder: Path) -> None:
         ("sampler = 3", "a table with a name"),
         ('weights = "supernet.safetensors"', "has weights or is trained, not both"),
         ('relaxation = "Softmax"\ncosts = 3', "a table of arguments"),
-        ('sampler = "uniform"\ncosts = { metric = "macs" }', "UniformPaths asks for no costs"),
+        ('sampler = "uniform"\ncosts = { metric = "macs" }', "UniformPaths does not use costs"),
         ('relaxation = "Softmax"\nloss = { name = "LogProduct" }', "needs a table"),
         ('sampler = { name = "BinnedPaths", bounds = [[0, 1]] }', "needs a table of costs"),
         ('sampler = "fair"\narch_recipe = { lr = 0.01 }', "has no logits"),

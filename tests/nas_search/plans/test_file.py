@@ -142,8 +142,8 @@ def test_a_published_recipe_is_a_whole_protocol() -> None:
         ("nesterov = true", "nestrov = true", r"line 23 .*did you mean `nesterov`"),
         ('"flip"]', '"flop"]', r"line 25 .*unknown augmentation 'flop': is it flip"),
         ('"NasBench201"', '"NasBench202"', r"line 7 .*no space 'NasBench202'"),
-        ("[0, 1, 2]", "[0, 1, 1]", r"line 21 .*one of them is there twice"),
-        ("[2, 6]", "[6, 6]", r"line 20 .*one of them is there twice"),
+        ("[0, 1, 2]", "[0, 1, 1]", r"line 21 .*has a value twice"),
+        ("[2, 6]", "[6, 6]", r"line 20 .*has a value twice"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(
@@ -189,7 +189,7 @@ def test_what_is_wrong_is_told_with_its_line(
         ({"limits": {"daily": ["06:00", "06:00"]}}, "no two times of the day"),
         ({"limits": {"daily": ["24:00", "06:00"]}}, "no two times of the day"),
         ({"limits": {"daily": ["20:00", "06:00", 5]}}, "no two times of the day"),
-        ({"select": {"kind": "sample"}}, "a sample has a size"),
+        ({"select": {"kind": "sample"}}, "a sample needs its size"),
         ({"select": {"kind": "some"}}, "none of all, sample, list"),
         ({"order": "width"}, "none of breadth, depth"),
     ],
@@ -211,7 +211,7 @@ def test_too_large_for_all_and_too_small_for_a_sample() -> None:
         Selection(a_plan(select__n=41))
     assert len(Cells(Selection(many))) == 8_000
     whole = a_plan(space__restrict={}, select={"kind": "all"}, protocol__seeds=list(range(64)))
-    with pytest.raises(PlanError, match="or say that they are meant"):
+    with pytest.raises(PlanError, match="or say that they are intended"):
         Cells(Selection(whole))
     assert len(Cells(Selection(whole), large=True)) == 15_625 * 64 * 2
     few.check_bounds()

@@ -186,7 +186,7 @@ def test_a_search_that_is_handed_back_finds_the_same(tmp_path: Path, name: str) 
         ({"relaxation": "Softmax", "loss": {"name": "LogProduct"}}, "costs", "needs a table"),
         ({"relaxation": "Softmax", "arch_recipe": {"lr": -1}}, "arch_recipe.lr", "-1"),
         ({"arch_recipe": {"lr": 0.1}}, "arch_recipe", "no logits"),
-        ({"costs": "macs"}, "costs", "asks for no costs"),
+        ({"costs": "macs"}, "costs", "does not use costs"),
         ({"costs": "latency", "relaxation": "Softmax"}, "costs.metric", "macs"),
         ({"sampler": {"name": "BinnedPaths", "bounds": [[0, 1]]}}, "costs", "needs a table"),
         ({"sampler": {"name": "BinnedPaths", "bounds": [[0, 1], [9, 1]]}}, "bounds.1", "no least"),

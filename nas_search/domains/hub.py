@@ -26,7 +26,7 @@ __all__ = ["HubDomain"]
 _REPEATS_IN_A_ROW: Final = 500
 """Repeated draws in a row after which sampling changes from random draws to the grid."""
 
-_REMEMBERED: Final = 1 << 14
+_CACHE_SIZE: Final = 1 << 14
 """Samples whose positions are cached; parsing one takes tens of microseconds."""
 
 _MOST_VALUES: Final = 1 << 12
@@ -56,7 +56,7 @@ class HubDomain:
                 raise ProblemError(
                     f"{choice.label} has {choice.num_values} values; a search lists {_MOST_VALUES}"
                 )
-        self._positions = lru_cache(maxsize=_REMEMBERED)(self._read)
+        self._positions = lru_cache(maxsize=_CACHE_SIZE)(self._read)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ def stated(arch: str) -> Proposal[str | None]:
     return arch
 
 
-def nobody(ask: Ask) -> NoReturn:
+def refuse(ask: Ask) -> NoReturn:
     """Raise, as there is no client to answer.
 
     Raises:
@@ -27,7 +27,7 @@ def nobody(ask: Ask) -> NoReturn:
     raise ProblemError(f"this domain asks a benchmark, and none was given ({ask!r:.80})")
 
 
-def walk(domain: Domain, answer: Callable[[Ask], Any] = nobody) -> Iterator[str]:
+def walk(domain: Domain, answer: Callable[[Ask], Any] = refuse) -> Iterator[str]:
     """Yield all architectures of a domain in the order of its grid.
 
     Args:

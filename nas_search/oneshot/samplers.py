@@ -38,7 +38,7 @@ Batches: TypeAlias = Literal["shared", "one a path"]
 _LONGEST_PERIOD: Final = 256
 """The most paths of an update, each of which takes a forward and a backward pass."""
 
-_REMEMBERED: Final = 1 << 12
+_CACHE_SIZE: Final = 1 << 12
 """Size of the cache of permutations, of which one for each choice is in use at a time."""
 
 
@@ -370,7 +370,7 @@ class _Turns:
             )
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHE_SIZE)
 def _permutation(seed: int, label: str, block: int, size: int) -> tuple[int, ...]:
     return tuple(drawn_sample(_source(seed, "fair", label, block), range(size), size))
 

@@ -73,7 +73,7 @@ def random_expectation(
     squares = (chance * (value - mean) ** 2 for chance, value in zip(chances, values, strict=True))
     found = None
     if other is not None:
-        others = _others(other, table)
+        others = _lookup(other, table)
         pairs = zip(chances, ascending, strict=True)
         found = math.fsum(chance * others(arch) for chance, (arch, _) in pairs if chance)
     return Expectation(mean, math.sqrt(math.fsum(squares)), found)
@@ -94,7 +94,7 @@ def _product(pair: tuple[float, float]) -> float:
     return pair[0] * pair[1]
 
 
-class _Others:
+class _MetricLookup:
     """Looks up another metric of architectures."""
 
     def __init__(self, name: str, table: Mapping[str, Mapping[str, float]]) -> None:
@@ -109,7 +109,7 @@ class _Others:
             raise ProblemError(f"{arch} has no {self._name} recorded") from None
 
 
-def _others(other: str | Table, table: Mapping[str, Mapping[str, float]]) -> _Others:
+def _lookup(other: str | Table, table: Mapping[str, Mapping[str, float]]) -> _MetricLookup:
     if isinstance(other, str):
-        return _Others(other, table)
-    return _Others(other.goals.objectives[0].metric, table_of(other))
+        return _MetricLookup(other, table)
+    return _MetricLookup(other.goals.objectives[0].metric, table_of(other))

@@ -30,7 +30,7 @@ __all__ = ["SpaceProblem"]
 _KNOWN: Final = ("parameters", "macs")
 """Metrics that are computed from the architecture, before an evaluation."""
 
-_REMEMBERED: Final = 1 << 16
+_CACHE_SIZE: Final = 1 << 16
 
 
 class SpaceProblem(LocalProblem):
@@ -68,7 +68,7 @@ class SpaceProblem(LocalProblem):
             check_known("metric", self.goals.metrics, (*evaluator.metrics, *_KNOWN))
         elif fidelities:
             raise ProblemError("fidelities need an Evaluator: a function of a sample takes none")
-        self._counted = lru_cache(maxsize=_REMEMBERED)(self._count)
+        self._counted = lru_cache(maxsize=_CACHE_SIZE)(self._count)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the cache of counts."""
@@ -76,7 +76,7 @@ class SpaceProblem(LocalProblem):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._counted = lru_cache(maxsize=_REMEMBERED)(self._count)
+        self._counted = lru_cache(maxsize=_CACHE_SIZE)(self._count)
 
     @property
     def spec(self) -> dict[str, Any]:

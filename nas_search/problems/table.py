@@ -25,7 +25,7 @@ _KNOWN: Final = frozenset({"parameters", "flops"})
 """Metrics that are known before a training, besides costs on devices."""
 
 _BATCH: Final = 10_000
-_MOST_ALONE: Final = 1_000
+_MOST_SINGLE_LOOKUPS: Final = 1_000
 """Single look-ups after which the whole table is loaded at once."""
 
 
@@ -111,7 +111,7 @@ class TableProblem(Table):
         self._hardware = set(self.goals.metrics) - set(self._recorded)
         self._known = _KNOWN | self._hardware
         self._rows: dict[tuple[str, int], _Row | None] = {}
-        self._asked_alone = 0
+        self._num_single_lookups = 0
         self._check_recorded()
 
     @property
@@ -209,8 +209,8 @@ class TableProblem(Table):
     def _screen(self, archs: Sequence[str]) -> Proposal[list[Refusal | None]]:
         yield from ()
         missing = [arch for arch in archs if (arch, self.num_epochs) not in self._rows]
-        self._asked_alone += len(missing) == 1
-        if missing and self._asked_alone == _MOST_ALONE:
+        self._num_single_lookups += len(missing) == 1
+        if missing and self._num_single_lookups == _MOST_SINGLE_LOOKUPS:
             self.load()
         elif len(missing) == 1:
             self._look_up((missing[0], self.num_epochs))

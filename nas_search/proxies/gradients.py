@@ -24,10 +24,10 @@ __all__ = [
     "grasp",
     "l2_norm",
     "layers",
-    "own",
     "plain",
     "snip",
     "synflow",
+    "training_copy",
 ]
 
 Layer: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
@@ -156,7 +156,7 @@ class _TwiceDifferentiable(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def own(network: nn.Module) -> nn.Module:
+def training_copy(network: nn.Module) -> nn.Module:
     """Return a copy in training mode, without gradients."""
     copied = copy.deepcopy(network).train()
     copied.zero_grad(set_to_none=True)

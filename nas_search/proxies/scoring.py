@@ -119,5 +119,5 @@ def score_network(
         function = _PROXIES[one_of("names", name, proxy_names())]
         with torch.random.fork_rng(gpus):
             torch.manual_seed(seed)
-            found[name] = function(gradients.own(network), batch)
+            found[name] = function(gradients.training_copy(network), batch)
     return found

@@ -65,13 +65,13 @@ def nwot(network: nn.Module, batch: Batch) -> float:
     Returns:
         Minus infinity if two images agree in every unit, or there is no activation function.
     """
-    with _Codes(len(batch[0])) as codes:
+    with _ActivationCounter(len(batch[0])) as codes:
         network(batch[0])
     sign, value = torch.linalg.slogdet(codes.kernel)
     return float(value) if float(sign) > 0 else -float("inf")
 
 
-class _Codes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _ActivationCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts for each pair of images the units in which they agree, at each activation function."""
 
     def __init__(self, count: int) -> None:

@@ -20,7 +20,7 @@ __all__ = ["Comparison", "FinalValues", "Over", "PairTest", "compared"]
 
 Over: TypeAlias = Literal["seconds", "evaluations"]
 
-_STEPS: Final = 256
+_MOST_TIMES: Final = 256
 _MOST_STRATEGIES: Final = 20
 """The most strategies that are tested pairwise."""
 
@@ -117,7 +117,7 @@ def _comparison(
         pass
     if oracle is None:
         # These are regrets against 0; with the sign changed they are the values themselves.
-        bands = [_turned(band, -sign) for band in bands]
+        bands = [_with_sign(band, -sign) for band in bands]
         final = [replace(one, values=sorted(-sign * v for v in one.values)) for one in final]
     return Comparison(
         of=group[0].run,
@@ -140,10 +140,10 @@ def _by_evaluations(run: RecordedRun) -> RecordedRun:
 
 
 def _whole_numbers(runs: Sequence[RecordedRun]) -> list[float]:
-    """Return at most `_STEPS` numbers of evaluations, from 1 to the end of the shortest run."""
+    """Return at most `_MOST_TIMES` numbers of evaluations, from 1 to the shortest end."""
     end = int(min(run.budget for run in runs))
-    step = (end - 1) / (_STEPS - 1)
-    return sorted({float(round(1 + step * place)) for place in range(_STEPS)})
+    step = (end - 1) / (_MOST_TIMES - 1)
+    return sorted({float(round(1 + step * place)) for place in range(_MOST_TIMES)})
 
 
 def _final(runs: Sequence[RecordedRun], oracle: float, end: float) -> list[FinalValues]:
@@ -156,7 +156,7 @@ def _final(runs: Sequence[RecordedRun], oracle: float, end: float) -> list[Final
     return [FinalValues(strategy=name, values=sorted(values)) for name, values in found.items()]
 
 
-def _turned(band: RegretBand, sign: float) -> RegretBand:
+def _with_sign(band: RegretBand, sign: float) -> RegretBand:
     lower, median, upper = (
         [None if value is None else sign * value for value in values]
         for values in (band.lower, band.median, band.upper)

@@ -17,7 +17,7 @@ from nas_search.study.trials import Trial
 if TYPE_CHECKING:
     from nas_search.study.study import Study
 
-__all__ = ["Done", "Evaluate", "Here", "Resting", "Tasks"]
+__all__ = ["Done", "Evaluate", "InEventLoop", "InThread", "Tasks"]
 
 Done: TypeAlias = tuple[int, Outcome]
 """The number of a trial, and its outcome."""
@@ -29,7 +29,7 @@ _LONGEST_ERROR = 500
 """The most characters of an error message that are kept."""
 
 
-class Here:
+class InThread:
     """Evaluates trials one by one in the calling thread, when `wait` is called.
 
     Args:
@@ -73,7 +73,7 @@ class Here:
         return self._outcomes[number]
 
 
-class Resting(Here):
+class InEventLoop(InThread):
     """Looks results up in the event loop's thread, and yields to the loop between trials."""
 
     async def wait(self, number: int | None, seconds: float | None) -> Done:  # type: ignore[override]

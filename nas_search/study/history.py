@@ -192,7 +192,7 @@ class History:
         if clock not in get_args(RunClock):
             raise ValueError(f"the clock is {clock!r:.80}; it is {' or '.join(get_args(RunClock))}")
         problem, strategy = self.spec["problem"], self.spec["strategy"]
-        benchmark, num_epochs = _searched(problem)
+        benchmark, num_epochs = _name_and_epochs(problem)
         if reference is None:
             points = list(self._points(num_epochs, clock))
         else:
@@ -303,7 +303,7 @@ def _volume_name(goals: Goals, reference: Mapping[str, float]) -> str:
     return f"hypervolume ({', '.join(sides)})"
 
 
-def _searched(problem: Mapping[str, Any]) -> tuple[str, int]:
+def _name_and_epochs(problem: Mapping[str, Any]) -> tuple[str, int]:
     """Return a name, equal for comparable searches, and the epochs of a full evaluation."""
     if problem["kind"] == "table":
         return problem["benchmark"], problem["num_epochs"]

@@ -78,7 +78,7 @@ class Journal:
         self._lock = _locked(self.path)
         with ExitStack() as opened:
             opened.enter_context(self._lock)
-            with _told_by(self.path):
+            with _as_study_errors(self.path):
                 self._database = _connected(f"file:{_quoted(self.path)}?mode=rwc")
                 opened.callback(self._database.close)
                 if _is_empty(self._database):
@@ -133,7 +133,7 @@ class Journal:
         Raises:
             StudyFileError: The file is damaged.
         """
-        with _told_by(self.path):
+        with _as_study_errors(self.path):
             return list(read_trials(self._database))
 
     def commit(self) -> None:
@@ -179,7 +179,7 @@ def reading(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
     file = Path(path)
     if not file.is_file():
         raise StudyFileError(f"{file}: there is no such file")
-    with _told_by(file):
+    with _as_study_errors(file):
         database = _connected(f"file:{_quoted(file)}?mode=ro")
         try:
             _check(database, file)
@@ -264,7 +264,7 @@ def _quoted(path: Path) -> str:
 
 
 @contextmanager
-def _told_by(path: Path) -> Iterator[None]:
+def _as_study_errors(path: Path) -> Iterator[None]:
     """Turn errors of SQLite into a StudyFileError that names the file."""
     try:
         yield

@@ -112,27 +112,27 @@ class Processes:
                 return ready, self._done.pop(ready)
             if end is not None and time.monotonic() >= end:
                 return None
-            self._listen(end)
+            self._wait_for_message(end)
 
-    def _listen(self, end: float | None) -> None:
+    def _wait_for_message(self, end: float | None) -> None:
         """Wait for a message of an evaluation, until the next deadline or `end`."""
         busy = {one.pipe: one for one in self._workers if one.number is not None}
         moments = [one.deadline for one in busy.values() if one.deadline is not None]
         moments += [] if end is None else [end]
         pause = max(0.0, min(moments) - time.monotonic()) if moments else None
         for pipe in wait(list(busy), pause):
-            self._hear(busy[pipe])  # type: ignore[index]  # what was given
+            self._receive(busy[pipe])  # type: ignore[index]  # what was given
         now = time.monotonic()
         for worker in list(busy.values()):
             if worker.number is not None and worker.deadline is not None and now >= worker.deadline:
-                self._lose(worker, f"it took longer than {self._timeout:g} seconds")
+                self._fail(worker, f"it took longer than {self._timeout:g} seconds")
 
-    def _hear(self, worker: _Worker) -> None:
+    def _receive(self, worker: _Worker) -> None:
         try:
             kind, content = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join(_PATIENCE)
-            self._lose(worker, f"its process ended with status {worker.process.exitcode}")
+            self._fail(worker, f"its process ended with status {worker.process.exitcode}")
             return
         if kind == "outcome":
             if worker.number is not None:
@@ -147,7 +147,7 @@ class Processes:
             with suppress(OSError):
                 worker.pipe.send(ends)
 
-    def _lose(self, worker: _Worker, error: str) -> None:
+    def _fail(self, worker: _Worker, error: str) -> None:
         if worker.number is not None:
             cost = self._timeout or 0.0
             self._done[worker.number] = Outcome(error=error, cost=cost)

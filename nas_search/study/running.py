@@ -14,7 +14,7 @@ from nas_search.problems.goals import check_known
 from nas_search.problems.problem import Order, Outcome
 from nas_search.problems.service_training import ServiceTraining
 from nas_search.study.budget import Budget
-from nas_search.study.evaluating import Done, Evaluate, Here, Resting, Tasks
+from nas_search.study.evaluating import Done, Evaluate, InEventLoop, InThread, Tasks
 from nas_search.study.processes import Processes
 from nas_search.study.service_jobs import ServiceJobs
 from nas_search.study.stopping import StoppingRule, Watch
@@ -51,10 +51,10 @@ def run(
     study.watch = None if stop is None else Watch(study, stop)
     limits, in_order = _begun(study, budget, workers, order)
     try:
-        with _evaluating(study, workers, timeout) as chosen:
+        with _evaluator(study, workers, timeout) as chosen:
             steps = _loop(study, limits, chosen.count, chosen.submit, in_order=in_order)
             # Evaluations in other processes continue when this one is interrupted.
-            reason = _driven(steps, chosen.wait, patient=not isinstance(chosen, Here))
+            reason = _run_blocking(steps, chosen.wait, patient=not isinstance(chosen, InThread))
     finally:
         study.watch = None
     _ended(study, reason)
@@ -72,7 +72,7 @@ async def run_async(
     limits, in_order = _begun(study, budget, workers, order)
     looks_up = evaluate is None and study.problem.looks_up
     async with (
-        nullcontext(Resting(study, workers)) if looks_up else Tasks(study, evaluate) as tasks
+        nullcontext(InEventLoop(study, workers)) if looks_up else Tasks(study, evaluate) as tasks
     ):
         steps = _loop(study, limits, workers, tasks.submit, in_order=in_order)
         try:
@@ -110,9 +110,9 @@ def _ended(study: Study, reason: str) -> None:
     _warn_if_nothing_learned(study)
 
 
-def _evaluating(
+def _evaluator(
     study: Study, workers: int | Literal["service"], timeout: float | None
-) -> Here | Processes | ServiceJobs:
+) -> InThread | Processes | ServiceJobs:
     """Return the evaluator of a run: this thread, worker processes, or a service.
 
     Raises:
@@ -123,7 +123,7 @@ def _evaluating(
     if isinstance(getattr(study.problem, "evaluator", None), ServiceTraining):
         raise ProblemError('a ServiceTraining evaluates only with workers="service"')
     if study.problem.looks_up or (workers == 1 and timeout is None):
-        return Here(study, workers)
+        return InThread(study, workers)
     asks = study.watch is not None
     return Processes(study.problem, workers, timeout, study.report, asks=asks)
 
@@ -145,7 +145,7 @@ class _Limits:
         spent = study.clock if study.problem.looks_up else study.cost
         if budget.cost is not None and spent >= budget.cost:
             return "cost"
-        if budget.until and study.best is not None and self._is_there(study.best):
+        if budget.until and study.best is not None and self._reaches_target(study.best):
             return "until"
         return None
 
@@ -179,7 +179,7 @@ class _Limits:
                 f"{self._failed} trials in a row failed, the last: {trial.error}"
             )
 
-    def _is_there(self, best: Trial) -> bool:
+    def _reaches_target(self, best: Trial) -> bool:
         wanted = self._budget.until
         check_known("metric of the budget", wanted, tuple(best.metrics))
         signs = {one.metric: 1 if one.maximise else -1 for one in self._study.goals.objectives}
@@ -214,7 +214,7 @@ def _loop(
         while True:
             reason: str | None = "interrupted"
             if not interrupted:
-                reason = _fill(study, limits, workers, begin, lambda: len(under_way))
+                reason = _propose(study, limits, workers, begin, lambda: len(under_way))
             if not under_way or reason not in _WAITED_OUT:
                 if interrupted:
                     raise KeyboardInterrupt
@@ -236,7 +236,7 @@ def _loop(
         study.give_back(list(under_way.values()))
 
 
-def _driven(
+def _run_blocking(
     steps: _Steps,
     wait: Callable[[int | None, float | None], Done | None],
     *,
@@ -268,7 +268,7 @@ def _driven(
         steps.close()
 
 
-def _fill(
+def _propose(
     study: Study,
     limits: _Limits,
     workers: int,

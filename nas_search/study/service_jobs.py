@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ServiceJobs"]
 
-_KEY: Final = "key:"
+_KEY_PREFIX: Final = "key:"
 """Prefix of a submission's key, stored in place of the job id until the answer arrives."""
 
 _FIRST_PAUSE: Final = 0.05
@@ -39,7 +39,7 @@ _GROWTH: Final = 1.5
 _PATIENCE: Final = 120.0
 """Seconds that a service may be unavailable before the run ends: enough for a restart."""
 
-_GOING_ON: Final = frozenset({"queued", "running"})
+_UNFINISHED: Final = frozenset({"queued", "running"})
 _LONGEST_ERROR: Final = 500
 
 
@@ -120,7 +120,7 @@ class ServiceJobs:
         end = None if seconds is None else time.monotonic() + seconds
         pause = _FIRST_PAUSE
         while True:
-            news = self._look()
+            news = self._poll()
             ready = number if number is not None else next(iter(self._done), None)
             if ready is not None and ready in self._done:
                 return ready, self._done.pop(ready)
@@ -130,13 +130,13 @@ class ServiceJobs:
             pause = _FIRST_PAUSE if news else min(_LONGEST_PAUSE, pause * _GROWTH)
             time.sleep(min(pause, left))
 
-    def _look(self) -> bool:
+    def _poll(self) -> bool:
         """Poll all running jobs, and return whether one has changed."""
         news = False
         for one in list(self._under_way.values()):
             before = None if one.job is None else one.job.revision
             try:
-                outcome = self._followed(one)
+                outcome = self._submit_or_poll(one)
             except UnavailableError:
                 if self._away_since is None:
                     self._away_since = time.monotonic()
@@ -150,12 +150,12 @@ class ServiceJobs:
                 del self._under_way[one.trial.number]
         return news
 
-    def _followed(self, one: _UnderWay) -> Outcome | None:
+    def _submit_or_poll(self, one: _UnderWay) -> Outcome | None:
         """Submit or poll the job of a trial; return its outcome if it has ended."""
         noted = one.trial.job
         try:
-            if noted is None or noted.startswith(_KEY):
-                one.job = self._submitted(one.trial)
+            if noted is None or noted.startswith(_KEY_PREFIX):
+                one.job = self._submit(one.trial)
             else:
                 one.job = self._training.bench.job(noted)
         except UnknownJobError:
@@ -167,14 +167,14 @@ class ServiceJobs:
             self._study.assign(one.trial, None)
             return Outcome(error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
         self._tell_epochs(one, one.job)
-        if one.stopping and one.job.state in _GOING_ON and not one.job.cancel_requested:
+        if one.stopping and one.job.state in _UNFINISHED and not one.job.cancel_requested:
             one.job = self._training.bench.stop(one.job)
-        return None if one.job.state in _GOING_ON else self._outcome(one, one.job)
+        return None if one.job.state in _UNFINISHED else self._outcome(one, one.job)
 
-    def _submitted(self, trial: Trial) -> Job:
+    def _submit(self, trial: Trial) -> Job:
         if trial.job is None:
-            self._study.assign(trial, _KEY + uuid4().hex)
-        key = str(trial.job).removeprefix(_KEY)
+            self._study.assign(trial, _KEY_PREFIX + uuid4().hex)
+        key = str(trial.job).removeprefix(_KEY_PREFIX)
         job = self._training.submit(
             self._problem.space,
             json.loads(trial.arch),
@@ -207,7 +207,7 @@ class ServiceJobs:
     def _cancel(self, one: _UnderWay) -> None:
         """Cancel the job of a trial; when the trial is repeated, it gets a new job."""
         job = one.trial.job
-        if job is None or job.startswith(_KEY):
+        if job is None or job.startswith(_KEY_PREFIX):
             # If the service has a job for this key, the next submission finds it.
             return
         # Before the request, so that no later run waits for a cancelled job.

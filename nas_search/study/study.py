@@ -90,9 +90,9 @@ class Study(History):
         self._charges = Charges(problem)
         self._leaders = Leaders(self.goals, self._whole, reference)
         self._given_out: list[Trial] = []
-        dear = not problem.looks_up
+        evaluates = not problem.looks_up
         self._journal = (
-            None if path is None else Journal(path, self.spec, safe_from_power_loss=dear)
+            None if path is None else Journal(path, self.spec, safe_from_power_loss=evaluates)
         )
         if self._journal is not None:
             try:
@@ -227,7 +227,7 @@ class Study(History):
         self._observe(trial)
         if self._journal is not None:
             self._journal.told(trial)
-        self._tell_of(trial)
+        self._emit_result(trial)
         if self._journal is not None:
             self._journal.commit()
         return trial
@@ -395,7 +395,7 @@ class Study(History):
             )
         )
 
-    def _tell_of(self, trial: Trial) -> None:
+    def _emit_result(self, trial: Trial) -> None:
         if trial.state is State.FAILED:
             self._emit("trial.failed", {"trial": trial.number, "error": trial.error})
             return

@@ -18,7 +18,7 @@ import pytest
 from bench_client.operations import drive
 from nas_search import Budget, FiguresProblem, FunctionProblem, Study, random_expectation
 from nas_search.contract import Strategy
-from nas_search.domains.walk import nobody
+from nas_search.domains.walk import refuse
 from nas_search.strategies import LocalSearch, RandomSearch, RegularizedEvolution
 from nas_search.study import mann_whitney
 
@@ -112,7 +112,7 @@ def test_optima_are_those_of_the_array(table: Table) -> None:
         stands_out &= values >= values.max(axis=axis, keepdims=True)
     domain, figures = table.problem.domain(), table.problem.table()
     higher = {
-        arch: max(drive(domain.neighbors(arch), nobody), key=lambda one: figures[one]["accuracy"])
+        arch: max(drive(domain.neighbors(arch), refuse), key=lambda one: figures[one]["accuracy"])
         for arch in figures
     }
     peaks = [a for a, b in higher.items() if figures[b]["accuracy"] <= figures[a]["accuracy"]]

@@ -127,7 +127,7 @@ class TestStreaming:
             _ = stream.root
         assert list(pairs) == []
         assert stream.root == {"records": {}}
-        with pytest.raises(RuntimeError, match="read once"):
+        with pytest.raises(RuntimeError, match="read only once"):
             next(stream.pairs())
 
     @pytest.mark.usefixtures("unmeasured")

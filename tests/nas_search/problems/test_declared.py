@@ -19,7 +19,7 @@ from generators.declared import generate_table
 from generators.sample.declared import write_table_sample
 from nas_search import Budget, DeclaredProblem, Study
 from nas_search.contract import Strategy
-from nas_search.domains.walk import nobody, walk
+from nas_search.domains.walk import refuse, walk
 from nas_search.errors import ProblemError
 from nas_search.strategies import LocalSearch, RandomSearch, RegularizedEvolution
 from service.cli.search import app
@@ -63,9 +63,9 @@ def test_the_domain_is_that_of_the_table(bench: BenchClient) -> None:
     assert domain.labels == ("choice1", "choice2", "choice3")
     assert domain.candidates("choice2") == ("skip", "conv", "pool")
     for arch in archs():
-        around = drive(domain.neighbors(arch), nobody)
+        around = drive(domain.neighbors(arch), refuse)
         assert list(around) == [item.arch_str for item in bench.neighbors(TINY, arch)]
-        mutant = drive(domain.mutate(arch, Random(0), 0.3), nobody)  # noqa: S311 - a draw
+        mutant = drive(domain.mutate(arch, Random(0), 0.3), refuse)  # noqa: S311 - a draw
         assert mutant in archs()
         assert mutant != arch
     with pytest.raises(ProblemError, match="no architecture of this domain"):
@@ -204,7 +204,7 @@ def test_a_search_is_written_down_and_gone_on_with(folder: Path, tmp_path: Path)
         ("objectives", "fidelities = [1]\nobjectives", "line 5: .*declared table 'fidelities'"),
         ('part = { task = "autoencoder" }', "part = 3", "part has a value by axis"),
         ('{ task = "autoencoder" }', '{ task = "sleep" }', "has no task 'sleep'"),
-        ('{ task = "autoencoder" }', '{ objectives = "x" }', "stated twice"),
+        ('{ task = "autoencoder" }', '{ objectives = "x" }', "given twice"),
     ],
 )
 def test_a_file_that_means_nothing_is_refused(

@@ -105,7 +105,7 @@ def test_what_cannot_be_called_is_no_function() -> None:
 
 
 def test_without_a_function_nothing_is_evaluated() -> None:
-    with pytest.raises(ProblemError, match="call study.ask and study.tell in your own loop"):
+    with pytest.raises(ProblemError, match=r"call study\.ask and study\.tell in your own loop"):
         FunctionProblem(CHOICES).evaluate(Candidate(arch=ARCH))
 
 

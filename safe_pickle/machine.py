@@ -3,8 +3,7 @@
 A pickle is a program for a small stack machine. This machine omits everything that could run code:
 there are no imports, classes or attributes, only numbers, strings and containers, and the few
 callables of `constructors` that picklers and numpy need for such data. It supports the output of
-CPython's picklers in protocols 0 to 5. Anything else is refused when it is reached, before it has
-an effect.
+CPython's picklers in protocols 0 to 5. Anything else is refused before it has an effect.
 
 The opcodes are documented in the `pickletools` module of the standard library.
 """

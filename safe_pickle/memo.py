@@ -76,8 +76,7 @@ class Memo:
         """Return the value with this id.
 
         Raises:
-            DamagedArchiveError: There is none, or it is a container, float or int of an earlier
-                record.
+            DamagedArchiveError: There is none, or it is a container or number of an earlier record.
         """
         index = number - self._base
         if 0 <= index < len(self._page):

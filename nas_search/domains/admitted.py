@@ -89,8 +89,7 @@ class AdmittedDomain:
         """Yield the admitted architectures in the order of the domain, None for the others.
 
         Raises:
-            NoFeasibleError: In a proposal: all architectures are refused, or the first
-                `100 * tries`.
+            NoFeasibleError: In a proposal: all, or the first `100 * tries`, are refused.
         """
         self._in_a_row = 0
         for step in self._domain.grid():

@@ -1,8 +1,7 @@
 """The path encoding of cells: the sequences of operations on the paths from input to output.
 
 White, Neiswanger and Savani (BANANAS, arXiv:1910.11858, section 3) describe a cell by the paths
-through it, because the numbers of vertices carry no meaning, and the effect of an edge depends on
-other edges.
+through it, as numbers of vertices have no meaning, and the effect of an edge depends on others.
 """
 
 from __future__ import annotations

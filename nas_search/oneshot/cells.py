@@ -42,8 +42,7 @@ class Wiring:
     Args:
         genotype: The cell of a single path; None: all edges are active.
         rows: The row of candidates of each edge.
-        gives_loose_ends: Whether the output of a cell has only the states that no node reads, not
-            all states.
+        gives_loose_ends: Whether the output of a cell has only the states that no node reads.
     """
 
     genotype: CellGenotype | None

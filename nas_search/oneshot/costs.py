@@ -76,8 +76,7 @@ class CostTable:
 
         Multiply-adds and parameters of a path equal those of `space.profile(sample)` exactly.
         A latency is the median for a candidate alone; equal candidates are measured once. The base
-        is the rest of the latency of the default sample's network. The sum estimates the latency of
-        a network.
+        is the rest of the default sample's latency. The sum is an estimate.
 
         Args:
             space: A space whose candidates do not share weights.

@@ -24,16 +24,14 @@ class Inherited:
     """Evaluator that measures networks with the weights that they inherit from a supernet.
 
     Before each evaluation the statistics of norms are estimated for the path; afterwards those of
-    the supernet are restored. The metrics of a sample therefore do not depend on earlier
-    evaluations.
+    the supernet are restored. So metrics do not depend on earlier evaluations.
 
     Metrics: `accuracy` and `top5` of the validation images in percent and their `loss` in nats.
 
     Args:
         supernet: A trained supernet.
         data: Training images, on which statistics are estimated, and validation images.
-        batches: Number of batches for the statistics; 0: those of the supernet are used, which mix
-            all paths.
+        batches: Batches for the statistics; 0: those of the supernet, which mix all paths.
         batch_size: Images per batch, limited to the number of training images.
         momentum: Weight of the newest batch, 0.1 in Single Path One-Shot; None: a plain average.
         seed: Seed of the order of these images.

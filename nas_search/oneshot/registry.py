@@ -89,8 +89,7 @@ class OneShot:
             input_shape: The shape of an image, without the batch.
 
         Raises:
-            ProblemError: A name or argument is unknown, missing, invalid, or does not fit the
-                strategy.
+            ProblemError: A name or argument is unknown, missing, invalid or does not fit.
             NoMixtureError: Candidates have no separate costs.
         """
         given = {name: value for name, value in stated.items() if value is not None}

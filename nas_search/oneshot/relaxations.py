@@ -64,8 +64,7 @@ class ArchStep:
         moment: The epoch and the generator of this step.
         train_loss: Runs the step's batch of training images and returns its mean loss.
         valid_loss: Runs a batch of validation images and returns its mean loss.
-        valid_accuracy: Runs the same batch without gradients and returns the share of correct
-            answers.
+        valid_accuracy: Runs the same batch without gradients and returns its accuracy, 0 to 1.
         total: Combines a loss with the expected cost for given weights of candidates.
         cost: Returns the cost of a sample; None: there is no table of costs.
         optimizer: The optimizer of the supernet's weights.
@@ -331,8 +330,7 @@ def unrolled(
         alphas: The logits.
         train_loss: Computes L_train.
         valid_loss: Computes L_valid.
-        optimizer: The optimizer, whose learning rate, momentum and weight decay define the step, as
-            in SGD.
+        optimizer: Its learning rate, momentum and weight decay define the step, as in SGD.
     """
     group = optimizer.param_groups[0]
     eta, decay = float(group["lr"]), float(group["weight_decay"])

@@ -126,8 +126,7 @@ class FairPaths(_Named):
     each candidate of each choice has been used exactly once (Chu et al.).
 
     A conditional choice, such as one of a block that a depth may drop, advances to its next
-    candidate only in paths in which it is active. Among these paths its candidates are used equally
-    often as well.
+    candidate only in paths where it is active, so that they are equally frequent there as well.
 
     Args:
         update: `summed`: one update with the summed gradients of m paths, as in FairNAS. `each
@@ -135,8 +134,7 @@ class FairPaths(_Named):
         unequal: For choices with different numbers of candidates, or conditional ones. `refuse`:
             an error. `cycle`: candidates are used equally often within a period, the least common
             multiple of the numbers; a summed update covers a whole period.
-        batches: Whether the paths of a summed update share their images (`shared`) or have `one a
-            path`.
+        batches: Whether the paths of a summed update have `shared` images, or `one a path`.
 
     Raises:
         InvalidArgumentError: An argument is unknown.
@@ -244,8 +242,7 @@ class SandwichPaths(_Named):
     """Sandwich rule: the smallest network, the largest, and random ones (arXiv:1903.05134).
 
     The smallest network has the smallest value of every numeric choice, such as a depth, width or
-    kernel size; the largest network the largest values. Other choices are random in both (Yu and
-    Huang).
+    kernel size; the largest network the largest values. Other choices are random in both.
 
     Args:
         random: The number of random paths.

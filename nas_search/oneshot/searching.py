@@ -77,8 +77,7 @@ def search_supernet(  # noqa: PLR0913 - what a search depends on
         data: Images for training weights, and images for the logits.
         relaxation: The relaxation.
         recipe: The recipe for weights; None: that of DARTS, for ten epochs.
-        arch_recipe: Optimizer, learning rate and weight decay of the logits; None: those of the
-            relaxation.
+        arch_recipe: Optimizer and learning rate of the logits; None: those of the relaxation.
         costs: The costs of candidates.
         cost_loss: Combines the validation loss with the expected cost.
         seed: Seed of initial logits, the order of images and all other random draws.

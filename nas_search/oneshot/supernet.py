@@ -28,8 +28,7 @@ class Supernet(nn.Module):
     """One network that contains all networks of a space, with shared weights.
 
     After `activate(sample)` its outputs are bitwise equal to those of `space.freeze(sample)` with
-    the same weights, in evaluation and in training. Weights that the sample does not use get no
-    gradient.
+    the same weights, in evaluation and in training. Weights outside the sample get no gradient.
 
     Args:
         space: The space.

@@ -23,8 +23,7 @@ class Row:
     Args:
         name: The name of the row, usually the label of the choice.
         candidates: The candidates.
-        chosen: The candidate that runs; None for an inactive choice, whose modules return their
-            input.
+        chosen: The candidate that runs; None: inactive, modules return their input.
         weights: One weight for each candidate, if the weighted sum of all runs.
     """
 

@@ -243,8 +243,7 @@ def train_supernet(  # noqa: PLR0913 - what a training depends on
         data: Images for training, and images for the search, which are not used.
         sampler: The sampler of paths.
         recipe: The recipe; None: the defaults of `Recipe`, with ten epochs.
-        steps: The least number of updates, in place of the recipe's epochs; rounded up to whole
-            epochs.
+        steps: Number of updates, rounded up to whole epochs, in place of the recipe's epochs.
         seed: Seed of paths, the order of images and all other random draws.
         checkpoint: A folder for the newest two checkpoints, from which a later call resumes.
         save_steps: Save also every so many steps, not only after epochs.

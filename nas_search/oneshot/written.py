@@ -123,8 +123,7 @@ class WrittenSupernet:
 
         Raises:
             ProblemError: An argument is missing or unknown.
-            ModelHubError: A space, a recipe, an argument, a data set or a file of weights is
-                invalid.
+            ModelHubError: A space, recipe, argument, data set or file of weights is invalid.
             OtherTrainingError: The file has changed since the checkpoints were begun.
         """
         stated = self.supernet

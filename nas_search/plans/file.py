@@ -93,8 +93,7 @@ class Plan:
         cell_seconds: Limit of an attempt at a cell in seconds; None: the setting of the server.
         running: The most queued and running cells at a time; None: the limit of the server.
         label: Only workers with this label get its cells; None: all workers.
-        timing: `alone`: cells of the first seed do not share their device, so that their times are
-            valid.
+        timing: `alone`: cells of the first seed do not share their device, for valid times.
         daily: Minutes of the day (UTC) from and until which cells are started; None: always. If the
             second is smaller, the interval spans midnight.
 

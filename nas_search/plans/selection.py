@@ -33,9 +33,8 @@ _TRIES: Final = 1_000
 class Selection:
     """The architectures of a plan.
 
-    A position is an index among the selected architectures. Those of a sample are in the order of
-    their draws, so that a larger sample begins with the smaller one. A number is an index in the
-    table.
+    A position is an index among the selected architectures, a number an index in the table. Those
+    of a sample are in the order of their draws: a larger sample begins with the smaller one.
 
     Raises:
         PlanError: The plan selects more architectures than there are or are allowed, something that

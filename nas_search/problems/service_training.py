@@ -28,18 +28,16 @@ class ServiceTraining:
     `Study.run(budget, workers="service")` submits the jobs and waits for them. The metrics are
     those of `nas_search.training.Classification`, with the same values for equal arguments on a
     CPU with as many threads. `seconds`, the cost of a trial, is measured on the worker's device.
-    The worker also counts `parameters` and `macs`; only bounds on them are checked on the client,
-    which needs PyTorch.
+    The worker also counts `parameters` and `macs`; the client needs PyTorch to check their bounds.
 
     Args:
         bench: A client of the service.
         dataset: Name of a data set of the workers; `bench.datasets()` lists them.
         recipe: The training recipe: a `Recipe`, the name of a published one, or its fields.
         trainer: A trainer in place of the service's own loop: the name of a trainer that workers
-            offer, or an object of its `name`, `options` and, to require particular code,
-            `package`, `version` and `sha256`. Missing ones of these three are requested from the
-            service here, once: the code is part of the problem, and a study cannot be resumed with
-            other code.
+            offer, or an object of its `name`, `options` and, to require particular code, `package`,
+            `version` and `sha256`. Missing ones of these three are requested from the service here,
+            once: the code is part of the problem, and a study cannot be resumed with other code.
         protocol: Name or object of an evaluation protocol, which defines how images are resized,
             cropped and normalised; None: images have one size and are used unchanged.
         fractions: Shares of each class used for training and for validation.

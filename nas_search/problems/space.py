@@ -40,8 +40,7 @@ class SpaceProblem(LocalProblem):
         space: The space, as `model_hub.space` returns it.
         evaluator: An `Evaluator`; or a function of a sample that returns the value of the only
             objective, or metrics by name.
-        objectives: Metrics of the evaluator, or the counted `parameters` and `macs`; `-` in front
-            minimises.
+        objectives: Metrics of the evaluator, `parameters` or `macs`; `-` in front minimises.
         bounds: Smallest and largest value by metric. Architectures outside a bound on `parameters`
             or `macs` are never proposed; trials outside another bound are infeasible.
         fidelities: Epochs (or steps) after which an evaluation may end, ascending.

@@ -59,8 +59,7 @@ class TableProblem(Table):
             another bound are infeasible.
         fidelities: Epochs of the learning curve after which a training may be stopped. A candidate
             without fidelity is trained for `num_epochs`.
-        run_seed: Selects one of the recorded training runs of each architecture; None: the mean
-            over them.
+        run_seed: Selects one recorded training run of each architecture; None: their mean.
         evaluation_time: Whether the pass over the split of the first objective is charged as well.
         continue_training: Whether a longer training is charged only for the epochs beyond a
             shorter one charged before; None: True if `fidelities` are given.

@@ -119,9 +119,8 @@ def synflow(network: nn.Module, batch: Batch) -> float:
 
     Tanaka et al. 2020 (arXiv:2006.05467). Larger is better. Weights are made absolute. It uses
     float64, because the score grows exponentially with depth, and evaluation mode, so that norms do
-    not undo the weights. Needs only the shape of the data. Layer norms centre activations in every
-    mode, so for networks with them, as in AutoFormer, the score may be negative and is of little
-    use.
+    not undo the weights. Needs only the shape of the data. Layer norms always centre activations,
+    so for networks with them (AutoFormer) the score may be negative and is of little use.
     """
     network = network.double().eval()
     with torch.no_grad():

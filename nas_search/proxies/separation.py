@@ -32,8 +32,7 @@ def jacov(network: nn.Module, batch: Batch) -> float:
     between the gradients of the summed outputs with respect to each image, k = 1e-5.
 
     Returns:
-        NaN if an image has no gradient or a constant one, as in a network without a path from
-        input to output.
+        NaN if an image has no or a constant gradient, as without a path from input to output.
     """
     inputs = batch[0].detach().clone().requires_grad_()
     outputs = network(inputs)

@@ -47,8 +47,7 @@ class GridSearch(SeededStrategy):
     Results do not affect it.
 
     Args:
-        shuffled: Whether the order is random. Unlike random search, the shuffle ignores the priors
-            of a space.
+        shuffled: Whether the order is random. The shuffle ignores the priors of a space.
         seed: Seed of the shuffle, any integer.
 
     Raises:

@@ -130,8 +130,7 @@ class SuccessiveHalving(RungStrategy):
 
     Args:
         min_fidelity: The fewest epochs (or steps) of an evaluation.
-        max_fidelity: The most epochs (or steps). With 9 the rungs are 1, 3 and 9; with 12 they are
-            1, 4 and 12.
+        max_fidelity: The most epochs (or steps): 9 gives rungs 1, 3 and 9, 12 gives 1, 4 and 12.
         eta: The inverse of the share that is promoted to the next rung.
         num_candidates: Candidates of a bracket; None: as many as leave one in the last rung.
         seed: Seed of its draws, any integer.

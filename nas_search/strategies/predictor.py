@@ -44,8 +44,7 @@ class Predictor(GenerationalStrategy):
     better architectures than the ensemble of networks in the paper. The predictor learns from all
     results. Batches are chosen by independent Thompson sampling: the score of a candidate is a draw
     from the normal distribution of the members' predictions, or the prediction of a single
-    regressor. No architecture is evaluated twice. A batch begins when all results of the last are
-    there.
+    regressor. No architecture is evaluated twice. A batch waits for all results of the last one.
 
     Failed and stopped trials are not learned from. Trials outside a bound are learned as the worst
     value within, and mutated only if too few are within (Deb's rules).

@@ -29,8 +29,7 @@ class SposEvolution(GenerationalStrategy):
         population_size: Number of evaluations per generation.
         num_parents: Number of parents, the best of all generations.
         num_mutants: Largest number of children made by mutation.
-        num_crossovers: Largest number of children made by crossover, each choice from one of two
-            parents.
+        num_crossovers: Largest number of children made by uniform crossover of two parents.
         mutation: Probability of changing each choice of a mutant; at least one is changed.
         seed: Seed of its draws, any integer.
 

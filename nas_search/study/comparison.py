@@ -56,8 +56,7 @@ class Comparison:
 
     Attributes:
         of: One of the runs, for the fields that all share.
-        oracle: The best possible value. If it is None, bands and final values are the values
-            found, not regrets.
+        oracle: The best possible value. If None, bands and final values are no regrets.
         searches: The names of their files.
         end: The end of the shortest search, where the comparison ends.
         bands: Median and quartiles of each strategy; empty if the searches share no time.

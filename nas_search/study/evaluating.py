@@ -87,8 +87,7 @@ class Tasks:
 
     Args:
         study: The study.
-        evaluate: The coroutine function that evaluates a trial; None: the problem evaluates, in
-            threads.
+        evaluate: A coroutine function that evaluates a trial; None: the problem does, in threads.
     """
 
     def __init__(self, study: Study, evaluate: Evaluate | None) -> None:

@@ -66,8 +66,7 @@ class Front:
 
     Attributes:
         objectives: For each objective its metric, and whether larger values are better.
-        points: The values of the objectives and the architecture, the best by the first objective
-            first.
+        points: Values of the objectives and the architecture, the best first objective first.
     """
 
     objectives: list[tuple[str, bool]]

@@ -67,8 +67,7 @@ def front_volume(problem: Table, reference: Mapping[str, float]) -> float:
         reference: Worst value of interest for each objective.
 
     Raises:
-        ProblemError: The reference lacks an objective or has an unknown one, or the problem has no
-            table.
+        ProblemError: The reference has wrong objectives, or the problem has no table.
         BenchError: The benchmark did not answer.
     """
     worst = reference_scores(problem.goals, reference)

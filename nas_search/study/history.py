@@ -91,8 +91,7 @@ class History:
     def front(self) -> list[Trial]:
         """The Pareto front: the trials within the bounds that no other trial dominates.
 
-        The best by the first objective comes first. Of trials with equal values the earliest is
-        kept.
+        The best first objective comes first. Of trials with equal values the earliest is kept.
         """
         # In descending order no trial is dominated by a later one.
         ordered = sorted(self._feasible(), key=_rank)
@@ -171,8 +170,7 @@ class History:
         """Return the search as a recorded run, to compute its regret over time or over trials.
 
         The value of a trial is that of the first objective. With a reference point it is the
-        hypervolume of the front of all trials so far, which compares searches of several
-        objectives.
+        hypervolume of the front of all trials so far.
 
         Args:
             budget: Where the clock stopped; None: at the end of the last trial. Trials that end
@@ -181,8 +179,7 @@ class History:
             name: The name of the strategy in the run, to tell variants of it apart.
             clock: `seconds`: the cost of trials, simulated on a table; `trials`: each trial counts
                 as one, for problems without times.
-            reference: Worst value of interest for each objective; the oracle is then
-                `front_volume` of a table.
+            reference: Worst value of interest for each objective; its oracle is `front_volume`.
 
         Raises:
             IncomparableRunsError: No trial ended within the budget, or none took any time.

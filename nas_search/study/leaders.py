@@ -27,8 +27,7 @@ class Lead(NamedTuple):
 class Leaders:
     """The best trial and, with several objectives, the front.
 
-    Only evaluations at the full fidelity count: results of different fidelities are never ranked
-    together.
+    Only full evaluations count: results of different fidelities are never ranked together.
 
     Args:
         goals: The objectives and bounds.

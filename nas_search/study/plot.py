@@ -74,8 +74,7 @@ def plot_front(
 ) -> Axes:
     """Plot the trials of a study with two objectives, and their front as a line.
 
-    The first objective is on the y axis, the second on the x axis. Trials outside a bound are not
-    drawn.
+    The first objective is on the y axis, the second on the x axis. Infeasible trials are left out.
 
     Args:
         study: A `Study` or a `StudyFile`.

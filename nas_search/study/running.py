@@ -199,9 +199,8 @@ def _loop(
 ) -> _Steps:
     """Propose, wait and tell: the loop that blocking and asynchronous runs share.
 
-    Yields the number of the trial to wait for (None: the first to end) and the longest wait in
-    seconds. Is sent the number and outcome of a trial, or None after a timeout. Returns why the run
-    ended.
+    Yields the trial to wait for (None: the first to end) and the longest wait in seconds. Is sent
+    the number and outcome of a trial, or None after a timeout. Returns why the run ended.
     """
     under_way: dict[int, Trial] = {}
 
@@ -247,8 +246,7 @@ def _run_blocking(
     Args:
         steps: The loop.
         wait: Waits for a trial and returns its outcome.
-        patient: Whether an interrupt is passed to the loop, because evaluations continue in other
-            processes.
+        patient: Whether interrupts are passed to the loop, as evaluations continue elsewhere.
     """
     try:
         wanted = next(steps)

@@ -46,8 +46,7 @@ class RecordedRun(_Recorded):
         benchmark: The benchmark. It and the fields up to `larger_is_better` are as for
             `BenchClient.simulate`.
         clock: The unit of times and of the budget.
-        run_seed: The seed of the simulation; None: values are means over the recorded training
-            runs.
+        run_seed: The seed of the simulation; None: values are means over training runs.
         continue_training: An option of the simulation, as are the next two fields.
         oracle: The best possible value, as a mean over training runs; None: not known.
         trajectory: The evaluations, in order.

@@ -60,8 +60,7 @@ class Difference:
     Attributes:
         better: The strategy whose runs tend to have the smaller regret.
         other: The other strategy.
-        superiority: Probability that a run of `better` has the smaller regret, ties counting half;
-            0.5 to 1.
+        superiority: Probability (0.5 to 1) that a run of `better` has less regret; ties count half.
         p: Two-sided p-value.
         p_holm: The p-value adjusted for all pairs tested together (`holm`).
     """

@@ -1,13 +1,11 @@
 """Studies: a problem, a strategy, and the trials of one search, kept in a file.
 
     with Study("runs/evolution-0.study", problem, RegularizedEvolution(seed=0)) as study:
-        study.run(Budget(trials=200))
-        print(study.best)
+        study.run(Budget(trials=200)) print(study.best)
 
 Each result is written to the file before the next proposal is made. Opening the file again replays
 it: a new strategy object receives the same calls in the same order and has to make the same
-proposals. The search then continues as if it had not been interrupted. The state of a strategy is
-never stored.
+proposals. The search then continues as if never interrupted. No state of a strategy is stored.
 """
 
 from __future__ import annotations
@@ -304,8 +302,7 @@ class Study(History):
 
         Raises:
             ValueError: As for `run`; the other errors of `run` are raised as well.
-            CancelledError: The task was cancelled, and its evaluations with it. The study can be
-                resumed.
+            CancelledError: The task and its evaluations were cancelled. The study can be resumed.
         """
         await running.run_async(self, budget, evaluate, workers=workers, order=order)
 

@@ -65,8 +65,7 @@ def cropped_at_random(pixels: Tensor, recipe: Recipe, generator: torch.Generator
     """Return a batch with the random crops of a recipe, in the same image size.
 
     Raises:
-        InvalidArgumentError: `resized_crop` is set and pixels are no bytes of one or three
-            channels.
+        InvalidArgumentError: `resized_crop` needs bytes of one or three channels.
     """
     count, channels, height, width = pixels.shape
     if recipe.resized_crop:

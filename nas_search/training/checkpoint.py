@@ -56,8 +56,7 @@ class Checkpoints:
 
     Args:
         folder: The folder, created by the first save.
-        identity: The network, recipe, seed and data as JSON. A checkpoint with another identity is
-            refused.
+        identity: Network, recipe, seed and data, as JSON. Checkpoints of another are refused.
     """
 
     def __init__(self, folder: str | os.PathLike[str], identity: Mapping[str, Any]) -> None:

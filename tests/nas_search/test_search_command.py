@@ -270,7 +270,7 @@ def test_a_metric_of_a_table_ranks_what_is_looked_up(file: Path, nasbench101_fol
         ('"NasBench201"', '"NasBench202"', "there is no space"),
         ("stem_out", "stemm_out", "no such argument"),
         ('dataset = "images"', "", "has no dataset"),
-        ("[0.75, 0.25]", "[1.0]", "fractions are two"),
+        ("[0.75, 0.25]", "[1.0]", "there are two fractions"),
         ('"accuracy"', '"acuracy"', "unknown metric 'acuracy'; is it accuracy"),
         ("epochs = 1,", 'name = "NasBench2", epochs = 1,', "there is no recipe"),
         ("epochs = 1,", "epochs = 0,", "epochs"),

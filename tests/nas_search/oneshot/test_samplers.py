@@ -219,7 +219,7 @@ def test_a_sandwich_has_the_smallest_and_the_largest() -> None:
         if choice.label in smallest:
             assert smallest[choice.label] == min(choice.candidates)
         assert largest[choice.label] == max(choice.candidates)
-    with pytest.raises(InvalidArgumentError, match="chooses no numbers"):
+    with pytest.raises(InvalidArgumentError, match="has no numeric choices"):
         SandwichPaths().check(CELL)
     mobile = SandwichPaths(random=0).paths(MOBILE, seed=0, step=0)
     assert [path["s2_depth"] for path in mobile] == [1, 4]

@@ -160,7 +160,7 @@ def test_weights_that_are_not_of_the_supernet_are_refused(folder: Path) -> None:
 def test_files_without_a_supernet_or_a_space_are_refused(folder: Path) -> None:
     file = folder / "cells.toml"
     for text, message in (
-        ("[problem]", r"no part \[supernet\]"),
+        ("[problem]", r"no table \[supernet\]"),
         ("[", "is no TOML"),
         ('[supernet]\n[problem]\nbenchmark = "nasbench201"', "has none"),
         ("[supernet]", r"no part \[problem\]"),

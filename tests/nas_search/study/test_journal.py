@@ -142,7 +142,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     Study(newer, problem(), RandomSearch()).close()
     with sqlite3.connect(newer) as database:
         database.execute("PRAGMA user_version = 2")
-    for file, told in ((text, "or a damaged one"), (other, "another data"), (newer, "version 2")):
+    for file, told in ((text, "or is damaged"), (other, "another SQLite"), (newer, "version 2")):
         with pytest.raises(StudyFileError, match=told):
             Study(file, problem(), RandomSearch())
         with pytest.raises(StudyFileError, match=told):

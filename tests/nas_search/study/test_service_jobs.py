@@ -307,7 +307,7 @@ def test_a_server_may_be_started_anew_during_a_search(site: Site) -> None:
 def test_a_service_and_an_evaluator_of_one_go_together(site: Site) -> None:
     with (
         site.study(None, site.problem()) as study,
-        pytest.raises(ProblemError, match='workers="service" alone'),
+        pytest.raises(ProblemError, match='only with workers="service"'),
     ):
         study.run(Budget(trials=1))
     space = model_hub.space("NasBench201", **ARGUMENTS)

@@ -83,7 +83,7 @@ def test_what_was_told_is_not_told_again() -> None:
     with pytest.raises(StudyError, match="the values of a trial, or its error"):
         study.tell(other)
     for wrong in ({"value": "high"}, {"value": None}, {"value": [1]}):
-        with pytest.raises(StudyError, match="figures that are numbers"):
+        with pytest.raises(StudyError, match="metrics that are numbers"):
             study.tell(other, wrong)  # type: ignore[arg-type]
     assert other.state is State.RUNNING
 

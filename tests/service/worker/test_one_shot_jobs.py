@@ -206,7 +206,7 @@ def test_slices_have_no_mixture_and_other_reasons_fail_the_job(place: Place) -> 
     asked = {"dataset": "tiny", "recipe": SHORT, "relaxation": "Softmax"}
     with pytest.raises(InvalidRequestError, match="has no mixture"):
         place.bench.train_supernet("NatsSss", {"candidates": [4, 6]}, **asked)
-    with pytest.raises(JobFailedError, match="chooses no numbers") as caught:
+    with pytest.raises(JobFailedError, match="has no numeric choices") as caught:
         place.train(sampler="SandwichPaths")
     assert caught.value.job.error is not None
     assert caught.value.job.error.kind == "not-trainable"

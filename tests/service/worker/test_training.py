@@ -363,7 +363,7 @@ def test_supernets_that_mean_nothing_are_refused(
 
 
 def test_paths_that_the_space_has_not_fail_with_their_reason(site: Site) -> None:
-    with pytest.raises(JobFailedError, match="chooses no numbers") as caught:
+    with pytest.raises(JobFailedError, match="has no numeric choices") as caught:
         site.train_supernet(sampler="SandwichPaths")
     assert caught.value.job.error is not None
     assert caught.value.job.error.kind == "not-trainable"

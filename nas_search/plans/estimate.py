@@ -35,7 +35,7 @@ _VALUE_BYTES: Final = 8
 _PILOT: Final = 8
 _FEW: Final = 16
 _FOLDS: Final = 5
-"""Folds of the cross-validation if there are more timings than that."""
+"""Folds of the cross-validation with more than `_FEW` timings; else each is left out once."""
 _UNKNOWN_ERROR: Final = 0.5
 """Error of the logarithm that is assumed with too few timings."""
 

@@ -77,7 +77,7 @@ class BOHB(Hyperband):
     model uses the highest fidelity with enough results (two more than there are choices); before,
     new architectures are random. Defaults are those of NATS-Bench (arXiv:2009.00437), and of
     HpBandSter where it states none. HpBandSter's bandwidth factor has no effect on categorical
-    choices and is left out. No architecture is drawn twice for the first rung of a bracket.
+    choices and is left out. No architecture is drawn as a new one twice.
 
     Failed and stopped trials are not promoted and not part of the model. Trials outside a bound
     rank below all trials within (Deb's rules).

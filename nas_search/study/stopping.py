@@ -177,7 +177,7 @@ class Watch:
         rule: The rule.
 
     Raises:
-        ProblemError: The problem has no trainings to stop, or the rule is none.
+        ProblemError: The problem has no trainings to stop, or the rule is invalid.
 
     Attributes:
         settings: The name of the rule and, for those of `RULES`, its arguments.

@@ -142,7 +142,7 @@ TrainerFunction: TypeAlias = Callable[
 
 
 class _EndedError(BaseException):
-    """Ends a function that was told to stop and continues; no Exception, which it might catch."""
+    """Ends a function that ignores a stop; a BaseException, as the function may catch Exception."""
 
 
 class CustomTrainer:

@@ -88,7 +88,7 @@ def test_another_search_in_the_same_file_is_refused(file: Path, nasbench101_fold
             *("population_size", "populationsize"),
             "line 10: unknown setting of NSGA2 'populationsize'; is it population_size",
         ),
-        ('benchmark = "nasbench101"', "", "the problem has no benchmark"),
+        ('benchmark = "nasbench101"', "", "the problem has neither a benchmark"),
         ("num_epochs", "epochs", "line 4: unknown argument of the problem 'epochs'"),
         ("valid_acc", "valid_acccc", "unknown metric 'valid_acccc'; is it valid_acc"),
         ("[0.0, inf]", "[2.0, 1.0]", "within the bound"),

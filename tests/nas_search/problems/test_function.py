@@ -177,7 +177,7 @@ class TestSpaces:
             SpaceProblem(space, Counting(), objectives=["accurracy"])
 
     def test_fidelities_need_an_evaluator(self, space: Any) -> None:
-        with pytest.raises(ProblemError, match="fidelities need an evaluator"):
+        with pytest.raises(ProblemError, match="fidelities need an Evaluator"):
             SpaceProblem(space, len, fidelities=[1, 2])
 
     def test_a_problem_arrives_in_another_process(self, space: Any) -> None:

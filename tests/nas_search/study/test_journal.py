@@ -157,7 +157,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
         study.run(Budget(trials=60))
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(StudyFileError, match="or a damaged one"):
+    with pytest.raises(StudyFileError, match="or is damaged"):
         Study(file, problem(), RandomSearch())
     file.write_bytes(b"")
     Study(file, problem(), RandomSearch()).close()  # nothing was begun

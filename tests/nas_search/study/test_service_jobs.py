@@ -144,7 +144,7 @@ def test_a_file_for_the_service_names_nothing_that_is_done_here(
 ) -> None:
     file = tmp_path / "search.toml"
     file.write_text(FILE.replace("jobs = 2", f"jobs = 2\n{line}"))
-    with pytest.raises(ProblemError, match="evaluated here"):
+    with pytest.raises(ProblemError, match="which a service evaluates"):
         CliRunner().invoke(
             search_commands, ["run", str(file), "--url", site.server.url], catch_exceptions=False
         )

@@ -288,7 +288,7 @@ class TestResults:
         # Against (0, 21) the points add columns of 1 up to losses of -4, -1, 4, 11 and 20.
         assert study.hypervolume({"gain": 0, "loss": 21}) == 25 + 22 + 17 + 10 + 1
         for of in (study.hypervolume, lambda to: study.to_run(reference=to, clock="trials")):
-            with pytest.raises(ProblemError, match="a value of gain, loss"):
+            with pytest.raises(ProblemError, match="one value for each of gain, loss"):
                 of({"gain": 0})
             for wrong in ("21", math.nan, math.inf, None, True):
                 with pytest.raises(ProblemError, match=r"has loss = .*, no finite number"):

@@ -117,5 +117,5 @@ def test_the_front_is_told_when_it_changes() -> None:
 
 def test_a_reference_of_other_objectives_is_refused() -> None:
     problem = FunctionProblem(CHOICES, figures, objectives=["gain", "-loss"])
-    with pytest.raises(ProblemError, match="a value of gain, loss"):
+    with pytest.raises(ProblemError, match="one value for each of gain, loss"):
         Study(None, problem, RandomSearch(), reference={"gain": 0})

@@ -79,7 +79,7 @@ def test_norms_without_statistics_are_not_estimated() -> None:
         (lambda: Tokens(torch.zeros(4), torch.zeros(4, dtype=torch.int64)), "not .texts, length."),
         (lambda: Tokens(torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64)), "int64"),
         (lambda: Tokens(torch.full((4, 3), -1), torch.zeros(4, dtype=torch.int64)), "below 0"),
-        (lambda: Tokens(torch.ones(4, 3).long(), torch.zeros(3).long()), "one a text"),
+        (lambda: Tokens(torch.ones(4, 3).long(), torch.zeros(3).long()), "one for each text"),
     ],
 )
 def test_what_is_no_text_is_refused(make: Any, message: str) -> None:
@@ -92,7 +92,7 @@ def test_what_is_no_text_is_refused(make: Any, message: str) -> None:
     [
         ({"vocabulary": 5}, RECIPE, "beyond the vocabulary of 5"),
         ({"max_length": 6}, RECIPE, "6"),
-        ({}, Recipe(epochs=1, batch_size=8, flip=True), "texts are not cropped"),
+        ({}, Recipe(epochs=1, batch_size=8, flip=True), "texts cannot be cropped"),
     ],
 )
 def test_texts_that_do_not_fit_a_space_or_recipe_are_refused(

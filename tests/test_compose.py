@@ -228,5 +228,5 @@ class TestSecrets:
             (tools / tool).symlink_to(shutil.which(tool) or tool)
         ended = make_secrets(tmp_path / "s", check=False, PATH=str(tools))
         assert ended.returncode != 0
-        assert "cannot make up a password" in ended.stderr
+        assert "cannot generate a password" in ended.stderr
         assert secrets(tmp_path / "s") == {}

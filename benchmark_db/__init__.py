@@ -1,1 +1,1 @@
-"""The data: what an architecture is, the tables, the queries. No HTTP, no torch."""
+"""Benchmark data: search spaces, databases of recorded runs, and queries. No HTTP, no torch."""

@@ -1,14 +1,14 @@
 """Precomputed means over the runs of each architecture, kept as compressed columns in the database.
 
-Which architecture is best is a question about every run, and its answer would take a scan of the
-whole table. So a database keeps, beside the runs, the mean of every statistic over the runs of
-every candidate: one compressed column for each part of the benchmark. A part is what makes numbers
-comparable (a budget and a data set; for NDS a design space); a candidate is what competes in it.
+Finding the best architecture would take a scan of all runs. A database therefore also stores the
+mean of every statistic over the runs of every candidate: one compressed column per part of the
+benchmark. A part is a group of comparable figures (a budget and a data set; for NDS a design
+space). A candidate is what is compared within a part.
 
-A column holds the exact sum of a candidate's runs and their number, not the quotient: a sum of
-short decimals has few digits and packs to half the size. The quotient is the mean that
-`reduction=mean` gives, to the last digit. `AggregateSums` makes the columns while a build writes
-the rows; `Aggregates` reads them.
+A column stores the exact sum over a candidate's runs and the number of runs, not their quotient,
+because a sum of short decimals has few digits and compresses to half the size. The quotient is the
+mean that `reduction=mean` returns, to the last digit. `AggregateSums` computes the columns during a
+build; `Aggregates` reads them.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ __all__ = [
 ]
 
 Part: TypeAlias = tuple[Any, ...]
-"""Values of the columns that tell the parts of a benchmark apart."""
+"""Values of the columns that identify a part of a benchmark."""
 
 Column: TypeAlias = tuple[NDArray[np.float64], NDArray[np.uint8]]
-"""Sums over the runs of each candidate, and of how many runs: 0 where nothing is recorded."""
+"""Sums over the runs of each candidate, and numbers of these runs: 0 where nothing is recorded."""
 
 NamedColumn: TypeAlias = tuple[str, str, NDArray[np.float64], NDArray[np.uint8]]
-"""Part, as the database writes it; name of the column; its sums; its counts."""
+"""Key of the part in the database, name of the column, its sums, its counts."""
 
 _LEVEL: Final = 6
 _DOUBLE_BYTES: Final = 8
 _CACHED_BYTES: Final = 8 * 2**20
-"""Cache of unpacked columns: holds two or three of NAS-Bench-101, all in use of the others."""
+"""Size of the cache of unpacked columns: two or three of NAS-Bench-101, all used of the others."""
 
 _COLUMN: Final = (
     "SELECT sums, counts FROM figure JOIN figure_data ON figure_data.id = figure.data"
@@ -72,7 +72,7 @@ _PARTS: Final = "SELECT DISTINCT part FROM figure"
 
 
 class AggregateColumn(peewee.Model):
-    """A packed column, which several statistics may share."""
+    """A packed column. Several statistics may share one."""
 
     id = peewee.IntegerField(primary_key=True)
     sums = peewee.BlobField()
@@ -83,7 +83,7 @@ class AggregateColumn(peewee.Model):
 
 
 class Aggregate(peewee.Model):
-    """Says which packed column holds a statistic, or the candidates' numbers, of a part."""
+    """Maps a part and a statistic (or the candidates' indices) to its packed column."""
 
     part = peewee.TextField()
     name = peewee.TextField()
@@ -99,25 +99,25 @@ AGGREGATE_TABLES: Final[tuple[type[peewee.Model], ...]] = (AggregateColumn, Aggr
 
 
 def part_key(part: Part) -> str:
-    """Return how a part is written in the database."""
+    """Return the key of a part in the database."""
     return orjson.dumps(part).decode()
 
 
 def pack_column(sums: NDArray[np.float64], counts: NDArray[np.uint8]) -> tuple[bytes, bytes]:
-    """Return a column as the database holds it.
+    """Return a column in its stored form.
 
-    The first bytes of all doubles lie together, then the second ones: what is alike is neighbours.
+    The first bytes of all doubles come first, then all second bytes, so that similar bytes adjoin.
     """
     planes = np.ascontiguousarray(sums).view(np.uint8).reshape(-1, sums.itemsize).T
     return zlib.compress(planes.tobytes(), _LEVEL), zlib.compress(counts.tobytes(), _LEVEL)
 
 
 class Aggregates:
-    """Reads the columns of an open database, and caches those that were used last.
+    """Reads the columns of an open database and caches the most recently used ones.
 
     Args:
         database: The database.
-        numbered_by: Name of the column that numbers its candidates.
+        numbered_by: Name of the column of the candidates' indices.
     """
 
     def __init__(self, database: ReadOnlyDatabase, numbered_by: str) -> None:
@@ -141,11 +141,11 @@ class Aggregates:
         return sorted(tuple(orjson.loads(text)) for (text,) in self._database.rows(_PARTS))
 
     def numbers(self, part: Part) -> NDArray[np.int64]:
-        """Return the numbers of the candidates in a part, ascending; none if it has none."""
+        """Return the indices of the candidates in a part, ascending; empty if it has none."""
         return cast("NDArray[np.int64]", self._column(part, self._numbered_by, np.int64))
 
     def means(self, part: Part, name: str) -> NDArray[np.float64]:
-        """Return a statistic of the candidates in a part: means over runs, NaN for not recorded.
+        """Return the mean over the runs of each candidate in a part, NaN where nothing is recorded.
 
         Returns:
             float64, aligned with `numbers`.
@@ -153,7 +153,7 @@ class Aggregates:
         return cast("NDArray[np.float64]", self._column(part, name, np.float64))
 
     def columns(self) -> Generator[NamedColumn, None, None]:
-        """Yield every column with its part, as the database names it, and name, in order."""
+        """Yield every column with the key of its part and its name, in order."""
         for part, name, *packed in self._database.rows(_EVERY_COLUMN):
             yield (part, name, *_unpacked(*packed))
 
@@ -204,11 +204,11 @@ def _size(columns: Any) -> int:
 def aligned(
     wanted: NDArray[np.int64], numbers: Sequence[int] | NDArray[np.int64], values: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """Return the values of the wanted numbers, NaN for those that have none.
+    """Return the values for the wanted indices, NaN where there is no value.
 
     Args:
         wanted: Shape (n,).
-        numbers: Ascending, shape (m,).
+        numbers: Indices that have values, ascending, shape (m,).
         values: Shape (m,), aligned with `numbers`.
     """
     found = np.full(len(wanted), np.nan)
@@ -221,18 +221,18 @@ def aligned(
 
 _ROWS_AT_A_TIME: Final = 4096
 _MOST_RUNS: Final = 255
-"""Runs of a candidate whose number fits a byte; the mean of more is kept as that of one."""
+"""Most runs of a candidate that a byte can count; the mean of more is stored as a single run."""
 
 
 class AggregateSums:
-    """Sums the statistics of each candidate while the rows pass through to their consumer.
+    """Computes the sums of the statistics of each candidate while the rows are being written.
 
     Args:
         columns: Names of the columns of a row.
-        numbered_by: The column that numbers the candidates; theirs are neighbours.
-        parts_by: The columns that tell parts apart.
-        aggregates: The columns that are summed.
-        counted: Values to use in place of the means, by number and part of a candidate.
+        numbered_by: Column of the candidates' indices; the rows of a candidate are contiguous.
+        parts_by: Columns that identify a part.
+        aggregates: Columns to sum.
+        counted: Values to store instead of the means, by index and part of a candidate.
     """
 
     def __init__(
@@ -265,14 +265,14 @@ class AggregateSums:
         self._add(rest)
 
     def columns(self) -> Iterator[NamedColumn]:
-        """Yield every column with its part, as the database names it, and name, in order."""
+        """Yield every column with the key of its part and its name, in order."""
         for key, part in sorted((part_key(part), part) for part in self._found):
             for name, pieces in sorted(self._found[part].items()):
                 sums, counts = zip(*pieces, strict=True)
                 yield key, name, np.concatenate(sums), np.concatenate(counts)
 
     def _start_of_last(self, rows: Sequence[Row]) -> int:
-        """Return where the rows of the last candidate start: more of them may follow."""
+        """Return the start of the last candidate's rows, which may continue in the next chunk."""
         last = self._key(rows[-1])
         start = len(rows) - 1
         while start and self._key(rows[start - 1]) == last:
@@ -280,7 +280,7 @@ class AggregateSums:
         return start
 
     def _add(self, rows: Sequence[Row]) -> None:
-        """Add the rows of whole candidates."""
+        """Add rows that end with the last row of a candidate."""
         if not rows:
             return
         of = list(zip(*rows, strict=True))
@@ -306,7 +306,7 @@ class AggregateSums:
                 pieces[name].append((sums[places], counts[places]))
 
     def _put_counted(self, columns: Mapping[str, Column], keys: NDArray[Any]) -> None:
-        """Replace means by counted values, for candidates with these numbers and parts."""
+        """Replace means by counted values, for the candidates with these indices and parts."""
         if not self._counted:
             return
         for place, key in enumerate(zip(*keys.tolist(), strict=True)):
@@ -316,10 +316,10 @@ class AggregateSums:
 
 
 def _summed(table: NDArray[np.float64]) -> Column:
-    """Return exact sums and numbers of the runs of each candidate.
+    """Return the exact sum and the number of runs of each candidate.
 
     Args:
-        table: Shape (runs, candidates), NaN where there is no such run or it recorded nothing.
+        table: Shape (runs, candidates), NaN where a run is missing or recorded nothing.
     """
     recorded = ~np.isnan(table)
     counts = recorded.sum(axis=0)
@@ -328,7 +328,7 @@ def _summed(table: NDArray[np.float64]) -> Column:
         sums, exact = _added(filled)
         largest = np.where(recorded, table, -np.inf).max(axis=0)
         equal = largest == np.where(recorded, table, np.inf).min(axis=0)
-        # Equal values must come back as they are, which rounding the quotient does not promise.
+        # Equal values must be returned unchanged; the rounded quotient does not guarantee that.
         single = equal & ((sums / counts != largest) | (counts > _MOST_RUNS))
     sums[single], counts[single] = largest[single], 1
     sums[counts == 0] = 0.0
@@ -342,7 +342,7 @@ def _summed(table: NDArray[np.float64]) -> Column:
 def _added(
     filled: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the sums of columns and whether no addition was rounded (Knuth's TwoSum)."""
+    """Return the sums over columns, and whether every addition was exact (Knuth's TwoSum)."""
     total = filled[0].copy()
     exact = np.isfinite(total)
     for term in filled[1:]:

@@ -1,7 +1,7 @@
-"""Complete answers as dicts for JSON; the service sends them, and local mode reads the same ones.
+"""Complete answers as dicts for JSON, the same for the service and for the client's local mode.
 
-Every answer carries the `provenance` of its numbers: which database they come from, whether they
-are real, and the digest that identifies its content.
+Every answer carries the `provenance` of its figures: the database, whether the figures are real or
+synthetic, and the digest that identifies the content.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ _INVALID_ARCHITECTURE: Final = "Invalid architecture"
 
 
 def provenance_mark(installed: InstalledDataset) -> Answer:
-    """Return the few words on the origin of its numbers that every answer carries.
+    """Return the short provenance that every answer carries.
 
-    Called once all numbers of an answer have been read.
+    Call it after all figures of an answer have been read.
 
     Raises:
-        UnusableDatabaseError: They may not be of this origin: the file was changed meanwhile.
+        UnusableDatabaseError: The file was changed meanwhile, so figures may be of another one.
     """
     installed.database.check_unchanged()
     provenance = installed.provenance
@@ -80,14 +80,14 @@ def provenance_mark(installed: InstalledDataset) -> Answer:
 def computed_stats_answer(
     benchmark: Benchmark, filters: Mapping[str, Any], **options: Any
 ) -> Answer:
-    """Return a page of computed statistics; options and errors are `Benchmark.computed_stats`'s."""
+    """Return a page of computed statistics; for options, errors see `Benchmark.computed_stats`."""
     return _page_of(benchmark, benchmark.computed_stats(filters, **options))
 
 
 def intermediate_stats_answer(
     benchmark: Benchmark, filters: Mapping[str, Any], **options: Any
 ) -> Answer:
-    """Return a page of curves; options and errors are those of `Benchmark.intermediate_stats`."""
+    """Return a page of curves; for options and errors see `Benchmark.intermediate_stats`."""
     return _page_of(benchmark, benchmark.intermediate_stats(filters, **options))
 
 
@@ -104,7 +104,7 @@ def many_computed_stats_answer(
 ) -> Answer:
     """Return the statistics of many architectures, aligned with them.
 
-    Options and errors are those of `Benchmark.computed_stats_many`.
+    For options and errors see `Benchmark.computed_stats_many`.
     """
     results = benchmark.computed_stats_many(archs, filters, **options)
     return {
@@ -124,33 +124,33 @@ def run_columns_answer(
     reduction: str | None = None,
     include_intermediates: bool = False,
 ) -> Answer:
-    """Return the statistics of many architectures in columns; errors are those of `run_columns`.
+    """Return the statistics of many architectures in columns; for errors see `run_columns`.
 
     Raises:
-        InvalidQuestionError: Curves are wanted, too.
+        InvalidQuestionError: Curves are requested, too.
     """
     if include_intermediates:
         raise InvalidQuestionError(
-            "include_intermediates", "columns hold no learning curves: ask for them as JSON"
+            "include_intermediates", "columns hold no learning curves: request them as JSON"
         )
     found = run_columns(benchmark, archs, filters, reduction=reduction)
     return {**found, "provenance": provenance_mark(benchmark)}
 
 
 def architecture_answer(benchmark: Benchmark, arch: Any) -> Answer:
-    """Return the names of an architecture and what follows from it alone.
+    """Return the representations of an architecture and the properties derived from it alone.
 
     Raises:
-        InvalidArchitectureError: It is malformed or outside the space.
+        InvalidArchitectureError: The architecture is malformed or outside the space.
     """
     return benchmark.describe(arch)
 
 
 def architectures_answer(benchmark: Benchmark, archs: Sequence[Any]) -> Answer:
-    """Return `architecture_answer` for many, aligned with them, a malformed one as its error.
+    """Return `architecture_answer` for many, aligned with them, or the error of a malformed one.
 
     Raises:
-        InvalidQuestionError: They are too many.
+        InvalidQuestionError: There are too many architectures.
     """
     return {
         "results": [
@@ -161,7 +161,7 @@ def architectures_answer(benchmark: Benchmark, archs: Sequence[Any]) -> Answer:
 
 
 def hardware_answer(costs: HwNasBench, filters: Mapping[str, Any], **options: Any) -> Answer:
-    """Return a page of hardware costs; options and errors are those of `HwNasBench.costs`."""
+    """Return a page of hardware costs; for options and errors see `HwNasBench.costs`."""
     return _page_of(costs, costs.costs(filters, **options))
 
 
@@ -169,7 +169,7 @@ def families_answer(catalog: Catalog) -> Answer:
     """Return the design spaces of NDS.
 
     Raises:
-        UnknownBenchmarkError: It is not installed.
+        UnknownBenchmarkError: NDS is not installed.
     """
     nds = cast("Nds", catalog[Nds.spec.name])
     return _items(nds, families(nds))
@@ -178,7 +178,7 @@ def families_answer(catalog: Catalog) -> Answer:
 def density_answer(
     catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any
 ) -> Answer:
-    """Return counts on a grid of two metrics; options and errors are those of `oracle.density`.
+    """Return counts on a grid of two metrics; for options and errors see `oracle.density`.
 
     `filters` is as for `correlation_answer`.
     """
@@ -190,9 +190,9 @@ def density_answer(
 def distribution_answer(
     catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any
 ) -> Answer:
-    """Return how a metric is distributed: over the architectures, unless a benchmark says how else.
+    """Return the distribution of a metric over architectures, or as the benchmark defines it.
 
-    Options and errors are those of `oracle.distribution`, or of the benchmark's own.
+    For options and errors see `oracle.distribution`, or the benchmark's `own_distribution`.
     """
     benchmark = catalog[name]
     if benchmark.own_distribution is not None:
@@ -204,9 +204,9 @@ def distribution_answer(
 def correlation_answer(
     catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any
 ) -> Answer:
-    """Return how two metrics agree; options and errors are those of `oracle.correlation`.
+    """Return how well two metrics correlate; for options and errors see `oracle.correlation`.
 
-    `filters` holds bounds, too, and with `y_` before their names the filters of the metric `y`.
+    `filters` may also hold bounds, and filters of the metric `y` alone with the prefix `y_`.
     """
     which, bounds, other = _split_twice(filters)
     items = oracle.correlation(catalog, name, which, other=other, bounds=bounds, **options)
@@ -214,9 +214,9 @@ def correlation_answer(
 
 
 def top_answer(catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any) -> Answer:
-    """Return the best architectures; options and errors are those of `oracle.top`.
+    """Return the best architectures; for options and errors see `oracle.top`.
 
-    `filters` holds bounds, too.
+    `filters` may also hold bounds.
     """
     which, bounds = _split(filters)
     return _items(catalog[name], oracle.top(catalog, name, which, bounds=bounds, **options))
@@ -225,18 +225,18 @@ def top_answer(catalog: Catalog, name: str, filters: Mapping[str, Any], **option
 def pareto_answer(
     catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any
 ) -> Answer:
-    """Return the undominated architectures; options and errors are those of `oracle.pareto`."""
+    """Return the Pareto-optimal architectures; for options and errors see `oracle.pareto`."""
     which, bounds = _split(filters)
     return _items(catalog[name], oracle.pareto(catalog, name, which, bounds=bounds, **options))
 
 
 def rank_answer(catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any) -> Answer:
-    """Return where an architecture stands; options and errors are those of `oracle.rank`."""
+    """Return the rank of an architecture; for options and errors see `oracle.rank`."""
     return _items(catalog[name], oracle.rank(catalog, name, filters, **options))
 
 
 def columns_answer(catalog: Catalog, name: str, filters: Mapping[str, Any]) -> Answer:
-    """Return the columns of a benchmark; errors are those of `columns.columns`."""
+    """Return the columns of a benchmark; for errors see `columns.columns`."""
     found = columns.columns(catalog, name, filters)
     return {**found, "provenance": provenance_mark(catalog[name])}
 
@@ -244,7 +244,7 @@ def columns_answer(catalog: Catalog, name: str, filters: Mapping[str, Any]) -> A
 def column_answer(
     catalog: Catalog, name: str, filters: Mapping[str, Any], *, metric: str
 ) -> Answer:
-    """Return a column, its values as `data`; errors are those of `columns.column`."""
+    """Return a column, its values as `data`; for errors see `columns.column`."""
     found = columns.column(catalog, name, filters, metric=metric)
     mark = provenance_mark(catalog[name])
     return {**found.described, "provenance": mark, "data": found.values.tobytes()}
@@ -253,33 +253,33 @@ def column_answer(
 def spellings_answer(
     catalog: Catalog, name: str, filters: Mapping[str, Any], *, numbers: Sequence[int]
 ) -> Answer:
-    """Return how architectures are spelled; errors are those of `columns.spellings`."""
+    """Return the architecture strings of some indices; for errors see `columns.spellings`."""
     found = columns.spellings(catalog, name, filters, numbers=numbers)
     return _items(catalog[name], found)
 
 
 def drawing_answer(benchmark: Benchmark, arch: Any) -> Answer:
-    """Return how an architecture is drawn; errors are those of `Benchmark.drawn`."""
+    """Return the drawing of an architecture; for errors see `Benchmark.drawn`."""
     drawing = benchmark.drawn(arch)
     benchmark.database.check_unchanged()
     return drawing
 
 
 def random_answer(benchmark: Benchmark, *, n: int = 1, seed: int = 0) -> Answer:
-    """Return a sample of architectures; errors are those of `Benchmark.sample`."""
+    """Return a random sample of architectures; for errors see `Benchmark.sample`."""
     return {**_items(benchmark, benchmark.sample(n, seed)), "seed": seed}
 
 
 def neighbors_answer(benchmark: Benchmark, arch: Any) -> Answer:
-    """Return the architectures one edit away; errors are those of `Benchmark.neighbors`."""
+    """Return the architectures one edit away; for errors see `Benchmark.neighbors`."""
     return _items(benchmark, benchmark.neighbors(arch))
 
 
 def benchmark_answer(catalog: Catalog, name: str) -> Answer:
-    """Return what there is to know of an installed benchmark: description and provenance.
+    """Return the description and the provenance of an installed benchmark.
 
     Raises:
-        UnknownBenchmarkError: It is not installed.
+        UnknownBenchmarkError: The benchmark is not installed.
     """
     installed = catalog.entry(name)
     spec = installed.spec
@@ -300,7 +300,7 @@ def benchmark_answer(catalog: Catalog, name: str) -> Answer:
 
 
 def benchmarks_answer(catalog: Catalog) -> Answer:
-    """Return what there is to know of every installed benchmark."""
+    """Return the description and the provenance of every installed benchmark."""
     return {"items": [benchmark_answer(catalog, name) for name in catalog.installed]}
 
 
@@ -319,7 +319,7 @@ def _split(filters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 def _split_twice(
     filters: Mapping[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Return what `_split` does, and the filters that the metric `y` has otherwise."""
+    """Return what `_split` returns, and the filters whose value differs for the metric `y`."""
     which, bounds = _split(filters)
     other = {key.removeprefix("y_"): which.pop(key) for key in list(which) if key.startswith("y_")}
     return which, bounds, other

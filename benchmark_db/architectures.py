@@ -1,6 +1,6 @@
-"""Base class of what has architectures: their names, numbers, neighbours, columns and drawings.
+"""Base class of data sets about architectures: strings, indices, neighbours, columns, drawings.
 
-None of it depends on what was trained but which architectures there are.
+It depends only on the search space, not on recorded runs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["Architectures"]
 
 
 class Architectures(InstalledDataset):
-    """Installed data about architectures that can be named, drawn by lot and compared.
+    """Installed data about architectures that can be described, sampled and compared.
 
     Args:
         path: Its database.
@@ -48,49 +48,49 @@ class Architectures(InstalledDataset):
     """
 
     spelled_by: str = "arch_str"
-    """Which of an architecture's names is a text that stands for it alone."""
+    """Field of a described architecture that holds the text which identifies it."""
     recorded_by: str = 'SELECT "index" FROM architecture ORDER BY "index"'
-    """Selects the numbers of all architectures that have runs, ascending."""
+    """SQL that selects the indices of all architectures with runs, ascending."""
 
     @classmethod
     def numbered_space(cls) -> OpenSpace | None:
-        """Return the space of its architectures; None where they have no numbers of their own."""
+        """Return the space of its architectures; None where they have no index of their own."""
         return None
 
     def features(self) -> tuple[Feature, ...]:
-        """Return the columns that follow from its architectures alone."""
+        """Return the columns that are derived from the architectures alone."""
         space = self.arch_space
         return space.features() if isinstance(space, NumberedSpace) else ()
 
     def drawn(self, arch: Any) -> Item:
-        """Return how an architecture is drawn.
+        """Return the data from which a page draws an architecture.
 
         Returns:
-            `title`, and one of: `row`, what a row of the benchmark says of its cells; `choices`,
-            in the order in which they follow each other; `bars`, a label and a width each.
+            `title`, and one of: `row`, the description of the cells in a row of the benchmark;
+            `choices`, in the order of the network; `bars`, a label and a width each.
 
         Raises:
-            InvalidArchitectureError: It is malformed or outside the space.
-            UnsupportedQuestionError: Nothing is known of architectures but their names.
+            InvalidArchitectureError: The architecture is malformed or outside the space.
+            UnsupportedQuestionError: The benchmark knows its architectures only by name.
         """
         space = self.arch_space
         if not isinstance(space, NumberedSpace):
             raise UnsupportedQuestionError(
-                f"{self.spec.title} lists its architectures by name: there is nothing to draw"
+                f"{self.spec.title} lists its architectures by name: they cannot be drawn"
             )
         return space.drawn(space.number(arch))
 
     def spelled(self, filters: Mapping[str, Any], numbers: Sequence[int]) -> dict[int, str]:
-        """Return a spelling of the architectures with these numbers, as text; others are left out.
+        """Return the architecture strings of these indices; unknown indices are left out.
 
         Args:
-            filters: Which part they are of, where numbers are those of a part.
-            numbers: Whole numbers.
+            filters: The part of the architectures, where each part has indices of its own.
+            numbers: Indices.
 
         Raises:
             InvalidQuestionError: A filter is malformed.
         """
-        # Numbers are those of all parts: values are judged, and mean nothing else.
+        # All parts share their indices: the filters are only checked.
         known_filters({one: filters[one] for one in filters if one in self.filters}, self.filters)
         known = [one for one in dict.fromkeys(numbers) if is_among(one, self.recorded())]
         named = zip(known, self.architectures(known), strict=True)
@@ -98,14 +98,14 @@ class Architectures(InstalledDataset):
 
     @classmethod
     def network_arch(cls, arch: Any, opened: Callable[[], Benchmark]) -> Any:
-        """Return an architecture in the spelling by which networks are built: its string.
+        """Return the architecture string from which `model_hub` builds a network.
 
         Args:
-            arch: In any spelling, as JSON has it.
-            opened: Gives the benchmark's database, where a spelling needs that.
+            arch: The architecture in any accepted form, as decoded from JSON.
+            opened: Returns the benchmark's database, which some forms need.
 
         Raises:
-            InvalidArchitectureError: It is malformed, outside the space or not known.
+            InvalidArchitectureError: The architecture is malformed, outside the space or unknown.
         """
         del opened
         space = cls.numbered_space()
@@ -115,13 +115,13 @@ class Architectures(InstalledDataset):
 
     @property
     def arch_space(self) -> OpenSpace | None:
-        """The space of its architectures; None where they have no numbers of their own."""
+        """The space of its architectures; None where they have no index of their own."""
         return self.numbered_space()
 
     def exported(self) -> Sequence[ConfigColumn]:
-        """Return the columns of a configuration in exports: by default what its description says.
+        """Return the columns of a configuration in exports: by default those of the description.
 
-        Where architectures have no numbers, a benchmark says it itself.
+        A benchmark whose architectures have no index overrides it.
         """
         space = self.arch_space
         if space is None:
@@ -129,20 +129,20 @@ class Architectures(InstalledDataset):
         return columns_of_spec(self.spec, space, self.numbered_by)
 
     def describe_many(self, archs: Sequence[Any]) -> list[Item | InvalidArchitectureError]:
-        """Return `describe` of each architecture, in order, or the error that says why not.
+        """Return `describe` of each architecture, in order, or the error of an invalid one.
 
         Raises:
-            InvalidQuestionError: They are too many.
+            InvalidQuestionError: There are too many architectures.
         """
         return [result_or_error(self.describe, arch) for arch in checked_batch(archs)]
 
     def describe(self, arch: Any) -> Item:
-        """Return the names of an architecture and what follows from it alone.
+        """Return the representations of an architecture and properties derived from it alone.
 
-        A subclass redefines this or `describe_many`, each of which is made of the other.
+        A subclass overrides this method or `describe_many`; each is implemented by the other.
 
         Raises:
-            InvalidArchitectureError: It is malformed or outside the space.
+            InvalidArchitectureError: The architecture is malformed or outside the space.
         """
         (described,) = self.describe_many([arch])
         if isinstance(described, InvalidArchitectureError):
@@ -150,39 +150,39 @@ class Architectures(InstalledDataset):
         return described
 
     def number_of(self, arch: Any) -> int | None:
-        """Return the number of an architecture among the candidates; None if it has no runs.
+        """Return the index of an architecture among the candidates; None if it has no runs.
 
         Raises:
-            InvalidArchitectureError: It is malformed or outside the space.
+            InvalidArchitectureError: The architecture is malformed or outside the space.
             UnsupportedQuestionError: An architecture may have several candidates.
         """
         number: int = self.filters["arch"].read(arch)  # type: ignore[assignment]  # of numbered ones
         return number
 
     def recorded(self) -> Sequence[int]:
-        """Return the numbers of all architectures that have runs, ascending."""
+        """Return the indices of all architectures that have runs, ascending."""
         return self._recorded
 
     @cached_property
     def _recorded(self) -> Sequence[int]:
         numbers = [number for (number,) in self.database.rows(self.recorded_by)]
-        # All of them, as a rule: a range takes no memory.
+        # Usually the indices have no gap, and a range takes no memory.
         whole = range(numbers[0], numbers[0] + len(numbers)) if numbers else range(0)
         return whole if numbers == list(whole) else numbers
 
     @abstractmethod
     def architectures(self, numbers: Sequence[int]) -> list[Item]:
-        """Return the names of the architectures with these numbers, as `describe` does."""
+        """Return the descriptions of the architectures with these indices, as `describe` does."""
 
     def sample(self, n: int, seed: int) -> list[Item]:
-        """Return the names of architectures drawn uniformly from those that have runs.
+        """Return descriptions of architectures drawn uniformly from those that have runs.
 
         Args:
-            n: How many, 1 to `MAX_BATCH`, each once.
-            seed: Any integer from 0 to 2^63 - 1; the sample depends on nothing else.
+            n: Size of the sample, 1 to `MAX_BATCH`, without repetitions.
+            seed: Any integer from 0 to 2^63 - 1. The same seed gives the same sample.
 
         Raises:
-            InvalidQuestionError: A number is malformed, or there are fewer architectures.
+            InvalidQuestionError: `n` or `seed` is malformed, or there are fewer architectures.
         """
         recorded = self.recorded()
         n = checked_count("n", n, min(MAX_BATCH, len(recorded)))
@@ -190,13 +190,13 @@ class Architectures(InstalledDataset):
         return self.architectures([recorded[place] for place in drawn])
 
     def neighbors(self, arch: Any) -> list[Item]:
-        """Return the names of all architectures that one edit makes of one, in a fixed order.
+        """Return the descriptions of all architectures that are one edit away, in a fixed order.
 
         Raises:
-            InvalidArchitectureError: It is malformed or outside the space.
-            UnsupportedQuestionError: The benchmark's architectures have no edits.
+            InvalidArchitectureError: The architecture is malformed or outside the space.
+            UnsupportedQuestionError: The benchmark defines no edits of its architectures.
         """
         raise UnsupportedQuestionError(
-            f"{self.spec.title} is a sample of spaces too large to list: what is one edit "
-            f"away from {shown(arch)} has hardly ever been trained"
+            f"{self.spec.title} is a sample of spaces too large to list: hardly any architecture "
+            f"one edit away from {shown(arch)} has been trained"
         )

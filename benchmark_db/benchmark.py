@@ -1,7 +1,7 @@
 """Base class of installed benchmarks: filters, pages, batches, reductions and learning curves.
 
-A subclass says which columns make up a configuration, what a run records, how callers may filter,
-and how an architecture is spelled. What all benchmarks answer alike is here, once.
+A subclass declares the columns of a configuration, the statistics of a run, the filters and the
+accepted forms of an architecture. The queries that all benchmarks share are implemented here.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from benchmark_db.questions import (
     checked_batch,
     checked_count,
     checked_reduction,
-    few_curves,
     known_filters,
+    limited_curves,
 )
 from benchmark_db.run_source import KEYS_PARAMETER, Order, Selection, sorted_by
 from benchmark_spec import BenchmarkSpec, Listed
@@ -43,7 +43,7 @@ __all__ = ["Benchmark"]
 
 
 class Benchmark(Architectures):
-    """An installed benchmark and the questions it answers.
+    """An installed benchmark and the queries it answers.
 
     Args:
         path: Its database.
@@ -54,32 +54,32 @@ class Benchmark(Architectures):
 
     counted = "runs"
     key_columns: tuple[str, ...]
-    """Columns that tell configurations apart: with the label, the key of a run."""
+    """Columns that identify a configuration; with the label they are the key of a run."""
     config_columns: tuple[str, ...]
-    """The key columns and those that merely describe a configuration."""
+    """The key columns, and columns that only describe a configuration."""
     label: str
-    """What tells the runs of one configuration apart: `seed` or `repeat`."""
+    """Column that tells the runs of one configuration apart: `seed` or `repeat`."""
     run_column: str | None = None
-    """Where two runs of a configuration may share their label: the column that counts its runs,
-    which takes the label's place in the key."""
+    """Column that counts the runs of a configuration, which replaces the label in the key where two
+    runs of a configuration may share their label."""
     labelled: bool = True
-    """Whether items show it: not where there is one run of everything."""
+    """Whether items show the label: not where every configuration has one run."""
     stats: tuple[str, ...]
     curves: tuple[str, ...]
     filters: Mapping[str, Filter]
-    """By the name callers use; `arch` reads every spelling of an architecture into a column that
-    is among `config_columns`."""
+    """Filters by the name that callers use. `arch` reads every form of an architecture into a value
+    of one of `config_columns`."""
     sortable: tuple[str, ...] = ()
     """Columns, of the configuration or of a run, by which answers can be sorted."""
     own_distribution: Callable[..., list[Item]] | None = None
-    """Says how a metric is distributed, where that is not asked of all architectures alike."""
+    """Computes the distribution of a metric where not all architectures are treated alike."""
     may_be_counted: tuple[str, ...] = ()
-    """Statistics that follow from the configuration and are counted where its runs disagree."""
+    """Statistics that follow from the configuration; they are computed where its runs disagree."""
     kept_configs: int = 4_096
-    """How many `config` objects are kept to be sent again."""
+    """How many `config` objects are cached."""
 
     def __init_subclass__(cls) -> None:
-        """Take from the description of a class what it says already."""
+        """Set the attributes that follow from the description of the class."""
         super().__init_subclass__()
         spec = vars(cls).get("spec")
         if isinstance(spec, BenchmarkSpec) and spec.label is not None:
@@ -106,8 +106,8 @@ class Benchmark(Architectures):
 
     @classmethod
     def questions(cls, spec: BenchmarkSpec) -> tuple[str, ...]:
-        """Return which questions are answered that not every benchmark answers, by name."""
-        listed = isinstance(spec.space, Listed)  # A list of names says nothing of what they name.
+        """Return the names of the answered questions that not every benchmark answers."""
+        listed = isinstance(spec.space, Listed)  # names without structure
         answered = {
             "architecture": cls.is_declared or cls.numbered_space() is not None,
             "curves": bool(spec.curves),
@@ -119,7 +119,7 @@ class Benchmark(Architectures):
         return tuple(name for name, answers in answered.items() if answers)
 
     def metrics(self) -> Mapping[str, Metric]:
-        """Return its own metrics, those of its runs, by name."""
+        """Return the metrics of its runs, without those of joined tables, by name."""
         return metrics_of_spec(self.spec)
 
     @property
@@ -132,19 +132,19 @@ class Benchmark(Architectures):
         """Return the `config` object of the configuration with these column values."""
 
     def counted_statistics(self, config: Row) -> Mapping[str, float]:  # noqa: ARG002 - of few
-        """Return what of a configuration was counted because its runs disagree, by statistic."""
+        """Return the statistics of a configuration that were computed because its runs disagree."""
         return {}
 
     @abstractmethod
     def unpack(self, row: Row) -> Curves:
-        """Return the curves of a run from its row, which ends with the packed ones.
+        """Return the curves of a run from its row, whose last column holds them packed.
 
         Raises:
-            MalformedCurvesError: They are not as the generator packs them.
+            MalformedCurvesError: The packed curves are damaged.
         """
 
     def configs_of(self, part: Part, numbers: Sequence[int]) -> dict[int, Item]:
-        """Return the `config` objects of candidates of a part, by number.
+        """Return the `config` objects of candidates of a part, by index.
 
         Raises:
             TimeBudgetExceededError: The time budget of the database is spent.
@@ -160,12 +160,12 @@ class Benchmark(Architectures):
     def understood(
         self, filters: Mapping[str, Any]
     ) -> tuple[Mapping[str, Filter], Mapping[str, Any]]:
-        """Return how the filters of a question are to be read, and those that select runs.
+        """Return how the filters of a question are read, and those filters that select runs.
 
-        A benchmark redefines it when one filter says how another is meant.
+        A benchmark overrides it when one filter determines how another is read.
 
         Raises:
-            InvalidQuestionError: Such a filter is malformed.
+            InvalidQuestionError: A filter of that kind is malformed.
         """
         return self.filters, filters
 
@@ -179,17 +179,17 @@ class Benchmark(Architectures):
         limit: int = 100,
         cursor: str | None = None,
     ) -> Page:
-        """Return the runs that match, or one item a configuration when reduced.
+        """Return the runs that match, or one item per configuration when reduced.
 
         Args:
             filters: Values by filter name; None and absent names are wildcards.
             reduction: None, `mean`, `std`, `min` or `max` over the runs of a configuration.
-            include_intermediates: Whether each item carries its learning curves, one object an
+            include_intermediates: Whether each item carries its learning curves, one object per
                 epoch.
-            sort: A field to sort by, `-field` for the largest first; in key order by default.
-                Reduced answers can be sorted by what all runs of a configuration share.
+            sort: Field to sort by, `-field` for descending order; in key order by default.
+                Reduced answers can be sorted by fields that all runs of a configuration share.
             limit: Items in the page.
-            cursor: `next_cursor` of the page before.
+            cursor: `next_cursor` of the previous page.
 
         Raises:
             InvalidQuestionError: A filter, the order, the limit or the cursor is malformed.
@@ -207,7 +207,7 @@ class Benchmark(Architectures):
         limit: int = 100,
         cursor: str | None = None,
     ) -> Page:
-        """Return the learning curves that match, in columns: one list a statistic.
+        """Return the learning curves that match, as columns: one list per statistic.
 
         Arguments and errors are those of `computed_stats`.
         """
@@ -224,16 +224,15 @@ class Benchmark(Architectures):
     ) -> list[list[Any] | InvalidArchitectureError]:
         """Answer one question for many architectures, aligned with them.
 
-        An architecture without matching runs gives an empty list, a malformed one the error that
-        says why.
+        An architecture without matching runs gives an empty list; an invalid one gives its error.
 
         Args:
             archs: The architectures.
             filters: Values by filter name; None and absent names are wildcards.
             reduction: As for `computed_stats`.
             include_intermediates: As for `computed_stats`.
-            made_into: Makes of each item, at once, what is returned in its place: ten thousand
-                items take much more memory than their text.
+            made_into: Converts each item at once into the value returned for it, because ten
+                thousand items take much more memory than their text.
 
         Raises:
             InvalidQuestionError: Too many architectures, too many curves, or a malformed filter.
@@ -254,9 +253,9 @@ class Benchmark(Architectures):
     def runs_of_many(
         self, archs: Sequence[Any], filters: Mapping[str, Any], *, with_curves: bool = False
     ) -> tuple[list[Any], Iterator[tuple[Any, Iterator[Row]]]]:
-        """Return a key for each architecture, or its error, and the matching runs by key.
+        """Return a key (or the error) for each architecture, and the matching runs by key.
 
-        Where the order of runs does not begin with the architecture, a key comes back.
+        A key comes more than once where the order of runs does not begin with the architecture.
         Arguments and errors are those of `computed_stats_many`.
         """
         known, selecting = self.understood(filters)
@@ -268,14 +267,14 @@ class Benchmark(Architectures):
         rows = self._rows(where, among=arch.column, with_curves=with_curves)
         key_of = itemgetter(self.config_columns.index(arch.column))
         if with_curves:
-            rows = few_curves(rows, lambda row: times[key_of(row)])
+            rows = limited_curves(rows, lambda row: times[key_of(row)])
         return keys, groupby(rows, key=key_of)
 
     def all_rows(self) -> Iterator[Row]:
         """Yield every run in key order: configuration, label, statistics, packed curves.
 
-        This is what the benchmark answers, whatever the archive it was made from: the content
-        digest is taken over it.
+        These rows are the benchmark's content, independent of the source archive: the content
+        digest is computed over them.
         """
         return self._rows({}, with_curves=True)
 
@@ -298,7 +297,7 @@ class Benchmark(Architectures):
             table=self.version,
             question=(where, how, sort),
             columns=self._columns,
-            # An item of many runs has no place among them.
+            # A reduced item has no place among the runs of its configuration.
             place=place if how is None else place[:-1],
             by_number=order is not None,
             limit=limit,
@@ -308,7 +307,7 @@ class Benchmark(Architectures):
         return paging.page(self.maker.items(rows, how, shape))
 
     def _sorted(self, sort: str, *, reduced: bool) -> Order:
-        """Return the order that a caller asks for."""
+        """Return the sort order that a caller requests."""
         shared = [name for name in self.sortable if name in self.config_columns]
         return sorted_by(sort, shared if reduced else self.sortable, self._order.columns)
 

@@ -1,8 +1,8 @@
 """Catalog of a data folder: opens the databases of the benchmarks and cost tables found in it.
 
-A catalog never changes what it has: `renewed` returns another one once a file was replaced, added
-or removed. So whoever answers a question from one catalog answers it from one version of every
-table, also of those that are joined to another.
+A catalog never changes its contents: `renewed` returns a new one after a file was replaced, added
+or removed. An answer computed from one catalog therefore uses one version of every table, including
+joined tables.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _Entry = TypeVar("_Entry")
 
 
 class Catalog:
-    """What is installed in a folder, opened once.
+    """The installed databases of a folder, opened once.
 
-    A database that fails a check while it is open belongs to the unusable ones from then on.
+    A database that fails a check while it is open counts as unusable from then on.
 
     Args:
         directory: The folder; `NAME.db` is the database of NAME, and `NAME@3.db` its version 3,
-            where that is kept.
-        connections: To each database; as many threads can always ask at a time.
+            where old versions are kept.
+        connections: Connections reserved per database, so that as many threads can query at once.
     """
 
     def __init__(self, directory: Path, *, connections: int = 1) -> None:
@@ -67,18 +67,18 @@ class Catalog:
     def renewed(
         self, *, rest: float = 0.0, going_on: Callable[[], bool] = lambda: True
     ) -> Catalog | None:
-        """Return a catalog of what is in the folder now; None where nothing has changed.
+        """Return a catalog of the present files of the folder; None if nothing has changed.
 
-        What has not changed is taken over, open as it is. A new file is read whole and compared
-        with its checksum before it is served; where it cannot be, the one that it replaces is
-        served on. A file that is gone at two looks in a row is no longer served: one that is moved
-        away and then replaced is gone for a moment. A folder that cannot be read has not changed.
+        Unchanged databases are taken over open. A new file is read completely and compared with its
+        checksum before it is served; if that fails, the file which it replaces is served further.
+        A database is dropped only when its file is missing at two consecutive looks, because a file
+        that is being replaced may be missing briefly. An unreadable folder counts as unchanged.
 
-        One thread may look at a time. This catalog stays open: see `close`.
+        Only one thread may call this at a time. This catalog stays open: see `close`.
 
         Args:
-            rest: Seconds of rest for each second of reading.
-            going_on: Called again and again; once it returns False, the look is given up.
+            rest: Seconds to pause per second of reading.
+            going_on: Called repeatedly; the look is abandoned once it returns False.
         """
         # A folder that cannot be listed or searched would look empty.
         if not os.access(self._directory, os.R_OK | os.X_OK) or not self._directory.is_dir():
@@ -110,7 +110,7 @@ class Catalog:
         changed: Mapping[str, _Identity],
         check: Callable[[ReadOnlyDatabase], None],
     ) -> None:
-        """Go over, as a copy of a catalog, to what the folder holds now."""
+        """Turn this copy of a catalog into one of the present files of the folder."""
         self._begin()
         self._opened, self._refused = _without(self._opened, gone), _without(self._refused, gone)
         self._seen = {**_without(self._seen, gone), **changed}
@@ -122,12 +122,12 @@ class Catalog:
 
     @property
     def opened(self) -> Mapping[str, InstalledDataset]:
-        """All whose databases are open, by name: also what failed a check, and kept versions."""
+        """All open databases by name, including those that failed a check, and kept versions."""
         return self._opened
 
     @property
     def installed(self) -> dict[str, InstalledDataset]:
-        """Everything installed that may be asked, by name."""
+        """All installed data sets that can be queried, by name."""
         return {
             name: installed
             for name, installed in self._opened.items()
@@ -136,7 +136,7 @@ class Catalog:
 
     @property
     def benchmarks(self) -> dict[str, Benchmark]:
-        """The benchmarks among it, which can be asked for runs."""
+        """The installed benchmarks, which can be queried for runs."""
         return {
             name: installed
             for name, installed in self.installed.items()
@@ -145,7 +145,7 @@ class Catalog:
 
     @property
     def declared(self) -> list[BenchmarkSpec]:
-        """The descriptions of the declared tables among it, also of one that failed a check."""
+        """The descriptions of the declared tables, including one that failed a check."""
         return [
             installed.spec
             for name, installed in self._opened.items()
@@ -153,10 +153,10 @@ class Catalog:
         ]
 
     def versions(self, name: str) -> dict[int, InstalledDataset]:
-        """Return the versions of a table that can be asked for, by number, ascending.
+        """Return the versions of a table that can be queried, by number, ascending.
 
-        They are those of the plan that made the table which is served, that one among them. A
-        benchmark that no plan made has none.
+        They are the versions built from the same plan as the served table, itself included. A
+        benchmark that was not built from a plan has none.
         """
         served = self._opened.get(name)
         if served is None or not served.provenance.is_of_a_plan:
@@ -170,12 +170,12 @@ class Catalog:
         return dict(sorted(found.items()))
 
     def at_version(self, name: str, version: int) -> Catalog:
-        """Return this catalog with one version of a table in the place of the one served.
+        """Return this catalog with another version of a table in place of the served one.
 
-        It is a view: held, changed and closed as this one is.
+        The result is a view: it is held, changed and closed together with this catalog.
 
         Raises:
-            UnknownBenchmarkError: That version is not kept.
+            UnknownBenchmarkError: The version is not kept.
         """
         kept = self.versions(name)
         if version not in kept:
@@ -186,7 +186,7 @@ class Catalog:
 
     @property
     def unusable(self) -> dict[str, str]:
-        """Why a database that is there cannot be served, by name."""
+        """Reasons why databases in the folder cannot be served, by name."""
         failed = {name: installed.database.failure for name, installed in self._opened.items()}
         return {
             **{name: why for name, why in self._refused.items() if name not in self._opened},
@@ -195,7 +195,7 @@ class Catalog:
 
     @property
     def refused_replacements(self) -> dict[str, str]:
-        """Why the file that is there now is not served, by the name of one that is served on."""
+        """Reasons why a replaced file is not served, by the name of the one served further."""
         return {name: why for name, why in self._refused.items() if name in self.installed}
 
     def __getitem__(self, name: str) -> Benchmark:
@@ -203,7 +203,7 @@ class Catalog:
 
         Raises:
             UnknownBenchmarkError: There is no such benchmark, or it is not installed.
-            UnusableDatabaseError: It has failed a check since it was opened.
+            UnusableDatabaseError: The database has failed a check since it was opened.
         """
         found = self._opened.get(name)
         if isinstance(found, Benchmark) and found.database.failure is None:
@@ -211,11 +211,11 @@ class Catalog:
         raise self._missing(name, BENCHMARKS)
 
     def entry(self, name: str) -> InstalledDataset:
-        """Return what is installed under a name, benchmark or not.
+        """Return the data set installed under a name, benchmark or not.
 
         Raises:
-            UnknownBenchmarkError: There is nothing of this name, or it is not installed.
-            UnusableDatabaseError: It has failed a check since it was opened.
+            UnknownBenchmarkError: There is no such data set, or it is not installed.
+            UnusableDatabaseError: The database has failed a check since it was opened.
         """
         found = self._opened.get(name)
         if found is not None and found.database.failure is None:
@@ -223,9 +223,9 @@ class Catalog:
         raise self._missing(name, INSTALLABLE)
 
     def metrics(self, name: str) -> Mapping[str, Metric]:
-        """Return the metrics of a benchmark, those of tables joined to it among them, by name.
+        """Return the metrics of a benchmark by name, including those of tables joined to it.
 
-        Those of the benchmarks that the program knows are there whether or not they are installed.
+        The metrics of built-in benchmarks are returned even if they are not installed.
 
         Raises:
             UnknownBenchmarkError: There is no such benchmark, or it is not installed.
@@ -239,14 +239,14 @@ class Catalog:
         """Return the hardware costs of NAS-Bench-201.
 
         Raises:
-            UnknownBenchmarkError: They are not installed.
-            UnusableDatabaseError: They have failed a check since they were opened.
+            UnknownBenchmarkError: The costs are not installed.
+            UnusableDatabaseError: The database has failed a check since it was opened.
         """
         return cast("HwNasBench", self.entry(HwNasBench.spec.name))
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep the databases open in the block: `in_use` says that they are asked."""
+        """Keep the databases open within the block; `in_use` is true meanwhile."""
         with self._lock:
             self._holders[0] += 1
         try:
@@ -257,14 +257,14 @@ class Catalog:
 
     @property
     def in_use(self) -> bool:
-        """Whether anybody holds it."""
+        """Whether any thread is within `held`."""
         return self._holders[0] > 0
 
     def close(self, *, keeping: Iterable[Catalog] = ()) -> None:
         """Close every database.
 
         Args:
-            keeping: Catalogs whose databases stay open.
+            keeping: Catalogs whose databases are not closed.
         """
         kept = {id(installed) for other in keeping for installed in other.opened.values()}
         for installed in self._opened.values():
@@ -272,11 +272,11 @@ class Catalog:
                 installed.close()
 
     def _begin(self) -> None:
-        self._holders = [0]  # one number, which the views of versions share
+        self._holders = [0]  # a number that the views of versions share
         self._lock = threading.Lock()
 
     def _kinds(self, names: Iterable[str]) -> dict[str, _Opener]:
-        """Return what opens the files of these names, those left out that are of other programs."""
+        """Return what opens the files of these names, without files of other programs."""
         kinds: dict[str, _Opener] = {}
         for name in sorted(names, key=_place):
             known = INSTALLABLE.get(name)
@@ -289,7 +289,7 @@ class Catalog:
     def _take(
         self, name: str, kind: _Opener, check: Callable[[ReadOnlyDatabase], None] | None = None
     ) -> None:
-        """Open the file of a name and check it, or note why it cannot be served."""
+        """Open and check the file of a name, or record why it cannot be served."""
         try:
             opened = _opened_as(name, kind, self._directory / f"{name}.db")
             try:
@@ -303,7 +303,7 @@ class Catalog:
             self._refused[name] = str(error)
         else:
             self._opened[name] = opened
-            # Of the file that was opened: another may have come to its place since the look.
+            # Of the opened file: another one may have replaced it since the folder was listed.
             self._seen[name] = opened.database.identity
 
     def _name_metrics(self) -> None:
@@ -323,14 +323,14 @@ class Catalog:
             table, number = version_of(name) or ("", 0)
             if kept := self.versions(table):
                 return _no_version(table, number, kept)
-            # Kept versions are asked for by their table and a number.
+            # Kept versions are requested by the name of their table and a number.
             tables = [one for one in known if not version_of(one)]
             return UnknownBenchmarkError(
                 f"there is no benchmark {name!r:.80}; {near_and_known(name, tables)}"
             )
         if name in self._opened:
             return UnusableDatabaseError(
-                f"the database of {name} is not asked any more: {self.unusable[name]}"
+                f"the database of {name} failed a check and is not used: {self.unusable[name]}"
             )
         if name in self._refused:
             return UnknownBenchmarkError(
@@ -350,10 +350,10 @@ def _no_version(name: str, version: int, kept: Iterable[int]) -> UnknownBenchmar
 
 
 def _files_of(directory: Path) -> dict[str, _Identity]:
-    """Return by name of a database what tells whether its file is another one now.
+    """Return the identity of each database file, by the name of the database.
 
-    That is where it lies, how long it is, when it was written, and last when its attributes were
-    changed: a file that could not be opened may be allowed to everybody meanwhile.
+    The identity is the inode, the size, and the times of the last write and of the last change of
+    attributes: a change of permissions may make a file readable that could not be opened before.
     """
     found: dict[str, _Identity] = {}
     for path in database_files(directory, versions=True):
@@ -364,7 +364,7 @@ def _files_of(directory: Path) -> dict[str, _Identity]:
 
 
 def _place(name: str) -> tuple[int, str]:
-    """Return a name's place in lists: what the program knows first, then declared tables."""
+    """Return the sort key of a name in lists: built-in benchmarks first, then declared tables."""
     return (list(INSTALLABLE).index(name) if name in INSTALLABLE else len(INSTALLABLE), name)
 
 
@@ -375,7 +375,7 @@ def _without(entries: Mapping[str, _Entry], names: AbstractSet[str]) -> dict[str
 def _opened_as(
     name: str, installed: Callable[[Path], InstalledDataset], path: Path
 ) -> InstalledDataset:
-    """Return what is installed in a file, which must be named after it."""
+    """Open a database file, which must be named after its data set."""
     found = installed(path)
     if found.spec.name != name.partition("@")[0]:
         found.close()
@@ -386,7 +386,7 @@ def _opened_as(
 
 
 def _opened_version(path: Path) -> InstalledDataset:
-    """Return the version of a plan's table that is kept in a file."""
+    """Open the file of a kept version of a plan's table."""
     found = Tabular(path)
     name, number = version_of(path.stem) or ("", 0)
     contents = found.provenance.contents

@@ -1,8 +1,8 @@
-"""Whole columns: a metric or a feature of every candidate, and what is known of each column.
+"""Whole columns: a metric or a feature of every candidate, and the description of each column.
 
-The figures are those that `top` and `pareto` compare, means over runs, as 32-bit floats: seven
-digits are more than runs agree on, and half the bytes. Columns of one part are aligned: the n-th
-value of each is that of the n-th candidate, in ascending order of their numbers.
+The figures are those that `top` and `pareto` compare: means over runs, here as 32-bit floats. Their
+seven digits are more than runs agree on, at half the bytes. Columns of one part are aligned: the
+n-th value of each belongs to the n-th candidate, in ascending order of the indices.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from benchmark_db.questions import listed
 __all__ = ["MAX_NUMBERS", "NUMBER", "ValuesOfColumn", "column", "columns", "spellings"]
 
 MAX_NUMBERS: Final = 1_000
-"""Most architectures that are spelled in one answer."""
+"""Most architecture strings in one answer."""
 
 NUMBER: Final = f"{MARK}number"
-"""The column of the candidates' numbers."""
+"""The column of the candidates' indices."""
 
 _TYPES: Final[Mapping[str, np.dtype[Any]]] = {
     "float32": np.dtype("<f4"),
@@ -39,7 +39,7 @@ _TYPES: Final[Mapping[str, np.dtype[Any]]] = {
     "uint8": np.dtype("u1"),
 }
 _LONGEST_NAME: Final = 100
-"""Characters of an unknown name that are compared with those there are."""
+"""Most characters of an unknown name that are compared with the known ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class ValuesOfColumn:
 
     Attributes:
         described: `metric`, `type`, `rows`, `unit`, `better`, `part`.
-        values: Shape (rows,), little-endian, of the type that is said.
+        values: Shape (rows,), little-endian, of the described type.
     """
 
     described: Item
@@ -56,13 +56,13 @@ class ValuesOfColumn:
 
 
 def columns(catalog: Catalog, benchmark: str, filters: Mapping[str, Any]) -> Item:
-    """Return which columns a benchmark has; those of a part, if one is named, with their figures.
+    """Return the columns of a benchmark; with figures if the filters name a part.
 
     Args:
         catalog: What is installed.
         benchmark: Name of the benchmark.
-        filters: Which part, as `Candidates` takes them. Where an axis is left out by which figures
-            differ, no part is named, and all that counts values is None.
+        filters: The part, as for `Candidates`. If a required axis is missing, no part is selected,
+            and everything that depends on values is None.
 
     Returns:
         `rows` and `part` (None without a part), `axes`, the `parts` that are recorded, and
@@ -77,9 +77,9 @@ def columns(catalog: Catalog, benchmark: str, filters: Mapping[str, Any]) -> Ite
     named = all(filters.get(axis) is not None for axis in required)
     given = {name: value for name, value in filters.items() if value is not None}
     candidates = _candidates(catalog, benchmark, filters) if named else None
-    installed.refuse_wrong_dataset(filters)
+    installed.check_dataset(filters)
     if not named:
-        installed.parts({**_first_part(installed), **given})  # refuses what is malformed
+        installed.parts({**_first_part(installed), **given})  # rejects malformed filters
     items = [
         _metric_item(catalog, candidates, metric, given)
         for metric in catalog.metrics(benchmark).values()
@@ -107,12 +107,12 @@ def column(
     Args:
         catalog: What is installed.
         benchmark: Name of the benchmark.
-        filters: Which part, as `Candidates` takes them.
+        filters: The part, as for `Candidates`.
         metric: A metric, or a feature such as `@number`.
 
     Returns:
-        Values in the order of parts and numbers: of metrics means over the runs, NaN where nothing
-        is recorded.
+        Values ordered by part and index: for metrics means over the runs, NaN where nothing is
+        recorded.
 
     Raises:
         InvalidQuestionError: There is no such column or no such part, or a filter is malformed.
@@ -127,7 +127,7 @@ def column(
         described |= {"type": found.type, "unit": None, "better": None}
         values = _feature_values(candidates, found)
     else:
-        meant = candidates.meant(found)
+        meant = candidates.metric_in_parts(found)
         described |= {"type": "float32", "unit": meant.unit, "better": _better(meant)}
         values = _as_floats(candidates.values(found))
     return ValuesOfColumn(described={**described, "rows": len(values)}, values=values)
@@ -136,18 +136,18 @@ def column(
 def spellings(
     catalog: Catalog, benchmark: str, filters: Mapping[str, Any], *, numbers: Sequence[int]
 ) -> list[Item]:
-    """Return how the candidates with some numbers are spelled: `number` and `arch`, in order.
+    """Return the architecture strings of some candidates: `number` and `arch`, in order.
 
-    `arch` is None for a number that no architecture has.
+    `arch` is None for an unknown index.
 
     Args:
         catalog: What is installed.
         benchmark: Name of the benchmark.
-        filters: Which part, where candidates differ by it: for NDS, fields of its spaces.
-        numbers: At most `MAX_NUMBERS`, as the column `@number` has them.
+        filters: The part, where candidates depend on it: for NDS, fields of its spaces.
+        numbers: 1 to `MAX_NUMBERS` indices, as in the column `@number`.
 
     Raises:
-        InvalidQuestionError: They are none or too many, or a filter is malformed.
+        InvalidQuestionError: There are no or too many numbers, or a filter is malformed.
         UnknownBenchmarkError: The benchmark is not installed.
         TimeBudgetExceededError: The time budget of the database is spent.
     """
@@ -156,16 +156,16 @@ def spellings(
             "numbers", f"{len(numbers)} numbers; 1 to {MAX_NUMBERS} in one answer"
         )
     installed = catalog[benchmark]
-    installed.refuse_wrong_dataset(filters)
+    installed.check_dataset(filters)
     texts = installed.spelled(filters, numbers)
     return [{"number": number, "arch": texts.get(number)} for number in numbers]
 
 
 def _named(catalog: Catalog, benchmark: str, name: Any) -> Metric | Feature:
-    """Return the metric or the feature of a name.
+    """Return the metric or the feature with a name.
 
     Raises:
-        InvalidQuestionError: There is none; it says which are near.
+        InvalidQuestionError: The name is unknown; the message lists similar ones.
     """
     installed, metrics = catalog[benchmark], catalog.metrics(benchmark)
     features = {feature.name: feature for feature in _features(installed)}
@@ -188,7 +188,7 @@ def _named(catalog: Catalog, benchmark: str, name: Any) -> Metric | Feature:
 def _candidates(catalog: Catalog, benchmark: str, filters: Mapping[str, Any]) -> Candidates:
     candidates = Candidates(catalog, benchmark, filters)
     if not len(candidates):
-        # Says that there are no runs, and of which parts there are.
+        # Raises an error that lists the parts with runs.
         first = next(iter(candidates.benchmark.metrics().values()))
         candidates.recorded(first, "metric")
     return candidates
@@ -211,7 +211,7 @@ def _is_installed(catalog: Catalog, metric: Metric) -> bool:
 def _metric_item(
     catalog: Catalog, candidates: Candidates | None, metric: Metric, given: Mapping[str, Any]
 ) -> Item:
-    meant = metric if candidates is None else candidates.meant(metric)
+    meant = metric if candidates is None else candidates.metric_in_parts(metric)
     stat = catalog.entry(metric.lies_in).spec.stat(metric.column)
     return {
         "name": metric.name,
@@ -245,7 +245,7 @@ def _feature_item(
 
 
 def _recorded_values(candidates: Candidates, metric: Metric) -> NDArray[np.float64]:
-    """Return the values of a metric; none where a joined table has nothing of the part."""
+    """Return the values of a metric; empty where a joined table does not cover the part."""
     try:
         return candidates.values(metric)
     except (InvalidQuestionError, UnknownBenchmarkError):
@@ -269,13 +269,13 @@ def _figures(
 
 
 def _address(name: str, given: Mapping[str, Any]) -> str:
-    """Return the address of a column, relative to that of the columns."""
-    # In one order, whatever that of the question: answers are compared and kept.
+    """Return the address of a column, relative to the address of the list of columns."""
+    # Independent of the order in the question, because answers are compared and cached.
     return f"column?{urlencode({'metric': name, **dict(sorted(given.items()))})}"
 
 
 def _as_floats(values: NDArray[np.float64]) -> NDArray[Any]:
-    with np.errstate(over="ignore"):  # beyond the largest of 32 bits: infinite
+    with np.errstate(over="ignore"):  # values beyond the float32 range become infinite
         return values.astype(_TYPES["float32"])
 
 
@@ -288,7 +288,7 @@ def _features(benchmark: Benchmark) -> tuple[Feature, ...]:
         name=NUMBER,
         kind="number",
         type="int32",
-        description="The number of the candidate, by which it is spelled.",
+        description="The index of the candidate, from which its string is looked up.",
         values=lambda _, numbers: numbers,
     )
     return (number, *benchmark.features())

@@ -1,4 +1,4 @@
-"""Columns of exports that describe a configuration, made of the columns of the database's rows."""
+"""Columns of exports that describe a configuration, derived from the columns of database rows."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from benchmark_spec import BenchmarkSpec, OpenSpace
 __all__ = ["Column", "ConfigColumn", "Kind", "columns_of_spec", "json_text"]
 
 Kind: TypeAlias = Literal["integer", "number", "text", "boolean"]
-"""What values of a column are: 64-bit integers, doubles, UTF-8; each may be null."""
+"""Type of a column's values: 64-bit integers, doubles, UTF-8, truth values; each may be null."""
 
-_KEPT: Final = 4096
-"""Converted values to cache: the runs of an architecture come one after the other."""
+_CACHED_VALUES: Final = 4096
+"""Size of the cache of converted values; the runs of an architecture are consecutive rows."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Column:
     """A column of an export.
 
     Attributes:
-        name: Its name, the same everywhere.
-        kind: What its values are.
+        name: Its name, the same in all formats.
+        kind: Type of its values.
     """
 
     name: str
@@ -38,8 +38,8 @@ class ConfigColumn(Column):
     """A column of the configuration.
 
     Attributes:
-        source: The column of the database's rows that it is made of; the one of its name if empty.
-        convert: Makes a value of one of that column; None where they are the same.
+        source: The database column that it is derived from; that of the same name if empty.
+        convert: Converts a value of that column; None if values are taken unchanged.
     """
 
     source: str = ""
@@ -50,16 +50,16 @@ class ConfigColumn(Column):
         found = rows[self.source or self.name]
         if self.convert is None:
             return found
-        return list(map(lru_cache(_KEPT)(self.convert), found))
+        return list(map(lru_cache(_CACHED_VALUES)(self.convert), found))
 
 
 def columns_of_spec(spec: BenchmarkSpec, space: OpenSpace, numbered_by: str) -> list[ConfigColumn]:
-    """Return the columns that a description says a configuration has.
+    """Return the columns of a configuration according to a benchmark's description.
 
     Args:
         spec: The description.
-        space: Its architectures.
-        numbered_by: The column of the database's rows that has their numbers.
+        space: The space of its architectures.
+        numbered_by: The database column of the architectures' indices.
     """
 
     def text(number: int) -> str:
@@ -69,7 +69,7 @@ def columns_of_spec(spec: BenchmarkSpec, space: OpenSpace, numbered_by: str) -> 
         ConfigColumn("index", "integer", numbered_by),
         ConfigColumn("arch_str", "text", numbered_by, text),
         *(
-            # Names are stored as their places.
+            # The database stores positions of names.
             ConfigColumn(axis.name, axis.kind, "", axis.values.__getitem__)
             if axis.kind == "text"
             else ConfigColumn(axis.name, axis.kind)

@@ -1,9 +1,9 @@
 """Correlation of two metrics over the candidates that have both.
 
 Kendall's tau-b counts pairs (Kendall 1945, Biometrika 33): concordant minus discordant, divided by
-the geometric mean of the pairs that are not tied in one metric and in the other. Discordant pairs
-are the exchanges of a sort (Knight 1966, JASA 61), so that n candidates take O(n log n).
-Spearman's rho is Pearson's r of the ranks, ties having their mean rank.
+the geometric mean of the numbers of pairs that are not tied in the one and in the other metric.
+Discordant pairs are counted as the exchanges of a sort (Knight 1966, JASA 61), in O(n log n).
+Spearman's rho is Pearson's r of the ranks, with mean ranks for ties.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["MAX_RESAMPLES", "MAX_TOP", "correlated", "kendall", "pearson", "spea
 MAX_RESAMPLES: Final = 1_000
 MAX_TOP: Final = 1_000_000
 _MOST_RESAMPLED: Final = 2_000_000
-"""Candidates times resamples of a bootstrap: a second of work or so."""
+"""Candidates times resamples of a bootstrap: about a second of work."""
 _LEVELS: Final = (0.025, 0.975)
 _FEWEST: Final = 2
 
@@ -39,21 +39,21 @@ def correlated(
     resamples: int = 0,
     resample_seed: int = 0,
 ) -> Item:
-    """Return how two metrics agree over the candidates that have both.
+    """Return how well two metrics agree over the candidates that have both.
 
     Args:
         x: One metric, shape (n,), NaN where it is not recorded.
         y: The other, aligned with it.
-        x_larger: Whether its larger values are the better ones.
-        y_larger: Likewise of the other.
-        top_k: How many of the best of both are compared.
-        resamples: How often candidates are drawn anew for intervals, 0 to `MAX_RESAMPLES`.
-        resample_seed: Of the draws.
+        x_larger: Whether larger values of `x` are better.
+        y_larger: Whether larger values of `y` are better.
+        top_k: Number of the best candidates by each metric that are compared.
+        resamples: Number of bootstrap resamples for the intervals, 0 to `MAX_RESAMPLES`.
+        resample_seed: Seed of the resampling.
 
     Returns:
-        `n`, `kendall`, `spearman`, `pearson` (None where one metric does not vary), `top_k`, the
-        share of the `top_k` best by one that are among those by the other (None where there are
-        fewer candidates), and `intervals`: the 2.5 % and 97.5 % quantiles over the resamples.
+        `n`; `kendall`, `spearman` and `pearson` (None where a metric does not vary); `top_k`: the
+        share of the `top_k` best by one metric that are among the best by the other (None if there
+        are fewer candidates); `intervals`: the 2.5 % and 97.5 % quantiles over the resamples.
 
     Raises:
         InvalidQuestionError: A number is out of range.
@@ -85,35 +85,35 @@ def correlated(
 
 
 def kendall(x: Values, y: Values) -> float | None:
-    """Return Kendall's tau-b; None where one of both does not vary."""
+    """Return Kendall's tau-b; None if `x` or `y` does not vary."""
     return _kendall(_Ranked(x), _Ranked(y))
 
 
 def pearson(x: Values, y: Values) -> float | None:
-    """Return Pearson's r; None where one of both does not vary."""
+    """Return Pearson's r; None if `x` or `y` does not vary."""
     if len(x) < _FEWEST or (x == x[0]).all() or (y == y[0]).all():
         return None
-    # Brought to a common size first: squares of the largest doubles are none.
+    # Scaled first: the squares of very large doubles overflow.
     one, other = _centred(x), _centred(y)
     scale = np.sqrt((one @ one) * (other @ other))
     return float(np.clip((one @ other) / scale, -1, 1)) if scale else None
 
 
 def spearman(x: Values, y: Values) -> float | None:
-    """Return Spearman's rho, ties having their mean rank; None where one of both does not vary."""
+    """Return Spearman's rho with mean ranks for ties; None if `x` or `y` does not vary."""
     return pearson(_Ranked(x).mean_ranks, _Ranked(y).mean_ranks)
 
 
 class _Ranked:
-    """Values by rank.
+    """Ranks of values.
 
     Args:
         values: Shape (n,), finite.
 
     Attributes:
         dense: Ranks from 0, equal ones for equal values.
-        sizes: How many values have each of them.
-        mean_ranks: Ranks from 0, ties having their mean.
+        sizes: Number of values of each dense rank.
+        mean_ranks: Ranks from 0, ties having their mean rank.
     """
 
     def __init__(self, values: Values) -> None:
@@ -148,16 +148,16 @@ def _kendall(x: _Ranked, y: _Ranked) -> float | None:
     tied_both = _pairs(np.diff(leads, append=count))
     discordant = _exchanges(keys % len(y.sizes))
     score = pairs - tied_x - tied_y + tied_both - 2 * discordant
-    # Python's integers: the product may pass 2^63, and of equal ones the root is exact.
+    # Python's integers: the product may exceed 2^63, and the root of a square is exact.
     return score / math.sqrt((pairs - tied_x) * (pairs - tied_y))
 
 
 def _intervals(x: Values, y: Values, resamples: int, seed: int) -> dict[str, list[float] | None]:
-    """Return the interval of each coefficient over candidates drawn with replacement."""
+    """Return the bootstrap interval of each coefficient: candidates are drawn with replacement."""
     rng = np.random.Generator(np.random.PCG64(seed))
     drawn: dict[str, list[float]] = {"kendall": [], "spearman": [], "pearson": []}
     for _ in range(resamples):
-        # By the integers of the bit generator, which are the same in every version of numpy.
+        # Raw integers of the bit generator are the same in every version of NumPy.
         places = (rng.bit_generator.random_raw(len(x)) % np.uint64(max(len(x), 1))).astype(np.int64)
         for name, value in _coefficients(x[places], y[places]).items():
             if value is not None:
@@ -169,7 +169,7 @@ def _intervals(x: Values, y: Values, resamples: int, seed: int) -> dict[str, lis
 
 
 def _best(losses: Values, count: int) -> NDArray[np.int64]:
-    """Return the places of the smallest losses; of equal ones the first."""
+    """Return the positions of the smallest losses; among equal ones the first."""
     return np.argsort(losses, kind="stable")[:count]
 
 
@@ -183,11 +183,11 @@ def _pairs(sizes: NDArray[Any]) -> int:
 
 
 def _exchanges(ranks: NDArray[np.int64]) -> int:
-    """Return how many pairs are in descending order.
+    """Return the number of pairs in descending order, which a merge sort would exchange.
 
-    They are what a merge sort exchanges. Here the ranks are sorted bit by bit, the highest first:
-    in a group of equal higher bits, each 0 behind a 1 is a pair. Counting and moving are sums over
-    the whole array, which NumPy does faster than it sorts.
+    The ranks are sorted bit by bit, from the highest bit: in a group of equal higher bits, each 0
+    behind a 1 is such a pair. Counting and moving are cumulative sums over the whole array, which
+    NumPy computes faster than it sorts.
     """
     count = len(ranks)
     starts, ends = np.zeros(count, np.int64), np.full(count, count)

@@ -1,11 +1,11 @@
-"""Learning curves in one compact value a run.
+"""Learning curves, packed into one compact value per run.
 
-A run's curves are a few columns (training accuracy, validation loss, …) of one float32 an epoch.
-Many columns are absent, known only at the last epoch, or the same as another column, and take no
-space then. float32 keeps every value within 6e-8 of the raw double, at half its size, and decimals
-of up to six digits exactly; where every digit counts, other columns can be kept as doubles.
+A run's curves are a few columns (training accuracy, validation loss, …) of one float32 per epoch.
+Many columns are absent, known only at the last epoch, or equal to another column, and then take no
+space. float32 keeps every value within a relative 6e-8 of the raw double, at half its size, and
+decimals of up to six digits exactly; where every digit counts, other columns are kept as doubles.
 
-Layout, little endian: uint16 number of epochs; one byte a column, its kind; the float32 or double
+Layout, little endian: uint16 number of epochs; one byte per column, its kind; the float32 or double
 values of the columns that have their own, in column order. NaN stands for "not recorded at this
 epoch".
 """
@@ -34,10 +34,10 @@ __all__ = [
 ]
 
 Column: TypeAlias = Sequence[float | None] | NDArray[np.float64]
-"""One value an epoch, from the first to the last; None or NaN where nothing is recorded."""
+"""One value per epoch, from the first to the last; None or NaN where nothing is recorded."""
 
 Curves: TypeAlias = tuple[Sequence[int], list[list[float | None] | None]]
-"""The epochs at which a run was evaluated, and its curves over them; None: nothing recorded."""
+"""Epochs at which a run was evaluated, and its curves over them; None for an absent curve."""
 
 _ABSENT: Final = 0
 _FULL: Final = 1
@@ -50,7 +50,7 @@ _WIDE: Final = np.dtype("<f8")
 
 
 class Curve(peewee.Model):
-    """The curves of a run, packed by `encode_curves`."""
+    """Packed curves of a run, encoded by `encode_curves`."""
 
     id = peewee.IntegerField(primary_key=True)
     data = peewee.BlobField()
@@ -60,13 +60,13 @@ class Curve(peewee.Model):
 
 
 class CurvedRun(peewee.Model):
-    """Base of the run tables: a run may have curves."""
+    """Base class of the run tables: a run may have curves."""
 
     curve = peewee.IntegerField(null=True)
 
 
 class MalformedCurvesError(ValueError):
-    """Bytes that `encode_curves` cannot have written."""
+    """Raised for bytes that `encode_curves` cannot have written."""
 
 
 def encode_curves(columns: Sequence[Column], num_epochs: int, *, exact: bool = False) -> bytes:
@@ -75,8 +75,8 @@ def encode_curves(columns: Sequence[Column], num_epochs: int, *, exact: bool = F
     Args:
         columns: The curves, each of `num_epochs` values.
         num_epochs: 0 to 65,535.
-        exact: Whether `decode_curves` must give every value back to the last digit; a column that
-            float32 cannot hold so takes twice the space.
+        exact: Whether `decode_curves` must return every value to the last digit; a column that
+            float32 cannot represent exactly then takes twice the space.
 
     Raises:
         ValueError: A column has another length.
@@ -102,7 +102,7 @@ def encode_alike(columns: Sequence[NDArray[np.float64] | None], num_epochs: int)
 
     Args:
         columns: Each of shape (runs, `num_epochs`), finite; None where nothing is recorded. An
-            array that comes twice is stored once.
+            array that occurs twice is stored once.
         num_epochs: 2 to 65,535.
     """
     header = bytearray(_LENGTH.pack(num_epochs))
@@ -125,7 +125,7 @@ def encode_alike(columns: Sequence[NDArray[np.float64] | None], num_epochs: int)
 def decode_curves(data: bytes, num_columns: int) -> tuple[int, list[list[float | None] | None]]:
     """Return the number of epochs and the columns that `encode_curves` packed.
 
-    A column in which nothing is recorded is None. Values are doubles, or the shortest decimals that
+    A column without values is None. Values are doubles, or the shortest decimals that
     identify the stored float32 (28.172 rather than 28.172000885009766).
 
     Raises:
@@ -175,11 +175,11 @@ def every_epoch(data: bytes | None, num_columns: int) -> Curves:
 
 
 def _packed(values: NDArray[np.float64], *, exact: bool) -> tuple[int, bytes]:
-    """Return the kind of a column by itself, and its values packed for that kind."""
+    """Return the kind of a column, and its values packed for that kind."""
     recorded = np.flatnonzero(values == values)  # noqa: PLR0124 - false for NaN alone
     if recorded.size == 0:
         return _ABSENT, b""
-    with np.errstate(over="ignore"):  # a diverged loss becomes infinite, read as None
+    with np.errstate(over="ignore"):  # a diverged loss becomes infinite and is read as None
         packed = values.astype(_FLOAT).tobytes()
     if exact:
         kept = np.array(_numbers(packed), dtype=np.float64)
@@ -192,7 +192,7 @@ def _numbers(
     data: bytes, kind: np.dtype[np.floating[Any]] = _FLOAT, offset: int = 0
 ) -> list[float | None]:
     values = np.frombuffer(data, kind, offset=offset)
-    # orjson writes the shortest decimal of a number and null for NaN, several times faster than
-    # any loop over the values.
+    # orjson writes the shortest decimal of a number, and null for NaN, several times faster than a
+    # loop over the values.
     text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
     return cast("list[float | None]", orjson.loads(text))

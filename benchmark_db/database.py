@@ -1,7 +1,7 @@
-"""Read-only access to a benchmark's SQLite file, which is written once and never changed.
+"""Read-only access to a benchmark's SQLite file, which never changes after it was written.
 
-Its connection pool has one connection a thread and is safe across forks. All connections are to the
-file that was opened first, even when another one is moved into its place.
+The connection pool holds one connection per thread and is safe across forks. All connections belong
+to the file that was opened first, even if another file is moved to its path.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from benchmark_db.forks import FORKS, watch_forks
 __all__ = ["APPLICATION_ID", "BUILD_PRAGMAS", "ReadOnlyDatabase", "file_identity"]
 
 APPLICATION_ID: Final = int.from_bytes(b"NASB", "big")
-"""What `PRAGMA application_id` answers for a database of this project."""
+"""`PRAGMA application_id` of the databases of this project."""
 
 BUILD_PRAGMAS: Final = {
-    # A build that does not end is thrown away whole, so nothing needs a journal.
+    # An unfinished build is discarded whole, so no journal is needed.
     "journal_mode": "off",
     "synchronous": "off",
     "locking_mode": "exclusive",
@@ -38,44 +38,43 @@ BUILD_PRAGMAS: Final = {
 
 _CACHE_KIB: Final = 1024
 _CONNECTIONS: Final = 4
-"""Connections made when a file is opened, before another could take its place."""
+"""Connections made when a file is opened, before another file could replace it."""
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_OUT_OF_TIME: Final = "the question ran out of time"
+_OUT_OF_TIME: Final = "the question exceeded its time budget"
 _STEPS_BETWEEN_CLOCK_READINGS: Final = 20_000
-"""Virtual machine steps of SQLite, about a millisecond, between looks at the time budget."""
-# Without mmap, because a mapped file that becomes shorter ends the process.
+"""SQLite virtual machine steps, about a millisecond, between checks of the time budget."""
+# No mmap: truncation of a mapped file would kill the process.
 _PRAGMAS: Final = ("query_only = 1", "trusted_schema = 0", "mmap_size = 0")
 _STATEMENTS: Final = 256
-"""Statements that a connection keeps prepared."""
-_PATIENCE: Final = 10.0
+"""Prepared statements cached per connection."""
+_TIMEOUT: Final = 10.0
 """Seconds that a thread waits for a connection when no more can be made."""
 
 
 class ReadOnlyDatabase:
     """A finished database file, opened immutable, with a pool of connections to it.
 
-    All connections are to the one file that was opened: when another is moved into its place, no
-    connection is made any more and threads share those there are. A thread has one connection for
-    as long as it reads. After a fork the child makes connections of its own.
+    All connections belong to the file that was opened: once another file is moved to its path, no
+    more connections are made, and threads share the existing ones. A thread keeps one connection
+    while it reads. After a fork the child makes its own connections.
 
     Args:
         path: The file. It must not change while it is open; a new version is moved into its place.
         schema_version: The `PRAGMA user_version` it must have.
         cache_kib: Memory, in KiB, that each connection keeps of the file: worth more than the
-            operating system's own cache where an answer is gathered from all over it.
+            operating system's own cache where an answer is gathered from many places in the file.
 
     Attributes:
         size: Bytes of the file.
-        checksum: SHA-256 of its bytes, as it says itself.
-        identity: Tells it from every other file, and from itself before it was written to.
-        failure: Why it must not be asked any more, None while it may be.
-        verified_at: When its bytes were last found to be right, in seconds since 1970; None while
-            they have not been looked at.
-        verifying: Whether they are being looked at.
+        checksum: SHA-256 of its bytes, as stored in the file.
+        identity: Distinguishes the file from every other, and from itself before a change.
+        failure: Reason why it must not be queried any more; None while it may be.
+        verified_at: When its bytes were last verified, in seconds since 1970; None if not yet.
+        verifying: Whether a verification is running.
 
     Raises:
-        UnusableDatabaseError: The file is missing, no SQLite database, no database of this
-            project or one of another schema version. The message names the file, not its folder.
+        UnusableDatabaseError: The file is missing, not an SQLite database, not a database of this
+            project, or of another schema version. The message names the file without its folder.
     """
 
     def __init__(self, path: Path, schema_version: int, *, cache_kib: int = _CACHE_KIB) -> None:
@@ -102,9 +101,8 @@ class ReadOnlyDatabase:
         """Yield the rows of a statement with named parameters, as tuples.
 
         Raises:
-            TimeBudgetExceededError: The thread's time budget is spent.
-            UnusableDatabaseError: The file is damaged, was changed in its place, or has failed a
-                check.
+            TimeBudgetExceededError: The thread's time budget is exceeded.
+            UnusableDatabaseError: The file is damaged, was changed in place, or has failed a check.
         """
         lease = self._pool.take()
         try:
@@ -128,7 +126,7 @@ class ReadOnlyDatabase:
         """Check that the file can be read, by reading one page.
 
         Raises:
-            UnusableDatabaseError: It cannot be read any more, or must not be.
+            UnusableDatabaseError: The file is not readable any more, or has failed a check.
         """
         for _ in self.rows("SELECT key FROM provenance LIMIT 1"):
             pass
@@ -136,11 +134,11 @@ class ReadOnlyDatabase:
     def check_unchanged(self) -> None:
         """Check that the file was not written to since it was opened; takes a microsecond.
 
-        If it was, what was read before may be a mixture of two files. Call this after reading and
-        before an answer is given out.
+        If it was, data read before may be a mixture of two files. Call this after reading and
+        before sending an answer.
 
         Raises:
-            UnusableDatabaseError: It was written to, or has failed an earlier check.
+            UnusableDatabaseError: The file was written to, or has failed an earlier check.
         """
         if self.failure is None:
             try:
@@ -155,14 +153,14 @@ class ReadOnlyDatabase:
     def verify(self, *, rest: float = 0.0, going_on: Callable[[], bool] = lambda: True) -> None:
         """Read the whole open file and compare it with the checksum it had when it was opened.
 
-        Other threads may query meanwhile: hashing does not hold Python's lock.
+        Other threads may query meanwhile: hashing releases the GIL.
 
         Args:
-            rest: Seconds of rest for each second of work.
-            going_on: Called every millisecond or so; once it returns False, the check is given up.
+            rest: Seconds to pause per second of work.
+            going_on: Called about every millisecond; the check is abandoned once it returns False.
 
         Raises:
-            UnusableDatabaseError: The file differs; `failure` says so from now on.
+            UnusableDatabaseError: The file differs; `failure` holds the reason from now on.
         """
         self.check_unchanged()
         self.verifying = True
@@ -173,7 +171,7 @@ class ReadOnlyDatabase:
             sealed = read_seal(self._file, self.path.name)
             right = sealed == checksum and sealed.hex() == self.checksum
         except (OSError, UnusableDatabaseError) as error:
-            raise self._failed(f"cannot be read whole: {error}") from error
+            raise self._failed(f"cannot be read completely: {error}") from error
         finally:
             self.verifying = False
         if not going_on():
@@ -186,7 +184,7 @@ class ReadOnlyDatabase:
         self.verified_at = time.time()
 
     def compile(self, query: peewee.Query) -> str:
-        """Return the SQL of a peewee query whose values are named parameters."""
+        """Return the SQL of a peewee query whose values are all named parameters."""
         sql, values = query.bind(self._dialect).sql()
         if values:
             raise ValueError(f"values {values!r} in a query that should name its parameters")
@@ -194,9 +192,9 @@ class ReadOnlyDatabase:
 
     @contextmanager
     def time_budget(self, seconds: float) -> Iterator[None]:
-        """Limit the time of all queries that this thread makes in the block.
+        """Limit the total time of this thread's queries within the block.
 
-        When the time is over, a running statement stops within a millisecond.
+        A running statement stops within a millisecond after the budget is exceeded.
         """
         lease = self._pool.take()
         deadline = time.monotonic() + seconds
@@ -212,10 +210,10 @@ class ReadOnlyDatabase:
             self._pool.give(lease)
 
     def reserve(self, connections: int) -> None:
-        """Open connections until there are this many, so that as many threads can always query.
+        """Open connections until there are this many, so that as many threads can query at once.
 
         Raises:
-            UnusableDatabaseError: Another file has been moved into the place of this one.
+            UnusableDatabaseError: Another file has replaced this one.
         """
         self._pool.reserve(connections)
 
@@ -266,12 +264,12 @@ class ReadOnlyDatabase:
 
 
 def file_identity(found: os.stat_result) -> tuple[int, ...]:
-    """Return what tells a file from every other one, and from itself before it was written to."""
+    """Return values that distinguish a file from every other, and from itself before a write."""
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _until(deadline: float, found: Iterable[Any]) -> Iterator[Any]:
-    """Yield rows until a moment on the monotonic clock: their reader takes time, too."""
+    """Yield rows until a deadline on the monotonic clock; processing of the rows counts, too."""
     for row in found:
         if time.monotonic() > deadline:
             raise TimeBudgetExceededError(_OUT_OF_TIME)
@@ -280,7 +278,7 @@ def _until(deadline: float, found: Iterable[Any]) -> Iterator[Any]:
 
 @dataclass(slots=True)
 class Lease:
-    """A connection that one thread uses until its last read has ended."""
+    """A connection used by one thread until its last read has ended."""
 
     connection: sqlite3.Connection
     thread: int
@@ -288,11 +286,11 @@ class Lease:
 
 
 class ConnectionPool:
-    """Connections to the file that is at a path now, each used by one thread at a time.
+    """Connections to the file now at a path, each used by one thread at a time.
 
-    SQLite can open a file by its path alone. So connections are made before another file is moved
-    to that path; later ones are made only while the path still leads to the same file, and
-    otherwise threads wait for a free one. After a fork the child starts with no connection and
+    SQLite can open a file only by its path. Connections are therefore made before another file is
+    moved to that path; later ones are made only while the path still leads to the same file;
+    otherwise threads wait for a free one. After a fork the child starts without connections and
     makes its own.
 
     Args:
@@ -314,20 +312,20 @@ class ConnectionPool:
         watch_forks(self)
 
     def reserve(self, connections: int) -> None:
-        """Open connections until there are this many, so that as many threads can always read.
+        """Open connections until there are this many, so that as many threads can read at once.
 
         Raises:
-            UnusableDatabaseError: The path leads to no such file any more.
+            UnusableDatabaseError: The path does not lead to the file any more.
         """
         with self._changed:
             while len(self._opened) < connections:
                 self._free.append(self._connect())
 
     def take(self) -> Lease:
-        """Return the connection of this thread, or else a free one.
+        """Return this thread's connection, or else a free one.
 
         Raises:
-            UnusableDatabaseError: There is none, and none can be made.
+            UnusableDatabaseError: There is no free connection, and none can be made.
         """
         thread = threading.get_ident()
         depth = FORKS.within.get(thread, 0)
@@ -340,7 +338,7 @@ class ConnectionPool:
                 if lease is not None and lease.readers:
                     lease.readers += 1
                     return lease
-                # The one that was used last has the most of the file in its memory.
+                # The most recently used connection has the most of the file in its cache.
                 connection = self._free.pop() if self._free else self._one_more()
                 self._thread.lease = lease = Lease(connection, thread)
                 return lease
@@ -349,8 +347,8 @@ class ConnectionPool:
             raise
 
     def give(self, lease: Lease) -> None:
-        """Take back what `take` has given."""
-        # Whoever throws rows away before their end may be another thread, or a forked process.
+        """Take back a connection returned by `take`."""
+        # An iterator may be dropped unfinished by another thread or in a forked process.
         with self._changed:
             lease.readers -= 1
             if not lease.readers and lease.connection in self._opened:
@@ -369,7 +367,7 @@ class ConnectionPool:
         self._thread = threading.local()
 
     def fork_locks(self) -> list[threading.Lock]:
-        """Return none: a fork waits for threads within SQLite, and who uses the pool is one."""
+        """Return no lock: a fork waits for threads within SQLite, and the pool's users are such."""
         return []
 
     def begin_anew(self) -> object:
@@ -381,11 +379,11 @@ class ConnectionPool:
         return left
 
     def _one_more(self) -> sqlite3.Connection:
-        """Return another connection; wait for one where none can be made."""
+        """Make another connection, or wait for a free one if none can be made."""
         try:
             return self._connect()
         except UnusableDatabaseError:
-            if not self._opened or not self._changed.wait_for(lambda: bool(self._free), _PATIENCE):
+            if not self._opened or not self._changed.wait_for(lambda: bool(self._free), _TIMEOUT):
                 raise
             return self._free.pop()
 
@@ -393,7 +391,7 @@ class ConnectionPool:
         name = self._path.name
         if self._closed:
             raise UnusableDatabaseError(f"{name} has been closed")
-        # immutable=1 spares every file lock and every look for a journal.
+        # immutable=1 saves file locks and looking for a journal.
         address = f"file:{quote(str(self._path))}?mode=ro&immutable=1"
         try:
             connection = sqlite3.connect(
@@ -419,21 +417,21 @@ class ConnectionPool:
         return connection
 
     def _check_same_file(self) -> None:
-        """Check that the path still leads to the file that was opened.
+        """Check that the path still leads to the opened file.
 
-        That file is kept open, so that no other one can get its inode number.
+        The file is kept open, so that no other file can get its inode number.
         """
         with suppress(OSError):
             there = self._path.stat()
             if (there.st_dev, there.st_ino) == self._identity:
                 return
         raise UnusableDatabaseError(
-            f"{self._path.name} has been replaced or removed since it was opened: open it anew"
+            f"{self._path.name} has been replaced or removed since it was opened: open it again"
         )
 
 
 def _leave(thread: int) -> None:
-    """Count a thread out of SQLite once."""
+    """Record that a thread has left SQLite once."""
     depth = FORKS.within.get(thread, 0) - 1
     if depth > 0:
         FORKS.within[thread] = depth

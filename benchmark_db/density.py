@@ -1,7 +1,7 @@
-"""Density: how many candidates lie in each cell of a grid over two metrics.
+"""Density: number of candidates in each cell of a grid over two metrics.
 
-A picture of 423,624 points is made of a few thousand counts. Values are those of the columns,
-32-bit floats, so that whoever has both columns counts the same.
+A few thousand counts suffice to draw 423,624 points. Values are the 32-bit floats of the columns:
+a client that has both columns obtains the same counts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["MAX_BINS", "MIN_BINS", "GridSide", "counted"]
 
 MIN_BINS: Final = 8
 MAX_BINS: Final = 512
-"""Cells of a side of the grid: more than a page has pixels for."""
+"""Most cells per side of the grid: more than a page has pixels for."""
 
 Values = NDArray[np.float64]
 
@@ -32,8 +32,8 @@ class GridSide:
     Attributes:
         name: `x` or `y`, as questions name it.
         log: Whether cells are equally wide in the logarithm.
-        low: Where the grid begins; None: at the smallest value that is counted.
-        high: Where it ends, included; None: at the largest.
+        low: Start of the side; None for the smallest counted value.
+        high: End of the side, included; None for the largest counted value.
     """
 
     name: str
@@ -53,8 +53,8 @@ def counted(
 ) -> Item:
     """Return the counts of a grid.
 
-    Cell (row, column), from 0, has the candidates whose `x` is in the part of its side with the
-    number of the column, and whose `y` is in that of the row. Parts include their lower ends; the
+    Cell (row, column), counted from 0, holds the candidates whose `x` is in interval `column` of
+    its side and whose `y` is in interval `row` of its side. Intervals include their lower ends; the
     last one includes both.
 
     Args:
@@ -63,14 +63,14 @@ def counted(
         kept: Which candidates are counted.
         of_x: The side of `x`.
         of_y: The side of `y`.
-        bins: Parts of a side, `MIN_BINS` to `MAX_BINS`.
+        bins: Intervals per side, `MIN_BINS` to `MAX_BINS`.
 
     Returns:
         `bins`; `x` and `y`: `log`, `low` and `high` each (None where nothing is counted);
-        `counted`; `outside` the grid; `left_out`: without both values or, on a logarithmic side,
-        not above 0; `layout`: `dense` or `sparse`; `cells` that are filled; `data`: uint32,
-        little-endian. Dense: the counts, row after row. Sparse: the places of the filled cells,
-        row * bins + column, ascending, then their counts.
+        `counted`; `outside`: number outside the grid; `left_out`: number without both values or,
+        on a logarithmic side, not above 0; `layout`: `dense` or `sparse`; `cells`: number of
+        non-empty cells; `data`: uint32, little-endian. Dense: the counts, row after row. Sparse:
+        the positions of the non-empty cells, row * bins + column, ascending, then their counts.
 
     Raises:
         InvalidQuestionError: `bins` is out of range, or a side ends before it begins.
@@ -109,7 +109,7 @@ def counted(
 
 
 def _ends(values: Values, side: GridSide) -> tuple[float | None, float | None]:
-    """Return where a side begins and ends, which is never the same number."""
+    """Return the start and the end of a side, which always differ."""
     given = {"from": side.low, "to": side.high}
     for end, value in given.items():
         if value is not None and side.log and value <= 0:
@@ -124,7 +124,7 @@ def _ends(values: Values, side: GridSide) -> tuple[float | None, float | None]:
     high = float(values.max()) if high is None else high
     if low < high:
         return low, high
-    # All are one number, or lie beyond the end that is given.
+    # All values are equal, or beyond the given end.
     if side.low is not None:
         return low, low * 2 if side.log else low + max(abs(low), 1.0)
     if side.high is not None:

@@ -1,10 +1,10 @@
 """Content digest of a database, and the checksum at the end of its file.
 
-The content digest identifies the data: it is the same whatever archive the database was made from.
-The checksum is that of the bytes of one file. It stands in a seal at the file's end: eight bytes
-that mark it, and the SHA-256 of everything before it. SQLite reads as many pages as its header says
-and nothing beyond, so that a sealed file is a database for every SQLite. A seal counts only at the
-very end of the file, so that whatever is appended, cut off or changed breaks it.
+The content digest identifies the data, independent of the archive the database was made from. The
+checksum covers the bytes of one file. It is stored in a seal at the end of the file: eight marker
+bytes, then the SHA-256 of everything before the seal. SQLite reads only as many pages as its header
+declares, so that a sealed file is still a valid database. A seal counts only at the very end of the
+file; appending, truncating or changing bytes therefore breaks it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ __all__ = [
 _MARK: Final = b"NASBseal"
 _DIGEST_BYTES: Final = 32
 SEAL_BYTES: Final = len(_MARK) + _DIGEST_BYTES
-"""Bytes of a file that come after those its checksum is of."""
+"""Length of the seal, which the checksum does not cover."""
 
 _CHUNK: Final = 2**18
-"""Bytes that are read and hashed at a time, without Python's lock: 0.2 ms or so."""
+"""Bytes that are read and hashed at a time, without the GIL: about 0.2 ms."""
 
 _PAGE_SIZE_AT: Final = 16
 _PAGE_COUNT_AT: Final = 28
@@ -44,18 +44,18 @@ _LARGEST_PAGE: Final = 65_536
 
 
 def seal(file: int) -> None:
-    """Seal a finished database, which may have an older seal.
+    """Append a seal to a finished database, or replace an older one.
 
     Args:
         file: Its descriptor, open for reading and writing.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     header = os.pread(file, _HEADER_BYTES, 0)
     page_size = int.from_bytes(header[_PAGE_SIZE_AT : _PAGE_SIZE_AT + 2], "big")
     pages = int.from_bytes(header[_PAGE_COUNT_AT : _PAGE_COUNT_AT + 4], "big")
-    # The header has room for two bytes: 1 stands for the largest page.
+    # The header field has two bytes, in which 1 stands for the largest page size.
     length = pages * (_LARGEST_PAGE if page_size == 1 else page_size)
     os.ftruncate(file, length)
     written = os.pwrite(file, _MARK + file_checksum(file, length), length)
@@ -64,14 +64,14 @@ def seal(file: int) -> None:
 
 
 def read_seal(file: int, name: str) -> bytes:
-    """Return the checksum that a file carries.
+    """Return the checksum stored at the end of a file.
 
     Args:
         file: Its descriptor.
-        name: What messages call it.
+        name: Name of the file in messages.
 
     Raises:
-        UnusableDatabaseError: It carries none.
+        UnusableDatabaseError: The file has no seal, or cannot be read.
     """
     try:
         found = os.pread(file, SEAL_BYTES, max(0, os.fstat(file).st_size - SEAL_BYTES))
@@ -92,18 +92,18 @@ def file_checksum(
     rest: float = 0.0,
     going_on: Callable[[], bool] = lambda: True,
 ) -> bytes:
-    """Return the SHA-256 of the beginning of a file; of what there is where it is shorter.
+    """Return the SHA-256 of the first bytes of a file, or of all if it is shorter.
 
-    Reading does not move the descriptor's position, so that several threads may use it.
+    Reading does not move the descriptor's position, so several threads may use it.
 
     Args:
         file: Its descriptor.
-        length: How many bytes of it.
-        rest: Seconds of rest for each second of work, to leave the processor to others.
-        going_on: Asked between chunks; once it says no, the digest of what was read is returned.
+        length: Number of bytes.
+        rest: Seconds to pause per second of work, to leave the processor to others.
+        going_on: Called between chunks; once it returns False, the digest so far is returned.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     digest = hashlib.sha256()
     room = bytearray(_CHUNK)
@@ -123,18 +123,18 @@ def file_checksum(
 
 _END_OF_CHUNK: Final = b"\n"
 _ROWS_IN_CHUNK: Final = 1000
-"""Rows digested together, column by column: part of what the digest means."""
+"""Rows digested together, column by column; changing it would change all digests."""
 
 
 def content_digest(runs: Iterable[Row], *, described: str = "") -> str:
     """Return ``sha256:…`` over all runs in key order.
 
-    Two databases answer alike if and only if their digests are equal: the digest covers every
-    configuration, statistic and curve, and neither the archive's layout nor the time of making.
+    Two databases give the same answers if and only if their digests are equal: the digest covers
+    every configuration, statistic and curve, but not the archive's layout or the time of building.
 
     Args:
         runs: The runs.
-        described: Digest of the description that says what they mean, where a file carries it.
+        described: Digest of the description of the runs, where a file carries one.
     """
     digest = hashlib.sha256(described.encode())
     rows = iter(runs)

@@ -12,19 +12,19 @@ from benchmark_db.items import Item, reduce_values
 __all__ = ["MAX_POINTS", "described"]
 
 MAX_POINTS: Final = 1000
-"""Most steps of one distribution function."""
+"""Most points of a distribution function."""
 
 
 def described(values: NDArray[np.float64], points: int) -> Item:
-    """Return the distribution of values, NaN being what is not recorded.
+    """Return a summary of the distribution of values; NaN means not recorded.
 
     Args:
         values: Shape (n,).
-        points: Most steps of the function; with as many values or fewer they are all there are.
+        points: Most points of the function; with no more values than that, all are returned.
 
     Returns:
         `count`, `not_recorded`, `min`, `max`, `mean` and population `std`, None without values;
-        `value` and `fraction`: steps of the empirical distribution function.
+        `value` and `fraction`: points of the empirical distribution function.
     """
     ascending = np.sort(values[~np.isnan(values)])
     value, fraction = _steps(ascending, points)
@@ -44,9 +44,9 @@ def described(values: NDArray[np.float64], points: int) -> Item:
 def _steps(
     ascending: NDArray[np.float64], points: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return values and which part of all is at most each: points of the distribution function.
+    """Return values, and for each the fraction of all values that are at most as large.
 
-    They are every n-th of all values, with the largest, each once.
+    They are every n-th of the sorted values and the largest, without duplicates.
     """
     count = len(ascending)
     ranks = -(-np.arange(1, points + 1) * count // points)

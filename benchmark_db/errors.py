@@ -1,13 +1,13 @@
-"""What can go wrong with a question or with a database.
+"""Exceptions of `benchmark_db`: invalid questions and unusable databases.
 
 BenchmarkDataError
 ├── InvalidQuestionError       the caller's question is malformed; names the field
 │   └── InvalidArchitectureError   the architecture is malformed or outside the space
 ├── UnknownBenchmarkError      no such benchmark, or its database is not installed
-├── TableReplacedError         the cursor is of an earlier version of the table: begin anew
-├── UnsupportedQuestionError   the question makes no sense for this benchmark; says why
-├── UnusableDatabaseError      a file that is not a database of this schema
-└── TimeBudgetExceededError    the question would scan for longer than it may
+├── TableReplacedError         the cursor is of an earlier version of the table: start again
+├── UnsupportedQuestionError   the benchmark does not support the question; says why
+├── UnusableDatabaseError      the file is not a valid database of this schema
+└── TimeBudgetExceededError    the question exceeded its time budget
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ __all__ = [
 
 
 class BenchmarkDataError(Exception):
-    """Base of every error that `benchmark_db` raises on purpose."""
+    """Base class of the errors that `benchmark_db` raises on purpose."""
 
 
 class InvalidQuestionError(BenchmarkDataError, ValueError):
-    """A filter, a limit or a cursor that cannot mean anything.
+    """A filter, limit, cursor or other field of a question is invalid.
 
     Args:
-        field: Name of the offending field, as the caller spelled it; `network.arch` of one inside
-            another.
+        field: Name of the invalid field, as the caller spelled it; `network.arch` for a nested
+            field.
         message: What is wrong with it and what would be right.
     """
 
@@ -47,27 +47,27 @@ class InvalidQuestionError(BenchmarkDataError, ValueError):
 
 
 class InvalidArchitectureError(InvalidQuestionError):
-    """An architecture that is malformed or lies outside the benchmark's space."""
+    """The architecture is malformed or lies outside the benchmark's space."""
 
     def __init__(self, message: str) -> None:
         super().__init__("arch", message)
 
 
 class TableReplacedError(BenchmarkDataError):
-    """A page was asked for whose pages before it are of another version of the table."""
+    """The previous pages of a cursor are of another version of the table."""
 
 
 class UnknownBenchmarkError(BenchmarkDataError, LookupError):
-    """A benchmark that does not exist or whose database is not installed."""
+    """The benchmark does not exist, or its database is not installed."""
 
 
 class UnsupportedQuestionError(BenchmarkDataError, LookupError):
-    """A question that has no meaning for a benchmark, whatever its arguments."""
+    """The benchmark does not support a question, whatever its arguments."""
 
 
 class UnusableDatabaseError(BenchmarkDataError):
-    """A file that is not a complete database of the expected benchmark and schema."""
+    """The file is not a complete database of the expected benchmark and schema."""
 
 
 class TimeBudgetExceededError(BenchmarkDataError, TimeoutError):
-    """A question stopped because it ran for longer than its time budget."""
+    """A question was stopped because it exceeded its time budget."""

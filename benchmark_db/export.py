@@ -1,12 +1,12 @@
 """Exports: all runs that match a question, as a table that is read in slices.
 
-A row is the item of an answer laid flat: a configuration becomes columns named as in `config`.
-What is an object there is one text, its JSON with sorted keys, which is also an accepted spelling
-of the architecture. An architecture that has a string is given by it alone.
+A row is a flattened item of an answer: the fields of a configuration become columns of the same
+name. Objects within it become their JSON text with sorted keys, which is also an accepted form of
+the architecture. Architectures that have a string are given by the string alone.
 
-A slice is some thousand rows, column by column. Each is a query of its own that starts where the
-one before ended, so that neither a statement nor a connection is held between them, however slowly
-they are taken.
+A slice is some thousand rows, column by column. Each slice is a query of its own that starts where
+the previous one ended, so that no statement or connection is held between slices, even if the
+reader is slow.
 """
 
 from __future__ import annotations
@@ -47,36 +47,36 @@ __all__ = [
 ]
 
 Fields: TypeAlias = Mapping[str, Mapping[str, str]]
-"""Metadata of columns, by name: `unit`, `description`."""
+"""Metadata of columns, by column name: `unit`, `description`."""
 
 Slice: TypeAlias = Sequence[Sequence[Any]]
 """Some rows of a table: the values of each column, in the order of `ExportTable.columns`."""
 
 SLICE_ROWS: Final = 4096
-"""Runs in a slice, beside those that complete its last configuration: they fit a processor's cache,
-which makes them a third faster than four times as many, and take a hundredth of a second."""
+"""Runs in a slice, before the remaining runs of its last configuration are added: they fit a
+processor's cache, which is a third faster than four times as many, and take about 10 ms."""
 
 
 class Sink(Protocol):
-    """A binary file, or anything else that bytes are written to from start to end."""
+    """A binary file, or any other object that bytes are written to from start to end."""
 
     def write(self, data: bytes, /) -> object:
-        """Take some bytes."""
+        """Write some bytes."""
 
 
 _NUM_RUNS: Final = Column("num_runs", "integer")
 _SYNTHETIC: Final = Column("synthetic", "boolean")
-"""The last column of every table, because rows get copied without headers and metadata."""
+"""Last column of every table, because rows are often copied without headers and metadata."""
 
 
 class ExportTable(ABC):
-    """Everything that matches a question.
+    """All rows that match a question.
 
     Args:
-        installed: What the rows come from.
-        columns: The columns, without the last, which tells whether the numbers are made up.
-        fields: What there is to know of them.
-        time_budget: Seconds that each slice may take; None: no end.
+        installed: The data set of the rows.
+        columns: The columns, without the last, which tells whether the numbers are synthetic.
+        fields: Metadata of the columns.
+        time_budget: Seconds that each slice may take; None for no limit.
 
     Attributes:
         columns: All columns, in order.
@@ -95,10 +95,10 @@ class ExportTable(ABC):
         self._time_budget = time_budget
 
     def slices(self) -> Iterator[Slice]:
-        """Yield the rows in stable order, some thousands at a time.
+        """Yield the rows in stable order, in slices of some thousand.
 
         Raises:
-            TimeBudgetExceededError: A slice took longer.
+            TimeBudgetExceededError: A slice exceeded the time budget.
             UnusableDatabaseError: The file is damaged, was changed meanwhile, or failed a check.
         """
         position: Any = None
@@ -114,7 +114,7 @@ class ExportTable(ABC):
 
     @abstractmethod
     def _after(self, position: Any) -> tuple[Slice, Any]:
-        """Return the slice after a position (None: the start), and where it ends (None: the end).
+        """Return the slice after a position (None: the start), and its end (None: no more rows).
 
         The last column is left out.
         """
@@ -126,7 +126,7 @@ class ExportTable(ABC):
 
 
 class _RunTable(ExportTable):
-    """The runs of a benchmark, each a row, or one row a configuration when reduced."""
+    """The runs of a benchmark, one per row, or one row per configuration when reduced."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class _RunTable(ExportTable):
         self._stats = benchmark.stats
         known, selecting = benchmark.understood(filters)
         where = known_filters(selecting, known)
-        # Pages of items, all that a benchmark gives to anybody else, take six times as long.
+        # The public alternative, pages of items, takes six times as long.
         self._rows = partial(benchmark._rows, where, with_curves=False)  # noqa: SLF001
         self._width = len(benchmark.config_columns)
         self._names = (*benchmark.config_columns, benchmark.label, *benchmark.stats)
@@ -177,7 +177,7 @@ class _RunTable(ExportTable):
     def _reduced(
         self, rows: Iterable[Row], how: Reduction
     ) -> tuple[list[Row], list[int], list[str]]:
-        """Return a row a configuration, without a label, of how many runs, and whence its size."""
+        """Return for each configuration a row without label, its number of runs and size source."""
         reduced: list[Row] = []
         counts, sources = [], []
         for config, runs in groupby(rows, key=itemgetter(slice(self._width))):
@@ -197,11 +197,11 @@ class _RunTable(ExportTable):
 
 
 class _CostTable(ExportTable):
-    """What architectures cost on devices."""
+    """The costs of architectures on devices."""
 
     def __init__(self, costs: HwNasBench, filters: Mapping[str, Any], **reading: Any) -> None:
         self._page = partial(costs.costs, filters)
-        self._page(limit=1)  # refuses a malformed question now
+        self._page(limit=1)  # raises the errors of a malformed question now
         device = filters.get("device")
         metrics = METRICS if device is None else DEVICES[device.lower()]
         config = (Column("index", "integer"), Column("arch_str", "text"), Column("dataset", "text"))
@@ -224,15 +224,15 @@ def export_table(
     fields: Fields | None = None,
     time_budget: float | None = None,
 ) -> ExportTable:
-    """Return everything that matches a question, to be read in slices.
+    """Return all rows that match a question, to be read in slices.
 
     Args:
         catalog: Where the benchmark is installed.
-        name: Its name; `hw-nas-bench` has a table of costs.
+        name: Name of the benchmark; `hw-nas-bench` has a table of costs.
         filters: Values by filter name; None and absent names are wildcards.
         reduction: None, `mean`, `std`, `min` or `max` over the runs of a configuration.
-        fields: What there is to know of columns, for formats with a place for it.
-        time_budget: Seconds that each slice of the table may take; None: no end.
+        fields: Metadata of columns, for formats that have a place for it.
+        time_budget: Seconds that each slice of the table may take; None for no limit.
 
     Raises:
         UnknownBenchmarkError: There is no such benchmark, or it is not installed.

@@ -25,14 +25,14 @@ __all__ = [
 
 _LINE_END: Final = b"\r\n"
 _QUOTED: Final = re.compile('[",\r\n]')
-"""What a field must be quoted for."""
+"""Characters because of which a field is quoted."""
 
 
 def write_csv(table: ExportTable, file: Sink) -> None:
     """Write a table as UTF-8 with a header line and CRLF line ends.
 
-    Null is an empty field. Numbers are written as in JSON, with the fewest digits that give the
-    same double again; truth values are `true` and `false`.
+    Null is an empty field. Numbers are written as in JSON, with the fewest digits that restore the
+    same double; truth values are `true` and `false`.
 
     Raises:
         BenchmarkDataError: As `ExportTable.slices`.
@@ -52,7 +52,7 @@ def _lines(columns: Iterable[Sequence[bytes]]) -> bytes:
 def _fields(column: Column, values: Sequence[Any]) -> Sequence[bytes]:
     if column.kind == "text":
         return [b"" if value is None else _quoted(value).encode() for value in values]
-    # A whole column at a time, which takes a fifth of the time of the module `csv`.
+    # A whole column at a time takes a fifth of the time of the module `csv`.
     return orjson.dumps(values)[1:-1].replace(b"null", b"").split(b",")
 
 
@@ -67,7 +67,7 @@ _LINE: Final = orjson.OPT_APPEND_NEWLINE
 
 
 def write_ndjson(table: ExportTable, file: Sink) -> None:
-    """Write a table as one JSON object a row, its columns by name.
+    """Write a table as one JSON object per row, keyed by column name.
 
     Raises:
         BenchmarkDataError: As `ExportTable.slices`.
@@ -79,7 +79,7 @@ def write_ndjson(table: ExportTable, file: Sink) -> None:
 
 
 _ROW_GROUP: Final = 131_072
-"""Rows that are compressed together: some megabytes, all that is held of a table."""
+"""Rows that are compressed together; they take some megabytes of memory."""
 
 _COMPRESSION: Final = "zstd(3)"
 
@@ -87,16 +87,16 @@ _COMPRESSION: Final = "zstd(3)"
 def write_parquet(table: ExportTable, file: Sink) -> None:
     """Write a table as Parquet: row groups of 131,072 rows, compressed by zstd.
 
-    The file's metadata tell its `provenance`, `citation` and `licence`, and the `units` of its
-    columns, as JSON and text; the fields of the Arrow schema carry theirs, too.
+    The file's metadata hold its `provenance`, `citation`, `licence` and the `units` of its columns,
+    as JSON and text; the fields of the Arrow schema carry their own units, too.
 
     Args:
         table: The table.
-        file: Written to from start to end; need not be seekable.
+        file: Written to from start to end; it need not be seekable.
 
     Raises:
-        BenchmarkDataError: As `ExportTable.slices`. The file then has no footer, so that nobody
-            takes it for a table.
+        BenchmarkDataError: As `ExportTable.slices`. The file then has no footer, so that no reader
+            accepts it.
         ImportError: The `export` extra is not installed.
     """
     core, write = _arrow()
@@ -114,8 +114,8 @@ def write_parquet(table: ExportTable, file: Sink) -> None:
             failures.append(error)
             raise
 
-    # Into memory, and from there into the file: the encoder takes a failing file for a bug of its
-    # own, and it gives the message of what its source raises, but not the error.
+    # Into memory, and from there into the file: the encoder reports an error of the file as a bug
+    # of its own, and passes on only the message of an error of its source.
     try:
         write(
             core.RecordBatchReader.from_batches(schema, batches()),
@@ -123,7 +123,7 @@ def write_parquet(table: ExportTable, file: Sink) -> None:
             compression=_COMPRESSION,
             max_row_group_size=_ROW_GROUP,
             column_dictionary_enabled=_dictionaries(table),
-            # Once more outside the Arrow schema, for readers that know nothing of Arrow.
+            # Repeated outside the Arrow schema, for readers without Arrow.
             key_value_metadata=_metadata(table),
         )
     except Exception:
@@ -134,7 +134,7 @@ def write_parquet(table: ExportTable, file: Sink) -> None:
 
 
 def _move(encoded: io.BytesIO, file: Sink) -> None:
-    """Write what has been encoded to the file, and forget it."""
+    """Write the encoded bytes to the file and clear the buffer."""
     if encoded.tell():
         file.write(encoded.getvalue())
         encoded.seek(0)
@@ -160,7 +160,7 @@ def _schema(core: Any, table: ExportTable) -> Any:
 
 
 def _dictionaries(table: ExportTable) -> dict[Any, bool]:
-    """Return which columns get a dictionary: measured, the others grow and take twice as long."""
+    """Return which columns get a dictionary; others would grow and take twice as long."""
     return {column.name: column.kind != "number" for column in table.columns}
 
 
@@ -181,19 +181,19 @@ def _metadata(table: ExportTable) -> dict[str, str]:
 
 def _arrow() -> Any:
     with needs("export", "writing Parquet"):
-        # Not at the top: 30 MB that only Parquet needs.
+        # Imported late: 30 MB that only Parquet needs.
         from arro3 import core  # noqa: PLC0415
         from arro3.io import write_parquet as write  # noqa: PLC0415
     return core, write
 
 
 class ExportFormat(NamedTuple):
-    """A format.
+    """An export format.
 
     Attributes:
-        media_type: What HTTP calls it.
-        write: Writes a table to a file from start to end, without seeking. What it has written
-            when it raises is no complete file.
+        media_type: Media type of the HTTP response.
+        write: Writes a table to a file from start to end, without seeking. If it raises, the
+            bytes written so far are not a complete file.
     """
 
     media_type: str
@@ -205,14 +205,14 @@ FORMATS: Final[Mapping[str, ExportFormat]] = {
     "csv": ExportFormat("text/csv; charset=utf-8", write_csv),
     "parquet": ExportFormat("application/vnd.apache.parquet", write_parquet),
 }
-"""The formats there are; the suffix of a file is the name of its format."""
+"""The export formats by name, which is also the file suffix."""
 
 
 def format_named(name: str) -> ExportFormat:
-    """Return a format.
+    """Return the export format with a name.
 
     Raises:
-        InvalidQuestionError: There is none of this name.
+        InvalidQuestionError: The name is unknown.
     """
     if name not in FORMATS:
         raise InvalidQuestionError(

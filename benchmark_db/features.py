@@ -1,7 +1,7 @@
-"""Features: columns that follow from architectures alone, such as the operation of an edge.
+"""Features: columns derived from architectures alone, such as the operation of an edge.
 
-They stand beside the metrics wherever a whole benchmark is looked at: a page filters by them, and a
-script groups by them. Their names begin with `@`, which no metric's name does.
+They complement the metrics: a page filters by them, and a script groups by them. Their names begin
+with `@`, unlike the name of any metric.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ __all__ = ["MARK", "Feature", "FeatureKind", "FeatureValues", "by_number", "choi
 __all__ += ["equal_feature", "flag", "product_features"]
 
 MARK: Final = "@"
-"""What the name of a feature begins with."""
+"""First character of a feature's name."""
 
 FeatureKind: TypeAlias = Literal["number", "choice", "count", "flag"]
 FeatureValues: TypeAlias = Callable[[Part, NDArray[np.int64]], NDArray[Any]]
-"""Gives the values of candidates by their part and their numbers, aligned with the numbers."""
+"""Returns the values of candidates from their part and indices, aligned with the indices."""
 
 _MOST_BYTES: Final = 256
-"""Choices that a byte tells apart."""
+"""Most choices that fit a byte."""
 _MOST_COMPARED: Final = 200_000
-"""Architectures of a space whose equals are looked for: a second of work or so."""
+"""Most architectures of a space that are searched for equal ones: about a second of work."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """A column that follows from architectures alone.
+    """A column that is derived from architectures alone.
 
     Attributes:
         name: Its name, with the mark.
-        kind: `number` (of the candidate), `choice` (a place in the legend), `count`, or `flag`.
+        kind: `number` (index of the candidate), `choice` (position in the legend), `count`, `flag`.
         type: `uint8` or `int32`.
         description: A sentence.
-        values: Gives the values of candidates.
-        legend: What the values of a choice or a flag mean, by value; empty for numbers.
+        values: Returns the values of candidates.
+        legend: Names of the values of a choice or a flag; empty for numbers and counts.
     """
 
     name: str
@@ -56,10 +56,10 @@ class Feature:
 
 
 def by_number(table: Callable[[], NDArray[Any]]) -> FeatureValues:
-    """Return the values of architectures that a table has in the order of their numbers.
+    """Return the values of architectures from a table that is ordered by index.
 
     Args:
-        table: Makes the table, shape (architectures,); called when values are asked for.
+        table: Computes the table, shape (architectures,); called when values are needed.
     """
 
     def values(_: Part, numbers: NDArray[np.int64]) -> NDArray[Any]:
@@ -69,7 +69,7 @@ def by_number(table: Callable[[], NDArray[Any]]) -> FeatureValues:
 
 
 def choice(place: str, description: str, legend: Sequence[str], values: FeatureValues) -> Feature:
-    """Return the feature of what is chosen at a place, called `@op.PLACE`."""
+    """Return the feature of the choice at one decision, called `@op.PLACE`."""
     return Feature(
         name=f"{MARK}op.{place}",
         kind="choice",
@@ -81,7 +81,7 @@ def choice(place: str, description: str, legend: Sequence[str], values: FeatureV
 
 
 def flag(name: str, description: str, values: FeatureValues) -> Feature:
-    """Return the feature of what is so or not."""
+    """Return a feature that is true or false."""
     return Feature(
         name=f"{MARK}{name}",
         kind="flag",
@@ -93,10 +93,10 @@ def flag(name: str, description: str, values: FeatureValues) -> Feature:
 
 
 def equal_feature(classes: Callable[[], Sequence[int]]) -> Feature:
-    """Return the feature of whether another architecture computes the same.
+    """Return the feature that tells whether another architecture computes the same function.
 
     Args:
-        classes: Gives for each architecture the smallest number of those that compute the same.
+        classes: Returns for each architecture the smallest index of those that compute the same.
     """
 
     def table() -> NDArray[np.bool_]:
@@ -110,7 +110,7 @@ def equal_feature(classes: Callable[[], Sequence[int]]) -> Feature:
 
 @cache
 def product_features(space: Product) -> tuple[Feature, ...]:
-    """Return the features of a space of choices at places: the choice at each of them."""
+    """Return the features of a product space: the choice at each of its decisions."""
     counts = [len(choices) for choices in space.places]
     weights = [prod(counts[place + 1 :]) for place in range(space.length)]
     features = [
@@ -128,7 +128,7 @@ def _classes(space: Product) -> tuple[int, ...]:
 
 
 def _digits(weight: int, count: int) -> FeatureValues:
-    """Return what the numbers of architectures have at a place of this weight."""
+    """Return the digit of an index at the position with this weight."""
 
     def values(_: Part, numbers: NDArray[np.int64]) -> NDArray[Any]:
         return numbers // weight % count

@@ -1,9 +1,9 @@
-"""Fork safety: after a fork the child drops inherited connections and locks, and makes its own.
+"""Fork safety: a forked child drops inherited connections and locks, and makes its own.
 
-Parent and child that share a connection get each other's answers, SQLite forbids a child to use or
-close a connection, and a lock that another thread holds at the fork would be held in the child for
-ever. So a fork first waits until no thread is within SQLite or holds one of our locks; then the
-child starts afresh before any of its code runs.
+A parent and a child that share a connection receive each other's answers; SQLite forbids a child to
+use or close an inherited connection; and a lock held by another thread at the fork would stay held
+in the child for ever. A fork therefore waits until no thread is within SQLite or holds one of our
+locks; the child then resets its objects before any of its code runs.
 """
 
 from __future__ import annotations
@@ -17,29 +17,30 @@ from typing import Final, Protocol
 
 __all__ = ["FORKS", "Inherited", "watch_forks"]
 
-_PATIENCE: Final = 1.0
-"""Seconds that a fork waits at most; then it goes ahead even if a thread is within SQLite."""
+_FORK_TIMEOUT: Final = 1.0
+"""Most seconds that a fork waits; then it proceeds even if a thread is within SQLite."""
 _BETWEEN_LOOKS: Final = 0.0005
 
 
 class Inherited(Protocol):
-    """Holds connections or locks that a forked child must not use."""
+    """An object with connections or locks that a forked child must not use."""
 
     def fork_locks(self) -> Sequence[threading.Lock]:
-        """Return the locks to acquire before a fork, in the order in which they are taken."""
+        """Return the locks to acquire before a fork, in the usual order of acquisition."""
 
     def begin_anew(self) -> object:
         """Replace the connections and locks in a child, and return the old ones.
 
-        The old ones may be neither used nor closed. The caller keeps a reference to them, so that
-        they are not closed by being garbage collected.
+        The old ones must neither be used nor closed. The caller keeps a reference to them, because
+        garbage collection would close them.
         """
 
 
 def watch_forks(one: Inherited) -> None:
     """Call `begin_anew` of an object in every forked child.
 
-    Call this once the object has all that `begin_anew` replaces. Only a weak reference is kept.
+    Call this when the object has everything that `begin_anew` replaces. Only a weak reference is
+    kept.
     """
     _living.add(one)
 
@@ -48,9 +49,9 @@ class _Forks:
     """The handlers that run before and after a fork.
 
     Attributes:
-        within: How deep each thread is within SQLite, which has locks of its own. Whoever goes in
-            counts itself, and only then looks whether a fork is under way.
-        under_way: Whether one is; a thread that was outside then calls `let_pass`.
+        within: How deep each thread is within SQLite, which has locks of its own. A thread first
+            counts itself and then checks whether a fork is under way.
+        under_way: Whether a fork is under way; a thread that enters then calls `let_pass`.
     """
 
     def __init__(self) -> None:
@@ -60,9 +61,9 @@ class _Forks:
         self._one_at_a_time = threading.Lock()
 
     def let_pass(self, thread: int) -> None:
-        """Keep a thread that has just gone in outside SQLite until no fork is under way.
+        """Keep a thread that is entering SQLite outside until no fork is under way.
 
-        A fork that has not seen the thread goes on; one that has would wait for it.
+        A fork that has not seen the thread proceeds; one that has seen it would wait for it.
         """
         while self.under_way:
             self.within.pop(thread, None)
@@ -70,7 +71,7 @@ class _Forks:
             self.within[thread] = 1
 
     def before(self) -> None:
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + _FORK_TIMEOUT
         self._take(self._one_at_a_time, until)
         self.under_way = True
         me = threading.get_ident()
@@ -86,7 +87,7 @@ class _Forks:
             self._taken.pop().release()
 
     def after_in_child(self) -> None:
-        # The child has none of the other threads; the locks that they held stay with the parent.
+        # The child has none of the other threads; locks that they held belong to the parent.
         self.within.clear()
         self._taken.clear()
         self._one_at_a_time = threading.Lock()

@@ -1,4 +1,4 @@
-"""Base class of all installed data: an open database with its description and provenance.
+"""Base class of all installed data sets: an open database, its description and its provenance.
 
 Benchmarks (tables of runs) and cost tables both derive from it.
 """
@@ -26,12 +26,12 @@ __all__ = ["InstalledDataset"]
 
 
 _DIGITS: Final = 12
-"""Of a digest that tell versions of one table apart."""
+"""Digits of a content digest in `InstalledDataset.version`."""
 _SEEDS: Final = "SELECT DISTINCT seed FROM run ORDER BY seed"
 
 
 class InstalledDataset(ABC):
-    """Published data in an open database, with its description and its provenance.
+    """A published data set in an open database, with its description and provenance.
 
     Args:
         path: Its database.
@@ -43,37 +43,37 @@ class InstalledDataset(ABC):
     spec: BenchmarkSpec
     schema_version: int
     source: RunSource
-    """The tables of its rows."""
+    """The tables of the rows."""
     key_columns: tuple[str, ...]
-    """Columns that identify what an item of an answer is of, in the order of answers."""
+    """Columns that identify an item of an answer, in the order of answers."""
     filters: Mapping[str, Filter]
-    """By the name callers use; `arch` reads every spelling of an architecture into a column."""
+    """Filters by the name that callers use; `arch` reads every form of an architecture."""
     counted: str
-    """What a row is, in the plural: `contents` of the provenance counts them under this name."""
+    """Plural noun for the rows: `contents` of the provenance counts them under this name."""
 
     numbered_by: str
-    """The key column that numbers the candidates of rankings (for NDS: what was trained)."""
+    """Key column with the index of the candidates of rankings (for NDS: of the configuration)."""
     parts_by: tuple[str, ...]
-    """The key columns that must be equal for numbers to be comparable."""
+    """Key columns that must be equal for figures to be comparable."""
     compared: tuple[str, ...]
-    """The columns whose means over runs are precomputed, for rankings."""
+    """Columns whose means over runs are precomputed, for rankings."""
 
     is_declared: bool = False
-    """Whether its file carries the description; otherwise that is part of the program."""
+    """Whether the file carries its description, which is otherwise part of the program."""
     joined_to: str | None = None
-    """The benchmark whose architectures it measures: its columns are metrics of that one, too."""
+    """Benchmark whose architectures this data set measures; its columns are metrics there, too."""
     page_size: int = 16_384
-    """Bytes a page of the file: five curve rows of 200 epochs fill one of 16 KiB, where each would
-    waste a fifth of smaller ones."""
+    """Page size of the file in bytes: five curve rows of 200 epochs fill a page of 16 KiB; each
+    would waste a fifth of a smaller one."""
     cache_kib: int = 1024
-    """Page cache of each connection, in KiB."""
+    """Page cache per connection, in KiB."""
 
     @classmethod
     def questions(cls, spec: BenchmarkSpec) -> tuple[str, ...]:
-        """Return which questions are answered that not every benchmark answers, by name.
+        """Return the names of the answered questions that not every benchmark answers.
 
         Args:
-            spec: The description: that of the class, or of a declared table.
+            spec: The description: that of the class, or that of a declared table.
         """
         del spec
         return ()
@@ -89,12 +89,12 @@ class InstalledDataset(ABC):
 
     @property
     def num_architectures(self) -> int | None:
-        """Size of the whole space; None where it is too large to count."""
+        """Size of the whole space; None if it is too large to count."""
         return getattr(self.spec.space, "size", None)
 
     @cached_property
     def version(self) -> str:
-        """Name and content digest in short, as cursors carry them: `nasbench201@0123456789ab`."""
+        """Name and shortened content digest, as in cursors: `nasbench201@0123456789ab`."""
         _, _, digest = self.provenance.content_digest.partition(":")
         return f"{self.spec.name}@{digest[:_DIGITS]}"
 
@@ -107,15 +107,15 @@ class InstalledDataset(ABC):
     def all_rows(self) -> Iterator[Row]:
         """Yield every row in key order, each ending with packed curves or None.
 
-        This is what the data answers, whatever the archive it was made from: the content digest
-        is taken over it.
+        These rows are the data set's content, independent of the source archive: the content
+        digest is computed over them.
         """
 
-    def refuse_wrong_dataset(self, filters: Mapping[str, Any]) -> None:
-        """Judge the data set where there is one alone: a wrong name stays wrong.
+    def check_dataset(self, filters: Mapping[str, Any]) -> None:
+        """Check the data set's name where there is only one data set, hence no filter for it.
 
         Raises:
-            InvalidQuestionError: It is none of the benchmark.
+            InvalidQuestionError: The benchmark has no such data set.
         """
         if "dataset" not in self.filters:
             only = dict.fromkeys(self.spec.datasets, 0)
@@ -123,10 +123,10 @@ class InstalledDataset(ABC):
             known_filters(given, {"dataset": Filter("dataset", choice("dataset", only))})
 
     def parts(self, filters: Mapping[str, Any]) -> list[Part]:
-        """Return the parts within which the filters of a question compare figures.
+        """Return the parts within which a question compares figures, given its filters.
 
         Raises:
-            InvalidQuestionError: A filter is malformed, or one is missing by which figures differ.
+            InvalidQuestionError: A filter is malformed, or a required one is missing.
         """
         asked = {name: filters.get(name) for name in self.parts_by}
         where = known_filters(asked, self.filters)
@@ -146,7 +146,7 @@ class InstalledDataset(ABC):
         return dict(zip(self.parts_by, part, strict=True))
 
     def recorded_seeds(self) -> list[int]:
-        """Return the seeds that runs have, ascending; from the provenance if it lists them.
+        """Return the seeds of all runs, ascending; from the provenance if it lists them.
 
         Raises:
             UnusableDatabaseError: The file is damaged.
@@ -157,7 +157,7 @@ class InstalledDataset(ABC):
         return [seed for (seed,) in self.database.rows(_SEEDS)]
 
     def new_sums(self) -> AggregateSums:
-        """Return new sums over rows such as `all_rows` yields."""
+        """Return empty aggregate sums for rows as yielded by `all_rows`."""
         return AggregateSums(
             self.columns,
             numbered_by=self.numbered_by,
@@ -168,9 +168,9 @@ class InstalledDataset(ABC):
 
     @property
     def counted_aggregates(self) -> Mapping[Row, Mapping[str, float]]:
-        """Values to use in place of means where the runs disagree on what must be the same.
+        """Values that replace means where runs disagree on a property of the architecture.
 
-        They are counted from an architecture's structure. The keys are a candidate's number and
+        They are computed from the architecture's structure. The keys are a candidate's index and
         part, the values its statistics by name.
         """
         return {}
@@ -179,11 +179,11 @@ class InstalledDataset(ABC):
         """Check that tables derived from the rows, aggregates excepted, match them.
 
         Raises:
-            UnusableDatabaseError: They do not.
+            UnusableDatabaseError: They do not match.
         """
 
     def count_rows(self) -> int:
-        """Return how many rows there are in all."""
+        """Return the total number of rows."""
         ((count,),) = self.database.rows(self.database.compile(self.source.count()))
         return int(count)
 
@@ -192,7 +192,7 @@ class InstalledDataset(ABC):
         return {}
 
     def digest_of(self, rows: Iterable[Row]) -> str:
-        """Return the content digest of rows such as `all_rows` yields."""
+        """Return the content digest of rows as yielded by `all_rows`."""
         return content_digest(rows)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Makes the items of an answer from database rows: one a run or, reduced, one a configuration.
+"""Makes the items of an answer from database rows: one per run or, reduced, per configuration.
 
 Reductions are the mean, spread or extremes of several runs of one configuration.
 """
@@ -34,16 +34,16 @@ Item: TypeAlias = dict[str, Any]
 """An answer ready for JSON: the configuration, the run's label, the statistics."""
 
 Row: TypeAlias = Sequence[Any]
-"""A run: configuration columns, label, statistics, for some benchmarks the column that counts runs,
-and, when asked for, packed curves."""
+"""A run: configuration columns, label, statistics, for some benchmarks a column that counts runs,
+and packed curves if requested."""
 
 SIZE_SOURCE: Final = "size_source"
-"""Field of a reduced item: whether its parameters and flops are recorded or counted."""
+"""Field of a reduced item: whether its parameters and flops are recorded or computed."""
 COUNTED: Final = "counted"
 RECORDED: Final = "recorded"
 
 CurveShape: TypeAlias = Literal["epochs", "columns"]
-"""`epochs`: one object an epoch, as `intermediates`. `columns`: one list a statistic."""
+"""`epochs`: one object per epoch, as `intermediates`. `columns`: one list per statistic."""
 
 Reduction: TypeAlias = Literal["mean", "std", "min", "max"]
 REDUCTIONS: Final[tuple[Reduction, ...]] = get_args(Reduction)
@@ -51,18 +51,18 @@ REDUCTIONS: Final[tuple[Reduction, ...]] = get_args(Reduction)
 
 @dataclass(frozen=True, kw_only=True)
 class ItemMaker:
-    """Makes items of the rows of one benchmark.
+    """Makes items from the rows of one benchmark.
 
     Attributes:
-        config: Gives the `config` object for the configuration columns of a row.
-        config_width: How many columns those are.
-        label: Name of the column that follows them; None where an item shows neither label nor
-            number of runs, because there is one run of everything.
+        config: Returns the `config` object for the configuration columns of a row.
+        config_width: Number of these columns.
+        label: Name of the next column; None if items show neither a label nor a number of runs,
+            because every configuration has one run.
         stats: Names of the statistics that follow the label.
         curves: Names of the packed curves.
-        unpack: Gives the curves of a row that ends with the packed ones.
-        may_be_counted: Whether there are such statistics.
-        counted: Gives the statistics of a configuration that were counted from its structure,
+        unpack: Returns the curves of a row whose last column holds them packed.
+        may_be_counted: Whether some statistics may be computed from the structure.
+        counted: Returns the statistics of a configuration that were computed from its structure
             because its runs disagree.
     """
 
@@ -78,7 +78,7 @@ class ItemMaker:
     def items(
         self, rows: Iterable[Row], how: Reduction | None, shape: CurveShape | None
     ) -> Iterator[tuple[Row, Item]]:
-        """Yield each item with its first row; the runs of a configuration are neighbours."""
+        """Yield each item with its first row; the runs of a configuration must be consecutive."""
         if how is None:
             return map(self._of_run, rows, repeat(shape))
         groups = groupby(rows, key=itemgetter(slice(self.config_width)))
@@ -133,13 +133,13 @@ class ItemMaker:
         names = ("current_epoch", *self.curves)
         if shape == "columns":
             return dict(zip(names, (list(epochs), *full), strict=True))
-        # The one loop that runs hundreds of times a question: left to C.
+        # The only loop that runs hundreds of times per question: done in C.
         rows = map(zip, repeat(names), zip(epochs, *full, strict=True))
         return {"intermediates": list(map(dict, rows))}
 
 
 def reduce_values(values: Sequence[float | None], how: Reduction) -> float | None:
-    """Reduce the recorded values of several runs; None when no run recorded one.
+    """Reduce the recorded values of several runs; None if no run recorded one.
 
     `mean` does not depend on the order of the runs: the sum is exact before it is divided. `std`
     is the population standard deviation (divided by n, as the benchmark papers report it), 0 for
@@ -153,7 +153,7 @@ def reduce_values(values: Sequence[float | None], how: Reduction) -> float | Non
 
 
 def reduce_constant(value: float, how: Reduction) -> float:
-    """Return what `reduce_values` gives for runs that all have this value."""
+    """Return what `reduce_values` returns for runs that all have this value."""
     return 0.0 if how == "std" else value
 
 
@@ -162,8 +162,8 @@ def reduce_columns(
 ) -> list[float | None] | None:
     """Reduce the same curve of several runs epoch by epoch.
 
-    Runs without the curve are left out, and so is, at each epoch, a run that has nothing there.
-    Curves of different lengths are reduced over the runs that reach the epoch.
+    Runs without the curve are left out, as are runs without a value at an epoch. Curves of unequal
+    lengths are reduced over the runs that reach the epoch.
     """
     present = [curve for curve in curves if curve is not None]
     if not present:
@@ -178,18 +178,18 @@ def _padded(curve: Sequence[float | None], length: int) -> list[float | None]:
 
 
 def _mean(values: Sequence[float]) -> float:
-    # Equal values must come back as they are, which rounding the quotient does not promise.
+    # Equal values must be returned unchanged; the rounded quotient does not guarantee that.
     if values.count(values[0]) == len(values):
         return values[0]
     try:
         return math.fsum(values) / len(values)
-    except OverflowError:  # the sum of the largest doubles is none; their mean is
+    except OverflowError:  # the sum overflows although the mean does not
         return math.fsum(value / len(values) for value in values)
 
 
 def _std(values: Sequence[float]) -> float:
     mean = _mean(values)
-    # Not a sum of squares, which a diverged loss would overflow.
+    # hypot, because a diverged loss would overflow a sum of squares.
     return math.hypot(*(value - mean for value in values)) / math.sqrt(len(values))
 
 

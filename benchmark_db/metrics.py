@@ -1,8 +1,7 @@
-"""Metrics: every number that architectures can be ranked, bounded or compared by.
+"""Metrics: every figure by which architectures can be ranked, bounded or compared.
 
-A metric is data: which benchmark it belongs to, its unit, which way is better, and where its number
-lies. Statistics of runs, costs on devices and columns of joined tables are the same kind of thing
-here.
+A metric is described by its benchmark, its unit, its direction and the place of its values.
+Statistics of runs, costs on devices and columns of joined tables are all metrics.
 """
 
 from __future__ import annotations
@@ -22,23 +21,23 @@ __all__ = ["BOUND_SIDES", "Bound", "Metric", "bounds_named", "joined_metrics", "
 __all__ += ["metrics_of_spec"]
 
 _LISTED_BY: Final = "`nbs info BENCHMARK`, bench.columns or GET /v1/BENCHMARK/columns"
-"""Where all metrics of a benchmark are told."""
+"""Commands and routes that list all metrics of a benchmark."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """Something by which architectures are compared.
+    """A quantity by which architectures are compared.
 
     Attributes:
         name: Its name, the same everywhere.
-        benchmark: Whose architectures have it.
-        unit: Its unit, as the wire names it.
-        larger_is_better: Which way is better.
-        lies_in: Name of the published data that holds its numbers: the benchmark itself, or a
-            table that is joined to it.
-        column: Its name there.
-        by: Where unit and direction depend on an axis: both by axis and value.
-        fixed: Values of axes of a joined table that its benchmark has not, such as a device.
+        benchmark: The benchmark of the architectures.
+        unit: Its unit, as in answers.
+        larger_is_better: Its direction.
+        lies_in: Name of the data set that holds its values: the benchmark itself, or a table that
+            is joined to it.
+        column: Name of its column there.
+        by: Units and directions by axis and value, where they depend on an axis.
+        fixed: Values of axes of a joined table that its benchmark lacks, such as a device.
     """
 
     name: str
@@ -53,7 +52,7 @@ class Metric:
     fixed: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def within(self, part: Mapping[str, Any]) -> Metric:
-        """Return the metric with unit and direction of a part, whose values are given by axis."""
+        """Return the metric with its unit and direction in a part, given by axis."""
         for axis, values in self.by.items():
             if part.get(axis) in values:
                 unit, larger = values[part[axis]]
@@ -62,7 +61,7 @@ class Metric:
 
 
 _COMMON_AXES: Final = ("dataset", "num_epochs")
-"""Axes of which the benchmarks have their own, by the same names."""
+"""Axes that benchmarks and joined tables share by name."""
 
 
 def metrics_of_spec(
@@ -73,11 +72,12 @@ def metrics_of_spec(
     Args:
         spec: Its description.
         joined_to: The benchmark whose metrics they become, as `TABLE.STATISTIC`, or
-            `TABLE.STATISTIC.VALUE` for each value of an axis such as a device; None: its own.
-        prefixed: Whether the name of the table is a part of theirs there.
+            `TABLE.STATISTIC.VALUE` for each value of an axis such as a device; None if they stay
+            those of the table.
+        prefixed: Whether these names start with the name of the table.
     """
     metrics = {}
-    # A benchmark's questions name its own axes: for each value of another one there is a metric.
+    # Questions name the axes of the benchmark; each value of another axis makes a metric.
     others = [axis for axis in spec.axes if joined_to and axis.name not in _COMMON_AXES]
     fixed = [
         dict(zip((axis.name for axis in others), values, strict=True))
@@ -123,11 +123,11 @@ def joined_metrics(benchmark: str, specs: Iterable[BenchmarkSpec]) -> dict[str, 
 
 
 BOUND_SIDES: Final = ("min", "max")
-"""What a bound's name starts with, before the metric's."""
+"""Prefixes of the names of bounds, before the metric's name."""
 
 
 class Bound(NamedTuple):
-    """What a metric must be to count: at least (`min`) or at most (`max`) a number."""
+    """A bound of a metric: at least (`min`) or at most (`max`) a value."""
 
     metric: Metric
     side: str
@@ -140,10 +140,10 @@ def metric_named(metrics: Mapping[str, Metric], name: Any, *, field: str = "metr
     Args:
         metrics: The metrics of the benchmark, by name.
         name: Name of the metric.
-        field: Which field of the question gives it.
+        field: The field of the question that names it, for the error.
 
     Raises:
-        InvalidQuestionError: There is none of this name.
+        InvalidQuestionError: The name is unknown.
     """
     if isinstance(name, str) and name in metrics:
         return metrics[name]
@@ -152,8 +152,8 @@ def metric_named(metrics: Mapping[str, Metric], name: Any, *, field: str = "metr
     if not installed and table in shipped_declarations():
         raise InvalidQuestionError(
             field,
-            f"metric {shown(name)} is of {table}, which is not installed: make its database with "
-            f"`nbs generate {table} RAW` (a server notices it within seconds)",
+            f"metric {shown(name)} belongs to {table}, which is not installed: make its database "
+            f"with `nbs generate {table} RAW` (a server notices it within seconds)",
         )
     told = near_and_known(name, metrics, listed_by=_LISTED_BY)
     raise InvalidQuestionError(field, f"unknown metric {shown(name)}; {told}")
@@ -164,17 +164,17 @@ def bounds_named(metrics: Mapping[str, Metric], given: Mapping[str, Any]) -> lis
 
     Args:
         metrics: The metrics of the benchmark, by name.
-        given: Numbers by `min_` or `max_` and the name of a metric; None is no bound.
+        given: Values by `min_` or `max_` and the name of a metric; None means no bound.
 
     Raises:
-        InvalidQuestionError: There is no such bound, or its value is no finite number.
+        InvalidQuestionError: There is no such bound, or its value is not a finite number.
     """
     bounds = []
     for name, value in given.items():
         side, _, metric = name.partition("_")
         if side not in BOUND_SIDES:
             raise InvalidQuestionError(
-                name, f"unknown field {shown(name)}; a bound is min_ or max_ and a metric"
+                name, f"unknown field {shown(name)}; a bound is min_ or max_ followed by a metric"
             )
         bound = Bound(metric_named(metrics, metric, field=name), side, 0.0)
         if value is not None:

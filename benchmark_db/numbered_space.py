@@ -1,4 +1,4 @@
-"""Space of a benchmark whose architectures are numbered, for tables that measure the same ones."""
+"""Space of a benchmark with indexed architectures, shared by tables that measure the same ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmark_spec.errors import SpellingError
 from benchmark_spec.names import in_range
 
 if TYPE_CHECKING:
-    # Spellings are read without NumPy, too.
+    # Architectures are parsed without NumPy, too.
     from benchmark_db.features import Feature
 
 __all__ = ["NumberedSpace", "checked_index", "decoded"]
@@ -20,16 +20,16 @@ __all__ = ["NumberedSpace", "checked_index", "decoded"]
 
 @dataclass(frozen=True, kw_only=True)
 class NumberedSpace:
-    """The architectures of a benchmark: an `OpenSpace` made of its functions.
+    """The architectures of a benchmark: an `OpenSpace` composed of its functions.
 
     Attributes:
-        size: How many there are.
-        number: Reads any spelling into a number.
-        text: Gives the published string of a number.
-        neighbors: Gives the numbers one edit away.
-        equals: Gives the smallest number of those whose networks compute the same.
-        features: Gives the columns that follow from the architectures alone.
-        drawn: Says how an architecture is drawn, as `Benchmark.drawn` does.
+        size: Number of architectures.
+        number: Parses any form of an architecture into its index.
+        text: Returns the architecture string of an index.
+        neighbors: Returns the indices of the architectures one edit away.
+        equals: Returns the smallest index of the architectures that compute the same function.
+        features: Returns the columns derived from the architectures alone.
+        drawn: Returns the drawing of an architecture, as `Benchmark.drawn` does.
     """
 
     size: int
@@ -46,10 +46,10 @@ class NumberedSpace:
 
 
 def checked_index(index: int, size: int) -> int:
-    """Return the index of an architecture in a space of so many.
+    """Return an architecture index after checking it against the size of the space.
 
     Raises:
-        InvalidArchitectureError: It is out of range.
+        InvalidArchitectureError: The index is out of range.
     """
     try:
         return in_range(index, size)
@@ -58,10 +58,10 @@ def checked_index(index: int, size: int) -> int:
 
 
 def decoded(text: str) -> Any:
-    """Return an architecture that is spelled as JSON.
+    """Decode an architecture given as JSON.
 
     Raises:
-        InvalidArchitectureError: It is none.
+        InvalidArchitectureError: The text is not valid JSON.
     """
     try:
         return json.loads(text)

@@ -1,7 +1,7 @@
-"""Questions over all architectures: best, undominated, rank and distribution.
+"""Questions about all architectures: best, Pareto-optimal, rank, distribution and correlation.
 
-Every number is the mean over the runs of a candidate. Candidates without a number take no part;
-among equals the one with the smaller number comes first, so that an answer is always the same.
+Every figure is the mean over the runs of a candidate. Candidates without a figure are ignored; of
+equal ones the smaller index comes first, so that answers are reproducible.
 """
 
 from __future__ import annotations
@@ -38,15 +38,14 @@ def top(
     Args:
         catalog: What is installed.
         benchmark: Name of the benchmark.
-        filters: Which part of it, as `Candidates` takes them.
-        metric: Name of the metric; the registry says which way is better.
-        bounds: Numbers by `min_` or `max_` and the name of a metric.
-        n: How many, 1 to 1,000; fewer come when fewer are within the bounds.
+        filters: The part, as for `Candidates`.
+        metric: Name of the metric; the registry knows its direction.
+        bounds: Values by `min_` or `max_` and the name of a metric.
+        n: Number of candidates, 1 to 1,000; fewer are returned if fewer are within the bounds.
 
     Raises:
-        InvalidQuestionError: An argument is malformed or unknown, or nothing is recorded of a
-            metric.
-        UnknownBenchmarkError: The benchmark, or the data that holds a metric, is not installed.
+        InvalidQuestionError: An argument is malformed or unknown, or a metric is not recorded.
+        UnknownBenchmarkError: The benchmark, or the data set with a metric, is not installed.
         TimeBudgetExceededError: The time budget of the database is spent.
     """
     n = checked_count("n", n, MAX_LIMIT)
@@ -72,10 +71,10 @@ def pareto(
     y: str,
     bounds: Mapping[str, Any],
 ) -> list[Item]:
-    """Return the candidates that no other beats in one metric without losing in the other.
+    """Return the Pareto-optimal candidates of two metrics.
 
     Arguments and errors are those of `top`, with two metrics; the best by `x` comes first, and
-    candidates that agree in both are all returned.
+    candidates that are equal in both are all returned.
     """
     known = catalog.metrics(benchmark)
     first, second = metric_named(known, x, field="x"), metric_named(known, y, field="y")
@@ -91,7 +90,7 @@ def pareto(
 def rank(
     catalog: Catalog, benchmark: str, filters: Mapping[str, Any], *, arch: Any, metric: str
 ) -> list[Item]:
-    """Return where an architecture stands among all: one item, or none if it has no figure.
+    """Return the rank of an architecture among all: one item, or none if it has no figure.
 
     Errors are those of `top`.
 
@@ -115,7 +114,7 @@ def rank(
             "rank": int((losses < losses[place]).sum()) + 1,
             "of": int((~np.isnan(losses)).sum()),
             "value": item["metrics"][metric],
-            "best": float(-best if candidates.meant(asked).larger_is_better else best),
+            "best": float(-best if candidates.metric_in_parts(asked).larger_is_better else best),
             "regret": float(losses[place] - best),
             **{name: item[name] for name in ("config", SIZE_SOURCE) if name in item},
         }
@@ -131,9 +130,9 @@ def distribution(
     bounds: Mapping[str, Any],
     points: int = 100,
 ) -> list[Item]:
-    """Return how a metric is distributed over the candidates within bounds: one item.
+    """Return the distribution of a metric over the candidates within bounds: one item.
 
-    Arguments and errors are those of `top`, with the most `points` of the distribution function.
+    Arguments and errors are those of `top`; `points` is the most points of the function.
     """
     asked = metric_named(catalog.metrics(benchmark), metric)
     limits = bounds_named(catalog.metrics(benchmark), bounds)
@@ -154,32 +153,32 @@ def correlation(
     bounds: Mapping[str, Any],
     **counts: int,
 ) -> list[Item]:
-    """Return how two metrics agree over the candidates within bounds: one item.
+    """Return how well two metrics agree over the candidates within bounds: one item.
 
     Errors are those of `pareto`.
 
     Args:
         catalog: What is installed.
         benchmark: Name of the benchmark.
-        filters: Which part of it, as `Candidates` takes them.
+        filters: The part, as for `Candidates`.
         x: One metric.
         y: The other.
-        bounds: Numbers by `min_` or `max_` and the name of a metric.
-        other: The filters that `y` has otherwise than `x`, so that parts can be compared: 12 epochs
-            with 200, one data set with another.
-        counts: `top_k`, `resamples`, `resample_seed`, as `correlated` takes them.
+        bounds: Values by `min_` or `max_` and the name of a metric.
+        other: Filters whose value differs for `y`, so that parts can be compared: 12 epochs with
+            200, one data set with another.
+        counts: `top_k`, `resamples` and `resample_seed`, as for `correlated`.
     """
     known = catalog.metrics(benchmark)
     first, second = metric_named(known, x, field="x"), metric_named(known, y, field="y")
     limits = bounds_named(known, bounds)
     candidates = Candidates(catalog, benchmark, filters)
-    others = candidates.otherwise(other)
+    others = candidates.with_filters(other)
     kept = candidates.within(limits)
     found = correlated(
         candidates.recorded(first, "x")[kept],
-        candidates.recorded_among(others, second, "y")[kept],
-        x_larger=candidates.meant(first).larger_is_better,
-        y_larger=others.meant(second).larger_is_better,
+        candidates.recorded_in(others, second, "y")[kept],
+        x_larger=candidates.metric_in_parts(first).larger_is_better,
+        y_larger=others.metric_in_parts(second).larger_is_better,
         **counts,
     )
     return [{"x": x, "y": y, **found}]
@@ -197,39 +196,39 @@ def density(
     bins: int = 128,
     **sides: Any,
 ) -> Item:
-    """Return how many candidates within bounds lie in each cell of a grid over two metrics.
+    """Return the number of candidates within bounds in each cell of a grid over two metrics.
 
     Arguments and errors are those of `correlation`.
 
     Args:
         catalog: What is installed.
         benchmark: Name of the benchmark.
-        filters: Which part of it.
+        filters: The part, as for `Candidates`.
         x: One metric.
         y: The other.
-        bounds: Numbers by `min_` or `max_` and the name of a metric.
-        other: The filters that `y` has otherwise than `x`.
-        bins: Cells of a side.
-        sides: `x_log`, `x_from`, `x_to`, and the same of `y`: how the grid is cut.
+        bounds: Values by `min_` or `max_` and the name of a metric.
+        other: Filters whose value differs for `y`.
+        bins: Cells per side.
+        sides: `x_log`, `x_from`, `x_to`, and the same for `y`: the sides of the grid.
 
     Returns:
-        What `counted` returns, and of both sides `metric`, `unit` and `part`.
+        What `counted` returns, and for both sides `metric`, `unit` and `part`.
     """
     known = catalog.metrics(benchmark)
     asked = {"x": metric_named(known, x, field="x"), "y": metric_named(known, y, field="y")}
     limits = bounds_named(known, bounds)
     candidates = Candidates(catalog, benchmark, filters)
-    others = candidates.otherwise(other)
+    others = candidates.with_filters(other)
     found = counted(
         candidates.recorded(asked["x"], "x"),
-        candidates.recorded_among(others, asked["y"], "y"),
+        candidates.recorded_in(others, asked["y"], "y"),
         candidates.within(limits),
         of_x=_side("x", sides),
         of_y=_side("y", sides),
         bins=bins,
     )
     for name, of in (("x", candidates), ("y", others)):
-        meant = of.meant(asked[name])
+        meant = of.metric_in_parts(asked[name])
         found[name] |= {"metric": meant.name, "unit": meant.unit, "part": of.named_part()}
     return found
 
@@ -246,11 +245,11 @@ def _side(name: str, given: Mapping[str, Any]) -> GridSide:
 
 
 def _best(losses: NDArray[np.float64], kept: NDArray[np.bool_], n: int) -> list[int]:
-    """Return the places of the n smallest losses, ascending; of equal ones the first."""
+    """Return the positions of the n smallest losses, ascending; among equal ones the first."""
     places = np.flatnonzero(kept & ~np.isnan(losses))
     found = losses[places]
     if len(places) > n:
-        # A partition costs a tenth of a sort of 400,000.
+        # Partitioning 400,000 values takes a tenth of the time of sorting them.
         nearly = found <= np.partition(found, n - 1)[n - 1]
         places, found = places[nearly], found[nearly]
     order = np.argsort(found, kind="stable")[:n]
@@ -260,7 +259,7 @@ def _best(losses: NDArray[np.float64], kept: NDArray[np.bool_], n: int) -> list[
 def _front(
     first: NDArray[np.float64], second: NDArray[np.float64], kept: NDArray[np.bool_]
 ) -> list[int]:
-    """Return the places that are not dominated, by the first loss and then by place."""
+    """Return the positions of the Pareto front, ordered by the first loss, then by position."""
     places = np.flatnonzero(kept & ~np.isnan(first) & ~np.isnan(second))
     if not len(places):
         return []
@@ -268,7 +267,7 @@ def _front(
     x, y = first[places], second[places]
     leads = np.r_[True, x[1:] != x[:-1]]
     group = np.cumsum(leads) - 1
-    # The second loss is ascending within equal first ones, so that its best leads the group.
+    # The second loss is ascending within equal first ones, so that the best leads its group.
     best = y[leads]
     best_before = np.r_[np.inf, np.minimum.accumulate(best)[:-1]]
     undominated = (y == best[group]) & (y < best_before[group])

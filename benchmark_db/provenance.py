@@ -1,4 +1,4 @@
-"""Provenance of a database: what it was made from, as its generator wrote it into the file."""
+"""Provenance of a database: its source and identity, written into the file by the generator."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ __all__ = [
 
 
 Contents: TypeAlias = Mapping[str, Any]
-"""Counts of what the database holds: rows by table, budgets, data sets, what is missing."""
+"""Counts of the database's content: rows by table, budgets, data sets, missing data."""
 
 COMPLETENESS: Final = ("version", "complete", "cells")
-"""What the contents of a table that a plan made say of how complete it is."""
+"""Contents of a table built from a plan that tell how complete it is."""
 
 _KINDS: Final = {"str": str, "int": int, "bool": bool, "Contents": dict}
-"""What JSON gives for a field, by its annotation."""
+"""Python types of the decoded JSON values, by the annotation of the field."""
 
 _LONGEST: Final = 1_000
-"""Characters of a field that is text: headers of answers have several of them."""
+"""Most characters of a text field, because response headers contain several of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +44,12 @@ class Provenance:
         source_name: File or folder name of the raw archive.
         source_size: Its size in bytes.
         source_sha256: Its SHA-256; for a folder, that of the lines "digest  name" of its files.
-        synthetic: Whether the numbers are made up.
+        synthetic: Whether the figures are made up.
         generator_version: Version of this distribution that wrote the database.
         schema_version: Version of the tables.
         created: When it was written, UTC, ISO 8601.
-        content_digest: SHA-256 of what the database answers, whatever archive it came from.
-        contents: Counts and gaps.
+        content_digest: SHA-256 of the content, independent of the source archive.
+        contents: Counts, and what is missing.
     """
 
     benchmark: str
@@ -65,25 +65,25 @@ class Provenance:
 
     @cached_property
     def is_of_a_plan(self) -> bool:
-        """Whether a plan made the table, so that its contents say how complete it is.
+        """Whether the table was built from a plan, so that its contents tell its completeness.
 
-        The mark is `plan`, the digest of the plan; NAS-Bench-101 counts cells, too.
+        The mark is `plan`, the digest of the plan; `cells` is no mark: NAS-Bench-101 has it, too.
         """
         plan, *told = (self.contents.get(name) for name in ("plan", *COMPLETENESS))
         return isinstance(plan, str) and list(map(type, told)) == [int, bool, dict]
 
     @cached_property
     def identity(self) -> str:
-        """What answers depend on: the content digest, and of a plan's table its version.
+        """Identity on which answers depend: the content digest, and for a plan's table its version.
 
-        Two versions may have equal rows: the last one says that the table is complete.
+        Two versions may have equal rows: the last one marks the table as complete.
         """
         if not self.is_of_a_plan:
             return self.content_digest
         return f"{self.content_digest}@{self.contents['version']}"
 
     def rows(self) -> list[dict[str, str]]:
-        """Return the rows of the provenance table: one a field, its value as JSON."""
+        """Return the rows of the provenance table: one per field, its value as JSON."""
         return [
             {"key": key, "value": orjson.dumps(value).decode()}
             for key, value in asdict(self).items()
@@ -105,7 +105,7 @@ def read_provenance(database: ReadOnlyDatabase, benchmark: str) -> Provenance:
     """Return the provenance of an open database.
 
     Raises:
-        UnusableDatabaseError: It is missing, incomplete or that of another benchmark.
+        UnusableDatabaseError: The provenance is missing, incomplete or of another benchmark.
     """
     name = database.path.name
     rows = dict(database.rows("SELECT key, value FROM provenance"))
@@ -121,7 +121,7 @@ def read_provenance(database: ReadOnlyDatabase, benchmark: str) -> Provenance:
         text = values[field.name] if isinstance(values[field.name], str) else ""
         if type(values[field.name]) is not _KINDS[str(field.type)] or len(text) > _LONGEST:
             value = shown(values[field.name])
-            raise UnusableDatabaseError(f"{name} is damaged: {value} is no {field.name}")
+            raise UnusableDatabaseError(f"{name} is damaged: {value} is not a valid {field.name}")
     if values["benchmark"] != benchmark:
         raise UnusableDatabaseError(f"{name} holds {values['benchmark']!r}, not {benchmark!r}")
     return Provenance(**values)

@@ -1,4 +1,4 @@
-"""Parameters that every question has: filters, limits, batches, and pages with their cursors."""
+"""Parameters that all questions share: filters, limits, batches, and pages with their cursors."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ __all__ = [
     "checked_count",
     "checked_reduction",
     "choice",
-    "few_curves",
     "integer",
     "known_filters",
+    "limited_curves",
     "listed",
     "near_and_known",
     "number",
@@ -55,13 +55,13 @@ MAX_CURVES: Final = 2000
 
 _MAX_INTEGER: Final = 2**63 - 1
 _BEFORE_POSITION: Final = 2
-"""Parts of a cursor before its position: whose it is."""
+"""Fields of a cursor before its position: the table and the question."""
 _FEW: Final = 8
-"""Names that a message lists where something else does, too."""
+"""Names that a message lists where another command or route lists all."""
 _LONGEST_NAME: Final = 100
-"""Characters of an unknown name that are compared with those there are."""
+"""Most characters of an unknown name that are compared with the known ones."""
 _MOST_LISTED: Final = 20
-"""What a message names of all that is known."""
+"""Most known values that a message lists."""
 
 T = TypeVar("T")
 Code = TypeVar("Code", int, str)
@@ -70,14 +70,14 @@ Code = TypeVar("Code", int, str)
 class Filter(NamedTuple):
     """A filter of a benchmark: the column it compares and the reader of its value.
 
-    The reader turns what a caller wrote into the value of the column, and raises
-    `InvalidQuestionError` for what cannot be one.
+    The reader turns a caller's value into a value of the column, and raises `InvalidQuestionError`
+    if that is impossible.
 
     Attributes:
         column: Name of the column.
         read: The reader.
-        read_many: For architectures: reads many at once where that is cheaper, giving the error in
-            the place of a malformed one.
+        read_many: For architectures: reads many at once where that is cheaper, with the error in
+            place of a malformed one.
     """
 
     column: str
@@ -92,7 +92,7 @@ class Filter(NamedTuple):
 
 
 def result_or_error(read: Callable[[Any], T], arch: Any) -> T | InvalidArchitectureError:
-    """Return what a function makes of an architecture, or the error of a malformed one."""
+    """Return the result of a function for an architecture, or the error of a malformed one."""
     try:
         return read(arch)
     except InvalidArchitectureError as error:
@@ -101,7 +101,7 @@ def result_or_error(read: Callable[[Any], T], arch: Any) -> T | InvalidArchitect
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of an answer, and where the next one starts (None: nowhere)."""
+    """A page of an answer, and the cursor of the next one (None on the last page)."""
 
     items: list[dict[str, Any]]
     next_cursor: str | None
@@ -110,10 +110,10 @@ class Page:
 def known_filters(
     filters: Mapping[str, Any], known: Mapping[str, Filter]
 ) -> dict[str, float | str | bytes]:
-    """Return the column values that the given filters ask for; None is a wildcard.
+    """Return the column values of the given filters; None is a wildcard and left out.
 
     Raises:
-        InvalidQuestionError: There is no such filter, or its value cannot be one.
+        InvalidQuestionError: There is no such filter, or its value is malformed.
     """
     values = {}
     for name, value in filters.items():
@@ -140,7 +140,7 @@ def integer(field: str, *, least: int = 0) -> Callable[[Any], int]:
 
 
 def one_of(field: str, known: Iterable[int]) -> Callable[[Any], int]:
-    """Return a reader of one of some whole numbers that are not negative."""
+    """Return a reader of non-negative whole numbers that accepts only the known ones."""
     numbers = sorted(known)
     members = frozenset(numbers)
     read_whole = integer(field)
@@ -157,15 +157,15 @@ def one_of(field: str, known: Iterable[int]) -> Callable[[Any], int]:
 
 
 def near_and_known(name: Any, known: Iterable[str], *, listed_by: str | None = None) -> str:
-    """Return what a message tells of names where there is no such: those near it come first.
+    """Return the part of a message about an unknown name that lists similar and known names.
 
     Args:
-        name: What was given.
-        known: The names that there are.
-        listed_by: What lists them, where a message that did would be too long.
+        name: The unknown name.
+        known: The known names.
+        listed_by: The command or route that lists them all, where that would be too long here.
     """
     names = list(known)
-    # NAS-Bench-201 is as near to nasbench201 as a name can be.
+    # Names are compared without case and punctuation: NAS-Bench-201 means nasbench201.
     spelled = {_without_spelling(each): each for each in names}
     written = _without_spelling(str(name)[:_LONGEST_NAME])
     close = [written] if written in spelled else get_close_matches(written, spelled, n=3)
@@ -181,7 +181,7 @@ def _without_spelling(name: str) -> str:
 
 
 def listed(known: Sequence[object]) -> str:
-    """Return what is known as a message tells it: the first twenty, and how many more."""
+    """Return known values as text for a message: the first twenty, and how many more."""
     told = ", ".join(map(str, known[:_MOST_LISTED])) or "none"
     more = len(known) - _MOST_LISTED
     return f"{told} and {more} more" if more > 0 else told
@@ -201,7 +201,7 @@ def number(field: str) -> Callable[[Any], float]:
 
 
 def choice(field: str, codes: Mapping[str, Code]) -> Callable[[Any], Code]:
-    """Return a reader of one of some names, in any case, that gives its code."""
+    """Return a reader that maps a name, in any case, to its code."""
 
     def read(value: Any) -> Code:
         code = codes.get(value.lower()) if isinstance(value, str) else None
@@ -218,7 +218,7 @@ def checked_batch(archs: Sequence[Any]) -> Sequence[Any]:
     """Return the architectures of a batch, at most `MAX_BATCH`.
 
     Raises:
-        InvalidQuestionError: They are more.
+        InvalidQuestionError: There are more architectures.
     """
     if len(archs) > MAX_BATCH:
         raise InvalidQuestionError(
@@ -227,15 +227,15 @@ def checked_batch(archs: Sequence[Any]) -> Sequence[Any]:
     return archs
 
 
-def few_curves(rows: Iterable[Row], times: Callable[[Row], int]) -> Iterator[Row]:
-    """Yield rows with curves as long as one answer can hold them.
+def limited_curves(rows: Iterable[Row], times: Callable[[Row], int]) -> Iterator[Row]:
+    """Yield rows with curves, up to the limit of one answer.
 
     Args:
         rows: The rows.
-        times: Says how often the answer has a row.
+        times: Returns how often a row occurs in the answer.
 
     Raises:
-        InvalidQuestionError: They are more than `MAX_CURVES`.
+        InvalidQuestionError: There are more than `MAX_CURVES`.
     """
     count = 0
     for row in rows:
@@ -243,17 +243,17 @@ def few_curves(rows: Iterable[Row], times: Callable[[Row], int]) -> Iterator[Row
         if count > MAX_CURVES:
             raise InvalidQuestionError(
                 "archs",
-                f"the learning curves of more than {MAX_CURVES} runs in one answer; "
+                f"an answer holds the learning curves of at most {MAX_CURVES} runs; "
                 "ask for fewer architectures at a time",
             )
         yield row
 
 
 def checked_count(field: str, count: Any, most: int) -> int:
-    """Return how many a question asks for, such as items of a page: 1 to `most`.
+    """Return a requested number, such as the items of a page, after checking it: 1 to `most`.
 
     Raises:
-        InvalidQuestionError: It is another number, or none.
+        InvalidQuestionError: It is out of range, or not a whole number.
     """
     if type(count) is not int or not 1 <= count <= most:
         raise InvalidQuestionError(field, f"{shown(count)} is not in 1 to {most}")
@@ -261,7 +261,7 @@ def checked_count(field: str, count: Any, most: int) -> int:
 
 
 def checked_reduction(name: str | None) -> Reduction | None:
-    """Return the reduction of this name, None for None.
+    """Return the reduction with this name, None for None.
 
     Raises:
         InvalidQuestionError: There is no reduction of this name.
@@ -274,7 +274,7 @@ def checked_reduction(name: str | None) -> Reduction | None:
 
 
 def _is_key_value(value: Any) -> bool:
-    """Return whether a value can be part of a position: anybody can write a cursor."""
+    """Return whether a value can be part of a position: cursors are untrusted input."""
     return isinstance(value, str) or (
         type(value) is int and -_MAX_INTEGER - 1 <= value <= _MAX_INTEGER
     )
@@ -282,15 +282,16 @@ def _is_key_value(value: Any) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Paging:
-    """How the answer to one question is cut into pages.
+    """Divides the answer to one question into pages.
 
     Attributes:
-        table: Name and version of the table that is asked.
-        question: What else the answer depends on, page aside; a cursor is good for nothing else.
+        table: Name and version of the queried table.
+        question: Everything else that the answer depends on, except the page; a cursor is valid
+            for this question only.
         columns: Names of the columns of a row.
-        place: Those of them that tell its place in the order of the answer.
-        by_number: Whether the first of them may be any number, and not only a whole one.
-        limit: Items in a page.
+        place: Those columns that give its position in the order of the answer.
+        by_number: Whether the first of these may be any number, not only a whole one.
+        limit: Items per page.
     """
 
     table: str
@@ -301,11 +302,11 @@ class Paging:
     limit: int
 
     def position(self, cursor: Any) -> list[float | str]:
-        """Return the place after which a page starts, from the cursor that `page` gave.
+        """Return the position after which a page starts, from a cursor made by `page`.
 
         Raises:
-            InvalidQuestionError: It is no cursor, or one of another question.
-            TableReplacedError: It is of another version of the table.
+            InvalidQuestionError: The cursor is invalid or belongs to another question.
+            TableReplacedError: The cursor is of another version of the table.
         """
         if not isinstance(cursor, str):
             raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor")
@@ -321,8 +322,8 @@ class Paging:
         same_name = isinstance(table, str) and table.partition("@")[0] == name
         if same_name and table != self.table:
             raise TableReplacedError(
-                f"this table has moved on: the database of {name} was replaced since the cursor "
-                "was given out; begin anew, without a cursor"
+                f"the database of {name} was replaced since the cursor was given out; "
+                "start again without a cursor"
             )
         mine = (self.table, self._mark())
         if len(position) != len(self.place) or (table, question) != mine:
@@ -335,8 +336,8 @@ class Paging:
         return position
 
     def page(self, items: Iterable[tuple[Row, Item]]) -> Page:
-        """Return the page that starts with the first of some items, each behind its first row."""
-        # One more than asked for tells whether there is a next page.
+        """Return the page that starts with the first of some items, each with its first row."""
+        # One item more than requested shows whether there is a next page.
         found = list(islice(items, self.limit + 1))
         shown = list(map(itemgetter(1), found[: self.limit]))
         if len(found) <= self.limit:
@@ -347,7 +348,7 @@ class Paging:
         return Page(shown, base64.urlsafe_b64encode(told).rstrip(b"=").decode())
 
     def _mark(self) -> str:
-        """Return a short digest of the question, which ties a cursor to it."""
-        # Computed where a cursor is read or written: most answers have neither.
+        """Return a short digest of the question, which binds a cursor to it."""
+        # Computed only when a cursor is read or written: most answers have neither.
         text = orjson.dumps(self.question, option=orjson.OPT_SORT_KEYS, default=str)
         return hashlib.blake2b(text, digest_size=6).hexdigest()

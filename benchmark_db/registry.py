@@ -1,6 +1,6 @@
-"""Registry of what has a class of its own: benchmarks, and tables of costs.
+"""Registry of the built-in data sets, which have a class each: benchmarks, and tables of costs.
 
-Declared tables are in no registry: their files carry their descriptions.
+Declared tables are not registered: their files carry their descriptions.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ __all__ = ["BENCHMARKS", "INSTALLABLE", "METRICS", "space_like"]
 BENCHMARKS: Final[Mapping[str, type[Benchmark]]] = {
     benchmark.spec.name: benchmark for benchmark in (NasBench101, NasBench201, NatsSss, Nds)
 }
-"""Every benchmark this version knows, by name."""
+"""The built-in benchmarks, by name."""
 
 INSTALLABLE: Final[Mapping[str, type[InstalledDataset]]] = {
     **BENCHMARKS,
     HwNasBench.spec.name: HwNasBench,
 }
-"""Everything this version can install: the benchmarks, and what is no benchmark of runs."""
+"""All built-in data sets: the benchmarks, and tables of costs."""
 
 METRICS: Final[Mapping[str, Mapping[str, Metric]]] = {
     name: {
@@ -43,14 +43,14 @@ METRICS: Final[Mapping[str, Mapping[str, Metric]]] = {
     }
     for name, benchmark in BENCHMARKS.items()
 }
-"""The metrics of each benchmark, by name: of its runs, and of costs on devices."""
+"""The metrics of each benchmark by name: statistics of its runs, and costs on devices."""
 
 
 def space_like(space: Like) -> OpenSpace:
-    """Return the space of the benchmark that a table is like.
+    """Return the space of the benchmark whose architectures a table shares.
 
     Raises:
-        UnusableDatabaseError: There is no such benchmark, or its architectures have no numbers.
+        UnusableDatabaseError: There is no such benchmark, or its architectures have no index.
     """
     benchmark = BENCHMARKS.get(space.benchmark)
     found = None if benchmark is None else benchmark.numbered_space()

@@ -1,8 +1,8 @@
 """The runs of many architectures as columns: each distinct configuration once, figures packed.
 
-Thirty thousand runs as JSON objects repeat every name and every architecture thirty thousand times,
-and whoever makes a data frame of them takes all of that apart again. Here a statistic of all runs
-is one piece of memory, and a run names its configuration by a number.
+Thirty thousand runs as JSON objects would repeat every name and architecture thirty thousand times,
+and a client that builds a data frame would have to take them apart again. Here a statistic of all
+runs is one array, and a run refers to its configuration by position.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ __all__ = ["run_columns"]
 _Columns: TypeAlias = dict[str, Sequence[Any]]
 
 _WHOLE: Final[Mapping[type, tuple[str, str]]] = {int: ("int64", "<i8"), bool: ("bool", "u1")}
-"""Names and codes of the types whose values have none that stands for a missing one."""
+"""Names and codes of the types that have no value to stand for a missing one."""
 
 
 class _Runs(NamedTuple):
-    """Runs, or what several are reduced to.
+    """Runs, or the results of reducing them.
 
     Attributes:
-        configs: What each is of, as the columns of its configuration.
-        columns: What else there is to say of it, by name.
+        configs: Configuration of each row, as its columns.
+        columns: The other columns, by name.
     """
 
     configs: Sequence[Row]
@@ -51,16 +51,16 @@ def run_columns(
 
     Returns:
         `rows`; `configs`, each once; `columns`, with `name`, `type`, whether values may be
-        `missing`, and of text its `legend`; their values, one column after the other,
-        little-endian, as `data`; and `errors`, what is wrong with malformed architectures. The
-        first columns are `position`, that of the architecture in the question, and `config`, the
-        place of the configuration in `configs`. Types are `int32`, `int64`, `float64` (NaN: not
-        recorded), `bool` (a byte), `text` (`int32`, the place in the legend, -1: none) and `none`
-        (no values, and no bytes). Behind the values of an `int64` or `bool` with `missing` ones
-        comes a byte for each, 1 where there is none.
+        `missing`, and for text its `legend`; their values, one column after the other,
+        little-endian, as `data`; and `errors` of malformed architectures. The first columns are
+        `position`, that of the architecture in the question, and `config`, the position of the
+        configuration in `configs`. Types are `int32`, `int64`, `float64` (NaN: not recorded),
+        `bool` (a byte), `text` (`int32`, the position in the legend, -1: none) and `none` (no
+        values, and no bytes). After the values of an `int64` or `bool` column with `missing` values
+        comes one byte per value, 1 where it is missing.
 
     Raises:
-        InvalidQuestionError: Too many architectures, or a malformed filter.
+        InvalidQuestionError: There are too many architectures, or a filter is malformed.
         TimeBudgetExceededError: The time budget of the database is spent.
     """
     how = checked_reduction(reduction)
@@ -71,10 +71,10 @@ def run_columns(
         begin = len(found)
         found.extend(rows if how is None else benchmark.maker.items(rows, how, None))
         places.setdefault(key, []).extend(range(begin, len(found)))
-    # An error is no key.
+    # Malformed architectures have an error in place of a key.
     each = [places.get(key, []) for key in keys]
     found = [found[place] for place in chain.from_iterable(each)]
-    # Without any item there is none that says which columns there are.
+    # Without items, rows determine the columns.
     by_rows = how is None or not found
     runs = _of_rows(benchmark, found) if by_rows else _of_items(benchmark, found)
     codes: dict[Row, int] = {}
@@ -117,7 +117,7 @@ def _of_items(benchmark: Benchmark, reduced: Sequence[tuple[Row, Item]]) -> _Run
 
 
 def _packed(name: str, values: Sequence[Any]) -> tuple[Item, bytes]:
-    """Return what a column is, and its bytes."""
+    """Return the description of a column, and its bytes."""
     kinds = set(map(type, values))
     missing = NoneType in kinds
     kinds.discard(NoneType)
@@ -130,7 +130,7 @@ def _packed(name: str, values: Sequence[Any]) -> tuple[Item, bytes]:
         return {"name": name, "type": "text", "legend": legend}, data
     if kinds in ({float}, {float, int}):
         reals = np.array(values, dtype="<f8")  # None becomes NaN
-        reals[np.isinf(reals)] = np.nan  # JSON has neither: it is null in both forms of an answer
+        reals[np.isinf(reals)] = np.nan  # as in JSON, which has null for both
         return {"name": name, "type": "float64"}, reals.tobytes()
     (kind,) = kinds
     called, code = _WHOLE[kind]

@@ -23,13 +23,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Order:
-    """An order in which no two runs are equal.
+    """A total order of runs.
 
     Attributes:
-        columns: What runs are compared by, in turn.
+        columns: Columns by which runs are compared, in turn.
         descending: Whether the largest comes first, ties included.
-        through: A bounded column whose index finds the runs, which are then sorted. None: runs
-            are read in order from the index of `columns`.
+        through: A bounded column whose index finds the runs, which are then sorted. None: runs are
+            read in order from the index of `columns`.
     """
 
     columns: tuple[str, ...]
@@ -38,11 +38,11 @@ class Order:
 
 
 def sorted_by(sort: Any, sortable: Sequence[str], key: Sequence[str]) -> Order:
-    """Return the order that a caller asks for.
+    """Return the sort order that a caller requests.
 
     Args:
         sort: A field, with a leading minus for descending.
-        sortable: The fields there are.
+        sortable: The fields that are allowed.
         key: Columns that order runs with the same value.
 
     Raises:
@@ -59,19 +59,19 @@ KEYS_PARAMETER: Final = "keys"
 """Named parameter of a batch: the keys of its architectures, a JSON list."""
 
 Join: TypeAlias = tuple[type[peewee.Model], peewee.Expression]
-"""A table, and the condition that joins its row to a run."""
+"""A table, and the condition that joins a row of it to a run."""
 
 Comparison: TypeAlias = Literal["=", ">=", "<="]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which runs a statement fetches, up to the values of its parameters.
+    """The runs that a statement fetches, up to the values of its parameters.
 
     Attributes:
-        given: Columns that must equal the parameter of their name, and names of bounds.
-        among: Column whose value is among the keys of a batch, if any.
-        after: How many of the columns that order the runs a cursor gives.
+        given: Columns that must equal the parameter of the same name, and names of bounds.
+        among: Column whose value must be among the keys of a batch, if any.
+        after: Number of the ordering columns that a cursor gives.
         with_curves: Whether the packed curves come last in each row.
     """
 
@@ -83,17 +83,16 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSource:
-    """The tables of a benchmark, joined into one row a run.
+    """The tables of a benchmark, joined into one row per run.
 
     Attributes:
-        table: Has one row a run; columns named nowhere else are its own.
+        table: Has one row per run; unqualified columns are its own.
         packed_curves: The column of the packed curves.
         joined: Tables with more columns; each has exactly one row for every run.
-        curves_in: The table of the packed curves, where it is one of its own; a run may have no
-            row in it.
+        curves_in: The table of the packed curves, if separate; a run may have no row in it.
         columns: Columns of the joined tables and computed ones, by name.
-        bounds: By the name of the parameter that is the bound, the column and whether it is at
-            least (`>=`) or at most (`<=`) that.
+        bounds: By the name of the bound's parameter, the column and whether it must be at least
+            (`>=`) or at most (`<=`) the bound.
     """
 
     table: type[peewee.Model]
@@ -144,7 +143,7 @@ class RunSource:
         if comparison == "=":
             return column == value
         if name != (order.through or order.columns[0]):
-            # Else SQLite might sort all that is within the bound for every page.
+            # Otherwise SQLite might sort everything within the bound for every page.
             column = _without_index(column)
         return column >= value if comparison == ">=" else column <= value
 

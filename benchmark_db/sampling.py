@@ -1,7 +1,7 @@
 """Random samples that are the same on every machine and in every version.
 
-Python's and numpy's generators promise no such thing, so a sample is defined here: the first
-members of a Fisher-Yates shuffle whose random words are BLAKE2b digests of the seed and a counter.
+Python's and NumPy's generators do not guarantee that. A sample is therefore defined as the start of
+a Fisher-Yates shuffle whose random words are BLAKE2b digests of the seed and a counter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ["is_among", "sample_numbers"]
 
 _PURPOSE: Final = b"NAS sample"
-"""Keeps these words apart from other uses of the same seed."""
+"""Separates these words from other uses of the same seed."""
 _WORD_BITS: Final = 64
 _WORDS: Final = 2**_WORD_BITS
 _BLOCK_BYTES: Final = 64
@@ -27,8 +27,8 @@ def sample_numbers(population: int, count: int, seed: int) -> list[int]:
     A longer sample starts with the shorter one of the same seed.
 
     Args:
-        population: How many numbers there are.
-        count: How many are drawn, 0 to `population`.
+        population: Size of the population.
+        count: Size of the sample, 0 to `population`.
         seed: Any integer from 0 to 2^63 - 1.
     """
     words = _words(seed)
@@ -42,7 +42,7 @@ def sample_numbers(population: int, count: int, seed: int) -> list[int]:
 
 
 def _below(bound: int, words: Iterator[int]) -> int:
-    """Return a uniform number below a bound: words that would favour the small ones are skipped."""
+    """Return a uniform number below a bound; words that would cause a bias are skipped."""
     fair = _WORDS - _WORDS % bound
     return next(word for word in words if word < fair) % bound
 
@@ -60,6 +60,6 @@ def _words(seed: int) -> Iterator[int]:
 
 
 def is_among(number: int, ascending: Sequence[int]) -> bool:
-    """Tell whether a number is one of ascending ones."""
+    """Return whether a number is in an ascending sequence."""
     place = bisect_left(ascending, number)
     return place < len(ascending) and ascending[place] == number

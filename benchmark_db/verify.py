@@ -24,13 +24,13 @@ __all__ = ["opened_as_named", "verify_database"]
 
 
 def verify_database(path: Path) -> Provenance:
-    """Read a whole database, check it, and return its provenance.
+    """Check a whole database and return its provenance.
 
     Checks SQLite's own structure, the schema, the number of rows, the content digest, the
     aggregates against the runs and, for everything else in the file, its checksum.
 
     Raises:
-        UnusableDatabaseError: Something is not as it should be.
+        UnusableDatabaseError: A check failed.
     """
     if not path.is_file():
         raise UnusableDatabaseError(f"{path.name} does not exist")
@@ -44,7 +44,7 @@ def verify_database(path: Path) -> Provenance:
         recorded = provenance.contents.get(benchmark.counted)
         if count != recorded:
             raise UnusableDatabaseError(
-                f"{path.name} holds {count} {benchmark.counted}; it records {recorded}"
+                f"{path.name} holds {count} {benchmark.counted}; its provenance says {recorded}"
             )
         try:
             sums = benchmark.new_sums()
@@ -55,7 +55,7 @@ def verify_database(path: Path) -> Provenance:
             ) from error
         if digest != provenance.content_digest:
             raise UnusableDatabaseError(
-                f"{path.name} has been changed: its content has {digest}, it records "
+                f"{path.name} has been changed: its content has {digest}, its provenance says "
                 f"{provenance.content_digest}"
             )
         benchmark.check_derived()
@@ -70,14 +70,13 @@ def verify_database(path: Path) -> Provenance:
 def _check_aggregates(
     kept: Iterator[NamedColumn], proper: Iterator[NamedColumn], file: str
 ) -> None:
-    """Check that the kept columns are those of the runs."""
-    # Compared unpacked: compression is free to improve.
+    """Check that the stored columns are those computed from the runs."""
+    # Compared unpacked, because a newer compressor may write other bytes.
     for there, right in zip_longest(kept, proper):
         if there is None or right is None or not _same(there, right):
             part, name, *_ = right or there
             raise UnusableDatabaseError(
-                f"{file} has been changed: its column of {name}, part {part}, is not that of its "
-                "runs"
+                f"{file} has been changed: its column of {name}, part {part}, differs from its runs"
             )
 
 
@@ -87,10 +86,10 @@ def _same(one: NamedColumn, other: NamedColumn) -> bool:
 
 
 def opened_as_named(path: Path) -> InstalledDataset:
-    """Return the database in a file as what the file says it holds, whatever the file is called.
+    """Open a database according to the name stored in it, whatever the name of the file.
 
     Raises:
-        UnusableDatabaseError: It holds nothing that this version knows.
+        UnusableDatabaseError: The file holds no data set known to this version.
     """
     address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     question = "SELECT value FROM provenance WHERE key = 'benchmark'"
@@ -98,13 +97,13 @@ def opened_as_named(path: Path) -> InstalledDataset:
         with closing(sqlite3.connect(address, uri=True)) as connection:
             row = connection.execute(question).fetchone()
             name = orjson.loads(row[0]) if row else None
-    # A damaged schema may make a message that is not UTF-8, a damaged row a value that is not JSON.
+    # A damaged schema may give a message that is not UTF-8, a damaged row a value that is not JSON.
     except (sqlite3.Error, UnicodeDecodeError, orjson.JSONDecodeError) as error:
-        raise UnusableDatabaseError(f"{path.name} is no benchmark database: {error}") from error
+        raise UnusableDatabaseError(f"{path.name} is not a benchmark database: {error}") from error
     if isinstance(name, str) and name in INSTALLABLE:
         return INSTALLABLE[name](path)
     if stored_text(path) is None:
         raise UnusableDatabaseError(
-            f"{path.name} holds no benchmark of this version ({shown(name)})"
+            f"{path.name} holds {shown(name)}, which this version does not know"
         )
     return Tabular(path)

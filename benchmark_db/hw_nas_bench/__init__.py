@@ -1,1 +1,1 @@
-"""HW-NAS-Bench: what every NAS-Bench-201 architecture costs on six devices."""
+"""HW-NAS-Bench: measured costs of every NAS-Bench-201 architecture on six devices."""

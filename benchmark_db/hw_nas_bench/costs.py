@@ -41,8 +41,8 @@ _ORDER: Final = Order(KEY)
 _NO_CURVES: Final = SQL("NULL")
 
 cost_dataset: Final = choice("dataset", {**_CODES, "cifar10-valid": _CODES["cifar10"]})
-"""Reads a data set's name, in any case, and gives its code. cifar10-valid has the images and the
-classes of cifar10, so that its networks are the same and cost the same."""
+"""Reads a data set's name, in any case, and returns its code. cifar10-valid has the images and
+classes of cifar10, hence the same networks and costs."""
 
 
 class HwNasBench(InstalledDataset):
@@ -79,13 +79,13 @@ class HwNasBench(InstalledDataset):
     def costs(
         self, filters: Mapping[str, Any], *, limit: int = 100, cursor: str | None = None
     ) -> Page:
-        """Return what the matching architectures cost: an item an architecture and data set.
+        """Return the costs of matching architectures: one item per architecture and data set.
 
         Args:
             filters: Values of `arch`, `dataset` and `device`; None and absent ones are wildcards.
-                With a device, items carry the costs on it alone.
+                With a device, items carry only the costs on that device.
             limit: Items in the page.
-            cursor: `next_cursor` of the page before.
+            cursor: `next_cursor` of the previous page.
 
         Raises:
             InvalidQuestionError: A filter, the limit or the cursor is malformed.
@@ -115,7 +115,7 @@ class HwNasBench(InstalledDataset):
         return (*KEY, *METRICS)
 
     def all_rows(self) -> Iterator[Row]:
-        """Yield every row in key order: key and costs."""
+        """Yield every row in key order: the key, then the costs."""
         sql = self._statement(METRICS, Selection(frozenset(), with_curves=True))
         return self.database.rows(sql)
 

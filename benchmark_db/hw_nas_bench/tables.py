@@ -15,15 +15,15 @@ __all__ = ["DATASETS", "DEVICES", "KEY", "METRICS", "SCHEMA_VERSION", "TABLES", 
 SCHEMA_VERSION: Final = 3
 
 DATASETS: Final = HW_NAS_BENCH.datasets
-"""Data sets for whose images and classes costs were measured; the position is the code."""
+"""Data sets with measured costs (their images and classes); the position is the code."""
 
 KEY: Final = ("arch_index", "dataset")
 
 
 class Cost(peewee.Model):
-    """What one inference of an architecture costs, for the images and classes of a data set.
+    """Costs of one inference of an architecture, for the images and classes of a data set.
 
-    Latencies are in milliseconds, energies in millijoules, arithmetic intensity in FLOP a byte;
+    Latencies are in milliseconds, energies in millijoules, arithmetic intensity in FLOP per byte;
     null where a device could not run the network. `arch_index` is the index of NAS-Bench-201.
     """
 
@@ -53,12 +53,12 @@ DEVICES: Final = {
     device: tuple(name for name in METRICS if name.startswith(f"{device}_"))
     for device in dict.fromkeys(name.partition("_")[0] for name in METRICS)
 }
-"""The costs of each device."""
+"""Names of the costs on each device."""
 
 TABLES: Final[tuple[type[peewee.Model], ...]] = (ProvenanceRow, Dataset, Cost)
 
 VIEWS: Final = {
-    # Every part of the text is a constant of this module.
+    # All parts of the text are constants of this module.
     "hardware_cost": f"""
         SELECT cost.arch_index AS "index", dataset.name AS dataset,
                {", ".join(f"cost.{name}" for name in METRICS)}
@@ -66,4 +66,4 @@ VIEWS: Final = {
         JOIN dataset ON dataset.id = cost.dataset
     """,  # noqa: S608 - of constants
 }
-"""For people who open the file with other tools: the names and units of the service."""
+"""Views for other SQLite tools, with the names and units of the service."""

@@ -1,1 +1,1 @@
-"""NAS-Bench-101: what a cell is, its hash, its neighbours, its network, the whole space."""
+"""NAS-Bench-101: cells, their hash, neighbours and networks, the whole space, recorded runs."""

@@ -1,8 +1,8 @@
-"""The published hash of many cells at once, on numpy arrays of their codes.
+"""The published hash of many cells at once, on NumPy arrays of their codes.
 
-Each vertex of each cell has one padded MD5 message. Degrees never change, hence neither do its
-length, its separators and its padding; a round writes the neighbours' current hashes into their
-places, in sorted order, and digests all messages together.
+Each vertex of each cell has one padded MD5 message. Vertex degrees stay the same, hence also the
+message's length, separators and padding; each round writes the neighbours' current hashes into the
+message, in sorted order, and digests all messages together.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def operation_column(codes: NDArray[np.int64], vertex: int) -> NDArray[np.int64]
 
 
 def prune_codes(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return each cell without the vertices that lie on no path from input to output.
+    """Return each cell without the vertices on no path from input to output.
 
     Raises:
         ValueError: A cell's output cannot be reached from its input.
@@ -85,7 +85,7 @@ def _on_path(codes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _compacted(codes: NDArray[np.int64], kept: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Drop the vertices outside the masks `kept` and renumber the others."""
+    """Drop the vertices that are not in the masks `kept` and renumber the others."""
     number = [
         np.bitwise_count(kept & ((1 << vertex) - 1)).astype(np.int64)
         for vertex in range(MAX_VERTICES)
@@ -100,7 +100,7 @@ def _compacted(codes: NDArray[np.int64], kept: NDArray[np.int64]) -> NDArray[np.
             edge = (column >> source & 1) & stays[source] & stays[target]
             compact |= edge << (base + number[source])
     for vertex in range(1, MAX_VERTICES - 1):
-        # The output carries no label: its two bits are zero and stay so.
+        # The output carries no label: its two bits are and stay zero.
         label = operation_column(codes, vertex) * stays[vertex]
         compact |= label << (EDGE_BITS + 2 * np.maximum(number[vertex] - 1, 0))
     return compact
@@ -113,11 +113,11 @@ _INPUT, _OUTPUT = _LABELS.index(-1), _LABELS.index(-2)
 
 
 def _message_bytes(degree: int) -> int:
-    """Bytes of hashes of `degree` neighbours, two separators, and the vertex's own hash."""
+    """Return the length of a vertex's message: hashes of neighbours, separators, its own hash."""
     return _HEX * (degree + 1) + 2
 
 
-# A hash more than the longest message needs: rows a power of two apart would share cache sets.
+# One hash more than the longest message: rows a power of two apart would share cache sets.
 _ROW_BYTES = block_count(_message_bytes(_MAX_DEGREE)) * BLOCK_BYTES + _HEX
 _HEX_PER_ROW = _ROW_BYTES // _HEX
 _BLOCKS_BY_DEGREE = np.array([block_count(_message_bytes(d)) for d in range(_MAX_DEGREE + 1)])
@@ -136,7 +136,7 @@ def _initial_digests() -> NDArray[np.uint8]:
 
 
 def _message_templates() -> NDArray[np.uint8]:
-    """Return the padded messages with blank hashes by (in, out) degree, shape (7, 7, row)."""
+    """Return padded messages with blank hashes by (in, out) degree, shape (7, 7, row)."""
     templates = np.zeros((_MAX_DEGREE + 1, _MAX_DEGREE + 1, _ROW_BYTES), dtype=np.uint8)
     for into in range(_MAX_DEGREE + 1):
         for out in range(_MAX_DEGREE + 1 - into):
@@ -152,12 +152,12 @@ _TEMPLATES = _message_templates()
 
 @dataclass(frozen=True, slots=True)
 class _Vertices:
-    """Everything about the vertices of a batch that no round changes.
+    """Properties of the vertices of a batch that stay the same in all rounds.
 
-    Vertices are numbered vertex by vertex, then cell by cell (shape (V, N), flattened), and their
-    messages stand in `row` order: longest first, as `md5_of_padded` wants them. A hash's place is
-    its position in all messages, counted in hashes; those of an edge's two ends are the first of
-    the source's outgoing and of the target's incoming hashes.
+    Vertices are numbered by vertex, then by cell (shape (V, N), flattened), and their messages are
+    stored in `row` order: longest first, as `md5_of_padded` requires. The place of a hash is its
+    position in all messages, counted in hashes; the places of an edge are those of the first
+    outgoing hash of its source and of the first incoming hash of its target.
     """
 
     size: int
@@ -171,14 +171,14 @@ class _Vertices:
 
 @dataclass(frozen=True, slots=True)
 class _Edges:
-    """Per edge of the batch: its ends, their rows, their neighbours' masks, their places."""
+    """Edges of the batch: their ends, rows, masks of sibling vertices, and places of hashes."""
 
     source: NDArray[np.intp]
     target: NDArray[np.intp]
     source_row: NDArray[np.intp]
     target_row: NDArray[np.intp]
-    beside_target: NDArray[np.uint8]
-    beside_source: NDArray[np.uint8]
+    target_siblings: NDArray[np.uint8]
+    source_siblings: NDArray[np.uint8]
     place_in_source: NDArray[np.intp]
     place_in_target: NDArray[np.intp]
 
@@ -187,8 +187,8 @@ def hash_pruned_codes(codes: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
     """Return the published hash of pruned cells of one size.
 
     Args:
-        codes: Shape (N,), codes of pruned cells that all have `size` vertices; a few thousand
-            are best, since N x 2 KiB of messages are held.
+        codes: Shape (N,), codes of pruned cells that all have `size` vertices; a few thousand are
+            best, since the messages take N x 2 KiB.
         size: Number of vertices V, 2 to 7.
 
     Returns:
@@ -251,8 +251,8 @@ def _edges(
         target=target,
         source_row=source_row,
         target_row=target_row,
-        beside_source=predecessors.ravel()[target],
-        beside_target=successors.ravel()[source],
+        source_siblings=predecessors.ravel()[target],
+        target_siblings=successors.ravel()[source],
         place_in_source=_HEX_PER_ROW * source_row + np.bitwise_count(predecessors.ravel()[source]),
         place_in_target=_HEX_PER_ROW * target_row,
     )
@@ -261,26 +261,26 @@ def _edges(
 def _write_hashes(
     messages: NDArray[np.uint8], digests: NDArray[np.uint8], vertices: _Vertices
 ) -> None:
-    """Write each vertex's sorted neighbours' hashes and its own into its message."""
+    """Write the sorted hashes of each vertex's neighbours, then its own, into its message."""
     hashes = _as_text(digests)
     smaller = _smaller_in_cell(digests, vertices)
     edges = vertices.edges
-    # A neighbour's place is the number of fellow neighbours whose hash sorts before its own.
-    before = np.bitwise_count(edges.beside_source & smaller[edges.source])
+    # The place of a neighbour's hash is the number of the other neighbours' hashes before it.
+    before = np.bitwise_count(edges.source_siblings & smaller[edges.source])
     _places(messages, 0)[edges.place_in_target + before] = hashes[edges.source_row]
-    before = np.bitwise_count(edges.beside_target & smaller[edges.target])
+    before = np.bitwise_count(edges.target_siblings & smaller[edges.target])
     _places(messages, 1)[edges.place_in_source + before] = hashes[edges.target_row]
     _places(messages, 2)[vertices.own_place] = hashes
 
 
 def _places(messages: NDArray[np.uint8], separators: int) -> NDArray[np.void]:
-    """View all messages as hash-sized items that begin after so many separators in a row."""
+    """View all messages as hash-sized items that start after this many separators."""
     flat = messages.reshape(-1)
     return flat[separators : len(flat) - _HEX + separators].view(f"V{_HEX}")
 
 
 def _smaller_in_cell(digests: NDArray[np.uint8], vertices: _Vertices) -> NDArray[np.uint8]:
-    """Return per vertex the mask of its cell's vertices that sort before it, ties by number.
+    """Return per vertex the mask of vertices of its cell that sort before it, ties by number.
 
     The first eight bytes decide: different hashes share them with a probability of 2^-64.
     """
@@ -302,7 +302,7 @@ def _fingerprints(digests: NDArray[np.uint8], vertices: _Vertices) -> NDArray[np
     rank = np.bitwise_count(_smaller_in_cell(digests, vertices)).reshape(size, cells)
     ordered = np.empty((cells, size), dtype=f"V{_HEX}")
     ordered[np.arange(cells), rank] = _as_text(digests)[vertices.row].reshape(size, cells)
-    # Python writes ['…', '…']. The list of blanks says where; hashes go in place by place.
+    # Python writes ['…', '…']: start from the list of blanks and insert the hashes.
     blank = str(["." * _HEX] * size).encode()
     text = np.tile(np.frombuffer(blank, dtype=np.uint8), (cells, 1))
     characters = ordered.view(np.uint8).reshape(cells, size, _HEX)
@@ -310,7 +310,7 @@ def _fingerprints(digests: NDArray[np.uint8], vertices: _Vertices) -> NDArray[np
         begin = blank.index(b".") + place * (_HEX + 4)
         text[:, begin : begin + _HEX] = characters[:, place]
     whole, width = text.tobytes(), len(blank)
-    # Once a cell: hashlib is as fast here, and has no fixed cost that small batches would feel.
+    # Per cell: hashlib is as fast here, and has no fixed cost that would slow small batches.
     fingerprints = b"".join(
         hashlib.md5(whole[i : i + width], usedforsecurity=False).digest()
         for i in range(0, len(whole), width)
@@ -323,15 +323,15 @@ def _as_text(digests: NDArray[np.uint8]) -> NDArray[np.void]:
     return np.frombuffer(hexlify(digests.data), dtype=f"V{_HEX}")
 
 
-# Cells per run of the array code, which holds two kilobytes of messages for each; more of them
-# gain nothing, since the cost of the calls is spread thin by then.
+# Cells per run of the array code, which holds two kilobytes of messages for each; larger batches
+# gain nothing.
 _BATCH_CELLS = 4096
-# Below this many cells the fixed cost of some ten thousand array calls exceeds what they save.
+# For fewer cells the fixed cost of some ten thousand array calls exceeds the gain.
 _WORTH_A_BATCH = 150
 
 
 def hash_cells(cells: Iterable[Cell]) -> list[str]:
-    """Return the published hash of each cell, in order; many are much cheaper at once.
+    """Return the published hash of each cell, in order; batches are much cheaper per cell.
 
     Raises:
         ValueError: A cell's output cannot be reached from its input.
@@ -358,7 +358,7 @@ def hash_codes(codes: NDArray[np.int64]) -> NDArray[np.uint8]:
     digests = np.empty((len(codes), 16), dtype=np.uint8)
     for size in np.unique(sizes).tolist():
         chosen = np.flatnonzero(sizes == size)
-        # Even parts: a short last batch would cost nearly as much as a full one.
+        # Equal parts: a short last batch would cost nearly as much as a full one.
         for part in np.array_split(chosen, -(-len(chosen) // _BATCH_CELLS)):
             digests[part] = (
                 hash_pruned_codes(pruned[part], size)

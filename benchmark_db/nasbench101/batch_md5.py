@@ -1,7 +1,7 @@
-"""MD5 (RFC 1321) of many short messages at once: numpy arrays with one element a message.
+"""MD5 (RFC 1321) of many short messages at once: NumPy arrays with one element per message.
 
-A call of hashlib costs more than the digest of 100 bytes itself; here each of the 64 steps of a
-block is a handful of array operations over all messages.
+A call of hashlib costs more than digesting 100 bytes; here each of the 64 steps of a block is a few
+array operations over all messages.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _WORD_OF_STEP = (
     *((3 * step + 5) % 16 for step in range(16)),
     *((7 * step) % 16 for step in range(16)),
 )
-# Arrays without a dimension: a numpy call takes them half a microsecond sooner than a scalar.
+# Arrays without dimensions: NumPy handles them half a microsecond faster than scalars.
 _CONSTANTS = [np.array(int(abs(math.sin(step + 1)) * 2**32), dtype=np.uint32) for step in range(64)]
 _LEFT = [np.array(rotation, dtype=np.uint32) for rotation in _ROTATIONS]
 _RIGHT = [np.array(32 - rotation, dtype=np.uint32) for rotation in _ROTATIONS]
 
 
 def block_count(length: int) -> int:
-    """Return how many 64-byte blocks a message of `length` bytes fills once padded."""
+    """Return the number of 64-byte blocks of a message of `length` bytes after padding."""
     return (length + _LENGTH_BYTES) // BLOCK_BYTES + 1
 
 
@@ -75,8 +75,8 @@ def md5_of_padded(messages: NDArray[np.uint8], blocks: NDArray[np.intp]) -> NDAr
 
 
 def _compress(state: NDArray[np.uint32], words: NDArray[np.uint32]) -> list[NDArray[np.uint32]]:
-    """Run the 64 steps of one block; return what is to be added to the state."""
-    # Local names and positional `out` arguments: at this many calls their cost shows.
+    """Run the 64 steps of one block; return the words to add to the state."""
+    # Local names and positional `out` arguments: with this many calls their cost matters.
     add, left_shift, right_shift, either = np.add, np.left_shift, np.right_shift, np.bitwise_or
     a, b, c, d = (np.array(lane) for lane in state)
     t, u = np.empty_like(a), np.empty_like(a)
@@ -90,7 +90,7 @@ def _compress(state: NDArray[np.uint32], words: NDArray[np.uint32]) -> list[NDAr
         right_shift(t, _RIGHT[step], t)
         either(t, u, t)
         add(t, b, t)
-        # The array of the old `a` becomes the scratch of the next step.
+        # The array of the old `a` is the scratch array of the next step.
         a, b, c, d, t = d, t, b, c, a
     return [a, b, c, d]
 

@@ -72,11 +72,11 @@ class NasBench101(Benchmark):
     parts_by = ("num_epochs",)
     config_columns = (*key_columns, "hash", "code", "trainable_parameters")
     filters = {"num_epochs": Filter("num_epochs", one_of("num_epochs", BUDGETS))}  # noqa: RUF012 - read only; declared a Mapping by the base class
-    # Of 1.7 million configurations hardly one is asked for twice soon, and each takes 2 kB: enough
+    # Hardly any of 1.7 million configurations is requested twice soon, and each takes 2 kB: enough
     # for the runs of one configuration.
     kept_configs = 64
     spelled_by = "hash"
-    # The runs of a cell are 800 bytes: what else a page holds is read for nothing.
+    # The runs of a cell take 800 bytes: larger pages would mostly read other data.
     page_size = 4096
 
     def __init__(self, path: Path) -> None:
@@ -90,10 +90,11 @@ class NasBench101(Benchmark):
 
     @classmethod
     def network_arch(cls, arch: Any, opened: Callable[[], Benchmark]) -> Any:
-        """Return a cell; that of a hash from the database.
+        """Return a cell; for a hash, the one recorded in the database.
 
         Raises:
-            InvalidArchitectureError: It is malformed, outside the space or not known by its hash.
+            InvalidArchitectureError: The cell is malformed or outside the space, or the hash is
+                unknown.
         """
         known = parse_hash(arch)
         if known is None:
@@ -102,7 +103,7 @@ class NasBench101(Benchmark):
             recorded = opened().describe(known)["arch"]
         except UnknownBenchmarkError as error:
             raise InvalidArchitectureError(
-                f"only a database knows the cell of a hash, and {error}; or give the cell itself"
+                f"a hash needs the database to find its cell, but {error}; give the cell itself"
             ) from error
         if recorded is None:
             raise InvalidArchitectureError(
@@ -113,10 +114,10 @@ class NasBench101(Benchmark):
     def understood(
         self, filters: Mapping[str, Any]
     ) -> tuple[Mapping[str, Filter], Mapping[str, Any]]:
-        """Take an architecture for the very cell recorded where `isomorphism` is false.
+        """Read an architecture as exactly the recorded cell if `isomorphism` is false.
 
         Raises:
-            InvalidQuestionError: `isomorphism` is no truth value.
+            InvalidQuestionError: `isomorphism` is not a truth value.
         """
         if _ISOMORPHISM not in filters:
             return self.filters, filters
@@ -167,13 +168,12 @@ class NasBench101(Benchmark):
         return (num_epochs // 2, num_epochs), [*columns, [halfway_seconds, seconds]]
 
     def describe_many(self, archs: Sequence[Any]) -> list[Item | InvalidArchitectureError]:
-        """Return the hash of each cell, what is left of it once pruned, and whether it has runs.
+        """Return the hash and the pruned form of each cell, and whether it has runs.
 
-        Of a hash without runs nothing else is known. A malformed cell gives the error that says
-        why.
+        For a hash without runs nothing else is known. A malformed cell gives its error.
 
         Raises:
-            InvalidQuestionError: They are too many.
+            InvalidQuestionError: There are too many architectures.
         """
         found = self._identities.identify_each(checked_batch(archs))
         hashes = {meant.hash for meant in found if isinstance(meant, Identity)}
@@ -184,16 +184,16 @@ class NasBench101(Benchmark):
         ]
 
     def number_of(self, arch: Any) -> int | None:
-        """Return the number of the cell that an architecture means; None if it has no runs.
+        """Return the index of an architecture's cell; None if it has no runs.
 
         Raises:
-            InvalidArchitectureError: It is malformed or outside the space.
+            InvalidArchitectureError: The architecture is malformed or outside the space.
         """
         number = self._identities.number_of(arch)
         return None if number == NO_CELL else number
 
     def architectures(self, numbers: Sequence[int]) -> list[Item]:
-        """Return what `describe_many` does, of the cells with these numbers."""
+        """Return the descriptions of the cells with these indices, as `describe_many` does."""
         rows = self.database.rows(_CELLS, {KEYS_PARAMETER: orjson.dumps(list(numbers)).decode()})
         found = {
             number: _described(Identity(cell_hash, None), code) for number, cell_hash, code in rows
@@ -201,13 +201,14 @@ class NasBench101(Benchmark):
         return [found[number] for number in numbers]
 
     def neighbors(self, arch: Any) -> list[Item]:
-        """Return the cells with one operation, or one edge, more, less or other.
+        """Return the cells with one operation changed, or one edge added or removed.
 
-        They are valid, of as many vertices, de-duplicated and in the order of their hashes; the
-        module `neighbors` says why so.
+        They are valid, have equally many vertices and are de-duplicated, in the order of their
+        hashes; the module `space` gives the reasons.
 
         Raises:
-            InvalidArchitectureError: It is malformed, outside the space, or a hash without runs.
+            InvalidArchitectureError: The architecture is malformed or outside the space, or it is
+                a hash without runs.
         """
         (meant,) = self._identities.identify_each([arch])
         if isinstance(meant, InvalidArchitectureError):
@@ -221,10 +222,11 @@ class NasBench101(Benchmark):
         ]
 
     def drawn(self, arch: Any) -> Item:
-        """Return how a cell is drawn: without what computes nothing.
+        """Return the drawing of a cell, without vertices that compute nothing.
 
         Raises:
-            InvalidArchitectureError: It is malformed, outside the space, or a hash without runs.
+            InvalidArchitectureError: The architecture is malformed or outside the space, or it is
+                a hash without runs.
         """
         described = self.describe(arch)
         if described["arch"] is None:
@@ -246,13 +248,13 @@ class NasBench101(Benchmark):
 
     @cached_property
     def _codes(self) -> NDArray[np.int64]:
-        """The codes of all cells by number."""
+        """The codes of all cells, by index."""
         rows = self.database.rows("SELECT code FROM cell ORDER BY id")
         return np.fromiter((code for (code,) in rows), np.int64)
 
     @cached_property
     def _recorded(self) -> Sequence[int]:
-        # Numbers are ranks by hash.
+        # Indices are ranks by hash.
         ((count,),) = self.database.rows("SELECT COUNT(*) FROM cell")
         return range(count)
 
@@ -265,7 +267,7 @@ class NasBench101(Benchmark):
         return Cell(codes[cell_hash])
 
     def _exact_code(self, arch: Any) -> int:
-        """Return the code of the very cell spelled; for a hash, that of the cell recorded."""
+        """Return the code of exactly the given cell; for a hash, that of the recorded cell."""
         known = parse_hash(arch)
         if known is None:
             return parse_cell(arch).code

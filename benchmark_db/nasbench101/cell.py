@@ -1,11 +1,11 @@
-"""The NAS-Bench-101 cell: a small labelled acyclic graph, held as one integer.
+"""The NAS-Bench-101 cell: a small labelled acyclic graph, stored as one integer.
 
 A cell of V vertices has the input as vertex 0, the output as vertex V - 1, and an operation on
-each vertex between them. Edges go from lower to higher vertices only. Up to seven vertices fit
-into 34 bits, which makes a cell a cheap dictionary key and a batch of cells a numpy array:
+each vertex between them. Edges go from lower to higher vertices only. Seven vertices fit into 34
+bits, so that a cell is a cheap dictionary key and a batch of cells a NumPy array:
 
     bits  0..20   edges: edge i -> j (i < j) is bit j (j - 1) / 2 + i, whatever V is
-    bits 21..30   operations: two bits a vertex, vertex 1 lowest
+    bits 21..30   operations: two bits per vertex, vertex 1 lowest
     bits 31..33   V
 """
 
@@ -35,16 +35,16 @@ __all__ = [
 MAX_VERTICES = 7
 MAX_EDGES = 9
 
-# The labels that the published hash is made of.
+# The labels from which the published hash is computed.
 CONV3X3 = 0
 CONV1X1 = 1
 MAXPOOL3X3 = 2
 
 OPERATION_NAMES = ("conv3x3", "conv1x1", "maxpool")
-"""Short names by label, as the dict spelling is served."""
+"""Short names by label, as in the dict form of answers."""
 
 PUBLISHED_OPERATION_NAMES = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
-"""Names by label in the released archive and in the matrix spelling."""
+"""Names by label in the released archive and in the matrix form."""
 
 EDGE_BITS = MAX_VERTICES * (MAX_VERTICES - 1) // 2
 VERTEX_COUNT_SHIFT = EDGE_BITS + 2 * (MAX_VERTICES - 2)
@@ -61,8 +61,8 @@ def operation_shift(vertex: int) -> int:
     return EDGE_BITS + 2 * (vertex - 1)
 
 
-# Looked up for millions of cells: where the sources of each vertex lie in a code and the mask that
-# takes them out, where the operations lie, and which vertices a mask names.
+# Tables for decoding millions of cells: position and mask of the sources of each vertex, position
+# of the operations, and the vertices in a mask.
 _SOURCES = [(edge_bit(0, vertex), (1 << vertex) - 1) for vertex in range(MAX_VERTICES)]
 _OPERATION_SHIFTS = [operation_shift(vertex) for vertex in range(1, MAX_VERTICES - 1)]
 _MEMBERS = [
@@ -77,9 +77,9 @@ _SPELLED_KEYS = [
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell as a value: equal and hashed by its very matrix, not up to isomorphism.
+    """A cell as a value: compared and hashed by its matrix, not up to isomorphism.
 
-    The constructor trusts its argument; `spelling.parse_cell` is the door for what others wrote.
+    The constructor does not check its argument; use `spelling.parse_cell` for untrusted input.
 
     Args:
         code: The integer of the module docstring.
@@ -89,7 +89,7 @@ class Cell:
 
     @classmethod
     def from_predecessors(cls, predecessors: Iterable[int], operations: Sequence[int]) -> Cell:
-        """Assemble a cell, trusting it to be one.
+        """Assemble a cell without checking the arguments.
 
         Args:
             predecessors: For vertices 1 to V - 1, a mask with bit i set where i feeds the vertex.
@@ -159,11 +159,11 @@ class Cell:
         return self.reordered([v for v in range(self.num_vertices) if kept >> v & 1])
 
     def reordered(self, vertices: Sequence[int]) -> Cell:
-        """Return the subgraph on `vertices`, renumbered in their order.
+        """Return the subgraph on `vertices`, renumbered in this order.
 
         Args:
-            vertices: Distinct vertices, first the input, last the output, in an order in which
-                every edge between them still goes forward.
+            vertices: Distinct vertices, first the input, last the output, in an order in which all
+                edges between them go forward.
         """
         predecessors = self.predecessors
         masks = [
@@ -177,7 +177,7 @@ class Cell:
         return str(self.to_dict())
 
     def to_dict(self) -> dict[str, str | list[int]]:
-        """Return the spelling {"op1": …, "input1": …}: short names, ascending source vertices."""
+        """Return the form {"op1": …, "input1": …}: short names, ascending source vertices."""
         code = self.code
         size = code >> VERTEX_COUNT_SHIFT
         spelled: list[str | list[int]] = [
@@ -192,7 +192,7 @@ class Cell:
         return [[mask >> row & 1 for mask in predecessors] for row in range(self.num_vertices)]
 
     def to_module(self) -> dict[str, list[list[int]] | list[str]]:
-        """Return the spelling {"module_adjacency": …, "module_operations": …}."""
+        """Return the form {"module_adjacency": …, "module_operations": …}."""
         names = [PUBLISHED_OPERATION_NAMES[label] for label in self.operations]
         return {
             "module_adjacency": self.to_adjacency(),

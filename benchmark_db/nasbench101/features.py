@@ -1,4 +1,4 @@
-"""Columns that follow from NAS-Bench-101's cells alone."""
+"""Columns derived from NAS-Bench-101's cells alone."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _VERTICES: Final = range(MAX_VERTICES)
 def cell_features(codes: Callable[[], Codes]) -> tuple[Feature, ...]:
     """Return the operations, the edges and the size of cells.
 
-    Vertices are numbered as the cells are recorded, the input being 0; the output is the last that
-    a cell has. Of a vertex that it has not, the operation is `none`.
+    Vertices are numbered as in the recorded cells: the input is 0, the output is the cell's last
+    vertex. The operation of a vertex that a cell lacks is `none`.
 
     Args:
-        codes: Gives the code of each recorded cell, in the order of the cells' numbers.
+        codes: Returns the code of each recorded cell, in the order of the cells' indices.
     """
 
     def of(compute: Callable[[Codes], NDArray[Any]]) -> Any:

@@ -1,10 +1,11 @@
 """The published hash of cells, equal for isomorphic ones (Ying 2019, arXiv:1902.06192).
 
-Each vertex starts with md5 of its degrees and label, then takes V times the md5 of its in- and
-out-neighbours' sorted hashes and its own; the hash of the cell is the md5 of the sorted hashes.
+Each vertex starts with the MD5 of its degrees and label. Each of V rounds replaces its hash by the
+MD5 of its in-neighbours' and out-neighbours' sorted hashes and its own; the hash of the cell is the
+MD5 of the sorted hashes.
 
-Seven vertices make fifty md5 calls that hardly ever repeat between cells: many cells are hashed
-side by side by `batch_hash`, which needs numpy; one cell needs nothing but Python.
+Seven vertices take fifty MD5 calls that hardly ever repeat between cells. `batch_hash` hashes many
+cells together and needs NumPy; this module hashes one cell with the standard library alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from benchmark_db.nasbench101.cell import MAX_VERTICES, OPERATION_NAMES, Cell
 __all__ = ["hash_cell", "hash_code", "hash_graph"]
 
 try:
-    # What hashlib wraps: without OpenSSL a hash of a few bytes takes half the time.
+    # The C module behind hashlib: without OpenSSL a hash of a few bytes takes half the time.
     from _md5 import md5  # type: ignore[import-not-found] # typeshed leaves it out
 except ImportError:  # a Python built without it
     from functools import partial
@@ -29,8 +30,8 @@ except ImportError:  # a Python built without it
 _INPUT_LABEL = -1
 _OUTPUT_LABEL = -2
 
-# A program asks for the same cells again and again; an entry takes about 200 bytes.
-_REMEMBERED_CELLS = 1 << 14
+# Programs ask for the same cells repeatedly; an entry takes about 200 bytes.
+_CACHED_CELLS = 1 << 14
 
 _LABELS = (_INPUT_LABEL, _OUTPUT_LABEL, *range(len(OPERATION_NAMES)))
 _MEMBERS = [[v for v in range(MAX_VERTICES) if mask >> v & 1] for mask in range(1 << MAX_VERTICES)]
@@ -41,7 +42,7 @@ def _md5(text: str) -> str:
 
 
 class _InitialHashes(dict[tuple[int, int, int], str]):
-    """Hashes of vertices by out degree, in degree and label; those of the space are kept."""
+    """Cache of the initial hashes of vertices by out degree, in degree and label."""
 
     def __missing__(self, vertex: tuple[int, int, int]) -> str:
         return _md5(str(vertex))
@@ -64,18 +65,18 @@ def hash_cell(cell: Cell) -> str:
     return hash_code(cell.code)
 
 
-@lru_cache(maxsize=_REMEMBERED_CELLS)
+@lru_cache(maxsize=_CACHED_CELLS)
 def hash_code(code: int) -> str:
-    """Return what `hash_cell` returns for the cell with this code."""
+    """Return the published hash of the cell with this code; see `hash_cell`."""
     cell = Cell(code).pruned()
     return hash_graph([_MEMBERS[mask] for mask in cell.predecessors], cell.operations)
 
 
 def hash_graph(sources: Sequence[Sequence[int]], operations: Sequence[int]) -> str:
-    """Return the published hash of a graph of any size, as it is given: nothing is pruned.
+    """Return the published hash of a graph of any size, without pruning it.
 
     Args:
-        sources: For each vertex those that feed it; those of the input, none, come first.
+        sources: For each vertex the vertices that feed it; the input comes first, with none.
         operations: Labels of the vertices between the input and the output, 0 or more.
     """
     targets: list[list[int]] = [[] for _ in sources]
@@ -94,14 +95,14 @@ def hash_graph(sources: Sequence[Sequence[int]], operations: Sequence[int]) -> s
 
 
 def _refined(hashes: list[str], neighbors: list[tuple[list[int], Sequence[int]]]) -> list[str]:
-    """Return the hashes of one round later.
+    """Return the hashes after one more round.
 
     Args:
-        hashes: Of all vertices.
+        hashes: The present hashes of all vertices.
         neighbors: Per vertex the vertices that it feeds and those that feed it.
     """
     into, out = [""] * len(hashes), [""] * len(hashes)
-    # Sorted once for all: each vertex then meets its neighbours' hashes in their order.
+    # Sorted once: every vertex then receives its neighbours' hashes in order.
     for vertex in sorted(range(len(hashes)), key=hashes.__getitem__):
         own = hashes[vertex]
         targets, sources = neighbors[vertex]

@@ -1,9 +1,8 @@
-"""Finds the recorded cell that a spelling means, by its code or by its published hash.
+"""Finds the recorded cell of an architecture, by its code or by its published hash.
 
-Most cells that are asked for are spelled as the database records them, because that is where
-researchers got them. Those are looked up by code, which is much cheaper than hashing. Any other
-cell is hashed; hashing many at once is much cheaper than one by one. Runs are found by the number
-of their cell.
+Most requested cells are written exactly as recorded, because researchers took them from there. They
+are looked up by code, which is much cheaper than hashing. All other cells are hashed, preferably
+many at once. Runs are found by the index of their cell.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
 __all__ = ["NO_CELL", "CellIdentities", "Identity"]
 
 NO_CELL: Final = -1
-"""The number, and the code, of what no database records."""
+"""The index, and the code, of a cell that is not recorded."""
 
-_REMEMBERED_TEXTS: Final = 4096
-"""Whoever asks for a cell over HTTP asks for it again: for the next budget, for its curves."""
+_CACHED_TEXTS: Final = 4096
+"""Size of the cache of parsed texts: cells are requested again, for other budgets or curves."""
 
 _NUMBER_OF_CODE: Final = "SELECT id FROM cell WHERE code = :code"
 _NUMBER_OF_HASH: Final = "SELECT id FROM cell WHERE hash = :hash"
@@ -46,11 +45,11 @@ _CODES_OF_HASHES: Final = (
 
 
 class Identity(NamedTuple):
-    """What a spelling says of a cell.
+    """The hash of an architecture, and its cell if known.
 
     Attributes:
         hash: 32 lower-case hexadecimal digits.
-        cell: As spelled, not pruned; None when the hash alone was given.
+        cell: The given cell, not pruned; None when only the hash was given.
     """
 
     hash: str
@@ -58,28 +57,28 @@ class Identity(NamedTuple):
 
 
 class CellIdentities:
-    """The cells that spellings mean.
+    """Looks up the cells that architectures stand for.
 
     Args:
-        database: Records the codes and hashes of cells.
+        database: Holds the codes and hashes of recorded cells.
     """
 
     def __init__(self, database: ReadOnlyDatabase) -> None:
         self._database = database
-        self._number_of_text = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._read_text)
+        self._number_of_text = lru_cache(maxsize=_CACHED_TEXTS)(self._read_text)
 
     def number_of(self, spelling: Any) -> int:
-        """Return the number of the cell that a dict, its JSON text or a hash spells, or `NO_CELL`.
+        """Return the index of the cell given as a dict, JSON text or hash, or `NO_CELL`.
 
         Raises:
-            InvalidArchitectureError: It is malformed or outside the space.
+            InvalidArchitectureError: The architecture is malformed or outside the space.
         """
         if isinstance(spelling, str):
             return self._number_of_text(spelling)
         return self._number_of_cell(parse_cell(spelling))
 
     def numbers_of(self, spellings: Sequence[Any]) -> list[int | InvalidArchitectureError]:
-        """Return the number of each cell, or the error of a malformed one, in order."""
+        """Return the index of each cell, or the error of a malformed one, in order."""
         read = [_read(spelling) for spelling in spellings]
         by_code = self._numbers_of_codes({meant.code for meant in read if isinstance(meant, Cell)})
         by_hash = self._numbers_of_hashes(
@@ -88,7 +87,7 @@ class CellIdentities:
         return [_number_in(meant, by_code, by_hash) for meant in read]
 
     def identify_each(self, spellings: Sequence[Any]) -> list[Identity | InvalidArchitectureError]:
-        """Return what each spelling says, or the error of a malformed one, in order."""
+        """Return hash and cell of each architecture, or the error of a malformed one, in order."""
         read = [_read(spelling) for spelling in spellings]
         hashes = self._hashes_of_codes({meant.code for meant in read if isinstance(meant, Cell)})
         return [
@@ -97,7 +96,7 @@ class CellIdentities:
         ]
 
     def recorded_codes(self, hashes: Iterable[str]) -> dict[str, int]:
-        """Return by hash the codes of those cells that the database records."""
+        """Return the codes of those cells that the database records, by hash."""
         keys = orjson.dumps(list(hashes)).decode()
         return dict(self._database.rows(_CODES_OF_HASHES, {"hashes": keys}))
 
@@ -118,7 +117,7 @@ class CellIdentities:
         return next((int(number) for (number,) in rows), NO_CELL)
 
     def _numbers_of_codes(self, codes: set[int]) -> dict[int, int]:
-        """Return the numbers of all cells with these codes; `NO_CELL` where none is recorded."""
+        """Return the indices of the cells with these codes; `NO_CELL` where none is recorded."""
         keys = orjson.dumps(list(codes)).decode()
         numbers: dict[int, int] = dict(self._database.rows(_NUMBERS_OF_CODES, {"codes": keys}))
         others = list(codes - numbers.keys())
@@ -131,7 +130,7 @@ class CellIdentities:
         return numbers
 
     def _numbers_of_hashes(self, hashes: Iterable[str]) -> dict[str, int]:
-        """Return by hash the numbers of those cells that the database records."""
+        """Return the indices of those cells that the database records, by hash."""
         keys = orjson.dumps(list(hashes)).decode()
         return dict(self._database.rows(_NUMBERS_OF_HASHES, {"hashes": keys}))
 
@@ -164,7 +163,7 @@ def _number_in(
 
 
 def _object_in(text: str) -> Any:
-    """Return the object that a JSON text is, or the text where it is none, to be refused."""
+    """Return the object decoded from JSON text, or the text itself, which is rejected later."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:

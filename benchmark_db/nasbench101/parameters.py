@@ -1,8 +1,8 @@
-"""The network that NAS-Bench-101 trained around a cell: channel widths and parameters.
+"""The network that NAS-Bench-101 trains around a cell: channel widths and parameters.
 
 Stem convolution, then three stacks of three cells; between stacks the resolution is halved and
 the width doubled; then global pooling and a linear layer (Ying et al. 2019, arXiv:1902.09635).
-Every convolution has no bias and is followed by a batch norm with two parameters a channel.
+Every convolution has no bias and is followed by a batch norm with two parameters per channel.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ PUBLISHED_NETWORK = Network()
 
 
 def vertex_channels(cell: Cell, in_channels: int, out_channels: int) -> tuple[int, ...]:
-    """Return the channels that each vertex of a pruned cell puts out.
+    """Return the output channels of each vertex of a pruned cell.
 
-    The interior vertices that feed the output share its channels, the first ones taking what the
-    division leaves; going backwards, each other vertex is as wide as the widest that it feeds.
+    The interior vertices that feed the output share its channels; the first ones receive the
+    remainder of the division. Going backwards, every other vertex is as wide as the widest vertex
+    that it feeds.
 
     Args:
-        cell: A pruned cell; no vertex may be stranded.
+        cell: A pruned cell.
         in_channels: Channels of the input vertex.
         out_channels: Channels of the output vertex.
 
@@ -64,11 +65,11 @@ def vertex_channels(cell: Cell, in_channels: int, out_channels: int) -> tuple[in
 
 
 def trainable_parameters(cell: Cell, network: Network = PUBLISHED_NETWORK) -> int:
-    """Count the trainable parameters of the network around a cell, exactly.
+    """Count exactly the trainable parameters of the network around a cell.
 
     Args:
         cell: Any cell whose output is reachable; it is pruned first, as the benchmark does.
-        network: The fixed part.
+        network: The fixed part of the network.
 
     Raises:
         ValueError: The output cannot be reached from the input.
@@ -86,7 +87,7 @@ def trainable_parameters(cell: Cell, network: Network = PUBLISHED_NETWORK) -> in
 
 
 def _cell_parameters(cell: Cell, in_channels: int, out_channels: int) -> int:
-    """Count one cell: the operations, and a projection wherever the input vertex feeds."""
+    """Count one cell: the operations, and a projection for each edge from the input."""
     channels = vertex_channels(cell, in_channels, out_channels)
     projections = sum(
         _convolution(1, in_channels, width)
@@ -101,5 +102,5 @@ def _cell_parameters(cell: Cell, in_channels: int, out_channels: int) -> int:
 
 
 def _convolution(kernel_area: int, in_channels: int, out_channels: int) -> int:
-    """Count a convolution without bias and the two parameters a channel of its batch norm."""
+    """Count a convolution without bias and its batch norm, which has two parameters per channel."""
     return kernel_area * in_channels * out_channels + 2 * out_channels

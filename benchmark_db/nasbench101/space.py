@@ -1,20 +1,19 @@
-"""The space of NAS-Bench-101: all of its cells, and which of them are neighbors.
+"""The space of NAS-Bench-101: all of its cells, and their neighbours.
 
-Every set of at most nine forward edges in which each vertex but the input is fed and each but the
-output feeds another is a pruned graph. Graphs that hash alike under equal labels are the same
-graph, and labelled cells that hash alike are the same cell, as the benchmark defines it: 423,624.
+Every set of at most nine forward edges in which each vertex but the input has a source and each but
+the output has a target is a pruned graph. Graphs with equal hashes under equal labels are the same
+graph, and labelled cells with equal hashes are the same cell, as the benchmark defines it: 423,624.
 
-Neighbors are one edit apart. An edit changes the operation of one interior vertex, removes one
+Neighbours are one edit apart. An edit changes the operation of one interior vertex, removes one
 edge, or adds one edge that closes no cycle. Two choices make this a relation between architectures
-rather than matrices:
+rather than between matrices:
 
 - Edits apply to the pruned cell, and an added edge may join two vertices in whichever direction
-  keeps the graph acyclic, the vertices being renumbered if need be. Otherwise the answer would
-  depend on the order in which a spelling happens to number unrelated vertices.
-- The edited cell must still have every vertex on a path from input to output. An edit that
-  strands vertices is, after pruning, several edits away from where it began, with no single edit
-  leading back. Neighbours thus have equally many vertices, and A is a neighbour of B exactly
-  when B is one of A.
+  keeps the graph acyclic; vertices are renumbered if necessary. Otherwise the neighbours would
+  depend on the order in which a description numbers unrelated vertices.
+- The edited cell must still have every vertex on a path from input to output. An edit that takes
+  vertices off all paths is, after pruning, several edits away, with no single edit leading back.
+  Neighbours thus have equally many vertices, and A is a neighbour of B exactly when B is one of A.
 """
 
 from __future__ import annotations
@@ -59,13 +58,13 @@ _FEWEST_VERTICES = 2
 
 
 def enumerate_cells(max_vertices: int = MAX_VERTICES) -> Iterator[tuple[str, Cell]]:
-    """Yield the hash and one pruned cell of every class, by number of vertices.
+    """Yield the hash and one pruned cell of every isomorphism class, by number of vertices.
 
-    The order and the representatives are the same in every run. All seven-vertex cells are
-    hashed before the first of them is yielded: some seconds, about 200 MB.
+    The order and the representatives are the same in every run. All seven-vertex cells are hashed
+    before the first of them is yielded, which takes some seconds and about 200 MB.
 
     Args:
-        max_vertices: Where to stop, 2 to 7.
+        max_vertices: Largest number of vertices, 2 to 7.
     """
     for size in range(_FEWEST_VERTICES, max_vertices + 1):
         codes, digests = enumerate_codes(size)
@@ -74,7 +73,7 @@ def enumerate_cells(max_vertices: int = MAX_VERTICES) -> Iterator[tuple[str, Cel
 
 
 def enumerate_codes(num_vertices: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Return one pruned cell of every class with so many vertices.
+    """Return one pruned cell of every isomorphism class with this many vertices.
 
     Args:
         num_vertices: 2 to 7, input and output included.
@@ -91,7 +90,7 @@ def enumerate_codes(num_vertices: int) -> tuple[NDArray[np.int64], NDArray[np.ui
 
 
 def _pruned_graphs(size: int) -> NDArray[np.int64]:
-    """Return the codes of all pruned graphs, isomorphic ones too, with every label 0."""
+    """Return the codes of all pruned graphs, isomorphic ones included, with every label 0."""
     edges = np.arange(1 << edge_bit(0, size), dtype=np.int64)
     edges = edges[np.bitwise_count(edges) <= MAX_EDGES]
     for target in range(1, size):
@@ -103,7 +102,7 @@ def _pruned_graphs(size: int) -> NDArray[np.int64]:
 
 
 def _labelings(size: int) -> NDArray[np.int64]:
-    """Return the operation bits of every assignment of operations to the interior vertices."""
+    """Return the operation bits of all assignments of operations to the interior vertices."""
     labels = range(len(OPERATION_NAMES))
     return np.array(
         [
@@ -115,9 +114,9 @@ def _labelings(size: int) -> NDArray[np.int64]:
 
 
 def _first_of_each(digests: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Return where each distinct digest occurs first, ascending."""
+    """Return the first position of each distinct digest, ascending."""
     high, low = digests.view(np.uint64).T
-    order = np.lexsort((low, high))  # stable: of equal digests the first stays first
+    order = np.lexsort((low, high))  # stable: the first of equal digests stays first
     fresh = np.ones(len(order), dtype=bool)
     fresh[1:] = (np.diff(high[order]) != 0) | (np.diff(low[order]) != 0)
     return np.sort(order[fresh])
@@ -130,8 +129,8 @@ def neighboring_cells(cell: Cell) -> list[tuple[str, Cell]]:
         cell: Any cell whose output is reachable; it is pruned first.
 
     Returns:
-        Hash and pruned cell, in the order of hashes. The hashes are the same for every spelling
-        of one architecture; the matrices follow the numbering of `cell`.
+        Hash and pruned cell, in the order of hashes. The hashes are the same for every form of one
+        architecture; the matrices follow the numbering of `cell`.
 
     Raises:
         ValueError: The output cannot be reached from the input.
@@ -161,7 +160,7 @@ def _fewer_edges(cell: Cell) -> Iterator[Cell]:
 
 
 def _more_edges(cell: Cell) -> Iterator[Cell]:
-    """Add each edge that closes no cycle; an edge more never takes a vertex off its path."""
+    """Add each edge that closes no cycle; an additional edge never takes a vertex off its path."""
     if cell.num_edges == MAX_EDGES:
         return
     output = cell.num_vertices - 1
@@ -175,13 +174,13 @@ def _more_edges(cell: Cell) -> Iterator[Cell]:
             if source < target:
                 yield Cell(cell.code | 1 << edge_bit(source, target))
             else:
-                # Nothing leads from target to source, so that the source and what leads to it
-                # can move in front of the target.
+                # No path leads from target to source, so that the source and its ancestors can
+                # move in front of the target.
                 yield _moved_ahead(cell, source, target, ancestors[source])
 
 
 def _ancestors(cell: Cell) -> list[int]:
-    """Return per vertex the mask of all vertices from which a path leads to it."""
+    """Return per vertex the mask of all vertices with a path to it."""
     ancestors: list[int] = []
     for mask in cell.predecessors:
         above = mask
@@ -193,7 +192,7 @@ def _ancestors(cell: Cell) -> list[int]:
 
 
 def _moved_ahead(cell: Cell, source: int, target: int, ancestors: int) -> Cell:
-    """Add the edge source -> target, source > target, renumbering the vertices between."""
+    """Add the edge source -> target, source > target, and renumber the vertices between."""
     between = range(target, source + 1)
     first = [vertex for vertex in between if vertex == source or ancestors >> vertex & 1]
     then = [vertex for vertex in between if vertex not in first]

@@ -1,6 +1,6 @@
-"""Reads every spelling of a NAS-Bench-101 cell and says what is wrong with a bad one.
+"""Parses every form of a NAS-Bench-101 cell; errors say what is wrong with an invalid one.
 
-A cell is in the space when, as written and before pruning, it has at most 7 vertices and 9 edges,
+A cell is in the space if, as written and before pruning, it has at most 7 vertices and 9 edges,
 is upper triangular, starts with the input, ends with the output, and the input reaches the output.
 """
 
@@ -37,18 +37,18 @@ _KEYS = [
     {*_OPERATION_KEYS[:interior], *_SOURCE_KEYS[: interior + 1]}
     for interior in range(MAX_VERTICES - 1)
 ]
-"""By the number of interior vertices."""
+"""Keys of the dict form, by the number of interior vertices."""
 
 
 def parse_hash(value: object) -> str | None:
-    """Return `value` in lower case when it spells a hash of 32 hexadecimal digits, else None."""
+    """Return `value` in lower case if it is a hash of 32 hexadecimal digits, else None."""
     if isinstance(value, str) and _HASH.fullmatch(value.strip()):
         return value.strip().lower()
     return None
 
 
 def parse_cell(value: object) -> Cell:
-    """Return the cell, unpruned, that a dict or its JSON text spells.
+    """Return the cell, unpruned, given as a dict or its JSON text.
 
     Args:
         value: {"op1": name, …, "input1": [sources], …} with one input more than ops, the last
@@ -56,14 +56,14 @@ def parse_cell(value: object) -> Cell:
             does not matter; operation names may be short or published; or JSON text of either.
 
     Raises:
-        InvalidArchitectureError: The value is malformed or outside the space; the message is
-            the reason.
+        InvalidArchitectureError: The value is malformed or outside the space; the message says
+            why.
     """
     if isinstance(value, str):
         value = _from_json(value)
     if not isinstance(value, dict):
         raise InvalidArchitectureError(
-            "a cell is an object with op1…/input1… or module_adjacency/module_operations, "
+            "a cell must be an object with op1…/input1… or module_adjacency/module_operations, "
             f"not {shown(value)}"
         )
     predecessors, operations = (
@@ -87,11 +87,11 @@ def parse_cell(value: object) -> Cell:
 
 def _from_json(text: str) -> object:
     try:
-        # Not orjson: clients without any extra spell and hash cells, too.
+        # Not orjson: clients installed without extras parse and hash cells, too.
         value: object = json.loads(text)
     except (ValueError, RecursionError):
         raise InvalidArchitectureError(
-            f"a cell in text is JSON or a hash of 32 hexadecimal digits, not {shown(text)}"
+            f"a cell as text is JSON or a hash of 32 hexadecimal digits, not {shown(text)}"
         ) from None
     return value
 
@@ -108,7 +108,7 @@ def _read_dict(spelled: Mapping[Any, object]) -> tuple[list[int], list[int]]:
 
 
 def _refuse_keys(spelled: Mapping[Any, object]) -> NoReturn:
-    """Say what is wrong with the keys of a cell."""
+    """Raise the error that says what is wrong with the keys of a cell."""
     for key in spelled:
         if not isinstance(key, str) or not _DICT_KEY.fullmatch(key):
             raise InvalidArchitectureError(
@@ -134,11 +134,11 @@ def _refuse_keys(spelled: Mapping[Any, object]) -> NoReturn:
 def _read_sources(sources: object, vertex: int) -> int:
     if not isinstance(sources, (list, tuple)):
         raise InvalidArchitectureError(
-            f"input{vertex} is a list of source vertices, not {shown(sources)}"
+            f"input{vertex} must be a list of source vertices, not {shown(sources)}"
         )
     mask = 0
     for source in sources:
-        # type: True is an int, but no vertex.
+        # type(): True is an int, but not a vertex.
         if type(source) is not int or not 0 <= source < vertex or mask >> source & 1:
             _refuse_source(source, vertex)
         mask |= 1 << source
@@ -146,7 +146,7 @@ def _read_sources(sources: object, vertex: int) -> int:
 
 
 def _refuse_source(source: object, vertex: int) -> NoReturn:
-    """Say why a vertex cannot have this source."""
+    """Raise the error that says why a vertex cannot have this source."""
     if type(source) is not int or source < 0:
         raise InvalidArchitectureError(
             f"input{vertex} holds {shown(source)}, which is not a vertex number"
@@ -166,10 +166,10 @@ def _read_module(spelled: Mapping[Any, object]) -> tuple[list[int], list[int]]:
         raise InvalidArchitectureError(
             f"the cell has no {missing[0]}"
             if missing
-            else f"{shown(odd.pop())} is not a key of a cell beside {sorted(_MODULE_KEYS)}"
+            else f"{shown(odd.pop())} is not a key of a cell; its keys are {sorted(_MODULE_KEYS)}"
         )
-    adjacency = _as_list(spelled["module_adjacency"], "module_adjacency is a list of rows")
-    names = _as_list(spelled["module_operations"], "module_operations is a list of names")
+    adjacency = _as_list(spelled["module_adjacency"], "module_adjacency must be a list of rows")
+    names = _as_list(spelled["module_operations"], "module_operations must be a list of names")
     _check_vertex_count(len(adjacency))
     if len(names) != len(adjacency):
         raise InvalidArchitectureError(
@@ -183,7 +183,7 @@ def _read_matrix(adjacency: Sequence[object]) -> list[int]:
     size = len(adjacency)
     masks = [0] * size
     for row, entries in enumerate(adjacency):
-        values = _as_list(entries, f"row {row} of module_adjacency is a list of 0 and 1")
+        values = _as_list(entries, f"row {row} of module_adjacency must be a list of 0 and 1")
         if len(values) != size:
             raise InvalidArchitectureError(
                 f"module_adjacency is not square: row {row} has {len(values)} entries, not {size}"
@@ -237,7 +237,7 @@ def _check_vertex_count(count: int) -> None:
 
 
 def _as_list(value: object, expected: str) -> Sequence[object]:
-    if hasattr(value, "tolist"):  # numpy's arrays, without a need for numpy
+    if hasattr(value, "tolist"):  # NumPy arrays, without importing NumPy
         value = value.tolist()
     if not isinstance(value, (list, tuple)):
         raise InvalidArchitectureError(f"{expected}, not {shown(value)}")

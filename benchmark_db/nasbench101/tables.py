@@ -25,15 +25,15 @@ REPEATS: Final = 3
 MILLION: Final = 1_000_000
 
 HALFWAY: Final = struct.Struct("<4f")
-"""How a run's half-way evaluation is packed: training, validation and test accuracy as recorded,
-from 0 to 1, and seconds. The recorded values are float32, so that none loses a digit."""
+"""Encoding of a run's half-way evaluation: training, validation and test accuracy as recorded, from
+0 to 1, and seconds. The recorded values are float32, so that no digit is lost."""
 
 
 class CellRow(peewee.Model):
     """A cell of the archive.
 
-    `id` is its rank by hash, from 0; `code` the matrix and operations as recorded, as the module
-    `cell` defines it.
+    `id` is its rank by hash, from 0; `code` holds the recorded matrix and operations as defined in
+    the module `cell`.
     """
 
     id = peewee.IntegerField(primary_key=True)
@@ -48,7 +48,7 @@ class CellRow(peewee.Model):
 class Run(peewee.Model):
     """One training run: accuracies in percent, time in seconds.
 
-    Rows lie in key order, so that all runs of a cell are neighbours on disk.
+    Rows lie in key order, so that all runs of a cell are contiguous on disk.
     """
 
     cell = peewee.IntegerField()
@@ -67,10 +67,10 @@ class Run(peewee.Model):
 
 
 STATS: Final = NASBENCH101.stat_names
-"""What an item carries of a run, in order; `parameters` are those of its cell, in millions."""
+"""Statistics of a run, in order; `parameters` are those of its cell, in millions."""
 
 CURVES: Final = NASBENCH101.curve_names
-"""What a run recorded half-way and at its end."""
+"""Statistics that a run recorded half-way and at its end."""
 
 TABLES: Final[tuple[type[peewee.Model], ...]] = (ProvenanceRow, CellRow, Run)
 
@@ -79,7 +79,7 @@ _OPERATIONS: Final = " ".join(
 )
 
 VIEWS: Final = {
-    # Every part of the texts is a constant of this module.
+    # All parts of the texts are constants of this module.
     "computed_stats": f"""
         SELECT cell.hash, cell.code >> {VERTEX_COUNT_SHIFT} AS num_vertices, run.num_epochs,
                run.repeat, run.train_acc, run.valid_acc, run.test_acc,
@@ -105,5 +105,4 @@ VIEWS: Final = {
         WHERE cell.code >> (target.number * (target.number - 1) / 2 + source.number) & 1
     """,  # noqa: S608 - of constants
 }
-"""For people who open the file with other tools: the names and units of the service, and what the
-code of a cell means."""
+"""Views for other SQLite tools, with the names and units of the service, and with decoded cells."""

@@ -1,6 +1,6 @@
 """A NAS-Bench-201 cell: four nodes, six edges, one of five operations on each edge.
 
-Every cell has four spellings, all of which `parse` accepts:
+Every cell has four forms, all of which `parse` accepts:
 
 * the string ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`` of the paper (Dong & Yang, ICLR 2020);
 * a dict ``{"0_1": op, "0_2": op, "1_2": op, "0_3": op, "1_3": op, "2_3": op}``, keys in any order;
@@ -57,26 +57,26 @@ _LONG_NAMES: Final = {name: name for name in OPERATIONS} | {
 _TEMPLATE: Final = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
 _PATTERN: Final = re.compile(re.escape(_TEMPLATE).replace(r"\{\}", "([^|~]*)"))
 _MAX_SPELLING: Final = 1000
-"""Longest text looked at; the longest valid one, a dict with generous spacing, has about 200."""
+"""Longest text that is parsed; the longest valid one, a dict with wide spacing, has about 200."""
 
 _PUBLISHED_SHUFFLE_SEED: Final = 88
-"""The published list is the enumeration shuffled by Python's generator with this seed."""
+"""Seed of Python's generator that shuffles the enumeration into the published order."""
 
 
 def parse(spelling: Spelling) -> int:
-    """Return the index of an architecture given in any of its spellings.
+    """Return the index of an architecture given in any of its forms.
 
     Text may hold the string, an index in digits, or the dict or list as JSON. Both the published
     operation names (``nor_conv_3x3``) and the short ones (``conv_3x3``) are read everywhere.
 
     Raises:
-        InvalidArchitectureError: The spelling is malformed or names no architecture of the space.
+        InvalidArchitectureError: The architecture is malformed or outside the space.
     """
     if isinstance(spelling, str):
         return _parse_text(spelling.strip())
     if isinstance(spelling, bool) or not isinstance(spelling, int | Mapping | Sequence):
         raise InvalidArchitectureError(
-            f"an architecture is a string, an index, a dict or a list, not {shown(spelling)}"
+            f"an architecture must be a string, an index, a dict or a list, not {shown(spelling)}"
         )
     if isinstance(spelling, int):
         return checked_index(spelling, NUM_ARCHITECTURES)
@@ -100,14 +100,14 @@ def arch_str(operations: Operations) -> str:
 
 
 def arch_dict(operations: Operations) -> dict[str, str]:
-    """Return the dict spelling of an architecture, with the short operation names."""
+    """Return the dict form of an architecture, with the short operation names."""
     return {
         edge: _SHORT_NAMES.get(name, name) for edge, name in zip(EDGES, operations, strict=True)
     }
 
 
 def neighbor_indices(index: int) -> list[int]:
-    """Return the architectures that differ in one operation: 6 edges times 4 others.
+    """Return the indices of the architectures that differ in one operation: 6 edges, 4 others each.
 
     Raises:
         InvalidArchitectureError: The index is not in 0 to 15,624.
@@ -125,9 +125,9 @@ def unique_str(operations: Operations) -> str:
     """Return the benchmark's own key of the isomorphism class of an architecture.
 
     Two cells with the same key compute the same function up to the order of a node's summands:
-    node 0 is "0"; an edge that carries nothing is "#", a skip repeats its source, any other edge
-    is "(source)@operation"; a node is its sorted edges joined by "+" (NAS-Bench-201, section 2).
-    Entries "#" are kept, which is what the published count of 6,466 classes rests on.
+    node 0 is "0"; an edge without data is "#", a skip repeats its source, any other edge is
+    "(source)@operation"; a node is its sorted edges joined by "+" (NAS-Bench-201, section 2).
+    Entries "#" are kept: the published count of 6,466 classes depends on it.
     """
     nodes = ["0"]
     names = iter(operations)
@@ -141,8 +141,8 @@ def unique_str(operations: Operations) -> str:
 def published_order() -> tuple[Operations, ...]:
     """Return the operations of all 15,625 architectures, by index."""
     order = list(_enumeration())
-    # Random(int), getrandbits and with them shuffle are the same since Python 3.2; a golden test
-    # compares the outcome with the published list.
+    # Random(int), getrandbits and hence shuffle are the same since Python 3.2; a golden test
+    # compares the result with the published list.
     Random(_PUBLISHED_SHUFFLE_SEED).shuffle(order)  # noqa: S311 - reproduces a published order
     return tuple(order)
 
@@ -164,7 +164,7 @@ def isomorphism_classes() -> tuple[int, ...]:
 
 
 def _enumeration() -> Iterator[Operations]:
-    """Yield every architecture, the operation of the last edge changing fastest."""
+    """Yield every architecture in lexicographic order: the last edge changes fastest."""
     yield from product(OPERATIONS, repeat=6)
 
 
@@ -195,7 +195,7 @@ def _parse_text(text: str) -> int:
     if text.isascii() and text.isdecimal():
         return checked_index(int(text), NUM_ARCHITECTURES)
     raise InvalidArchitectureError(
-        f"{shown(text)} is no architecture: write {_TEMPLATE.format(*['op'] * 6)}, "
+        f"{shown(text)} is not an architecture: write {_TEMPLATE.format(*['op'] * 6)}, "
         "an index, or a dict or list as JSON"
     )
 

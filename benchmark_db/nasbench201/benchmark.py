@@ -60,7 +60,7 @@ class Architecture(NamedArchitecture):
 
 
 class Run(SeededRun):
-    """One training run, and the size of the network that the architecture made up."""
+    """One training run, and the size of the network built from the architecture."""
 
     num_channels = peewee.IntegerField()
     num_cells = peewee.IntegerField()
@@ -72,7 +72,7 @@ class Run(SeededRun):
 
 
 SIZES: Final = ("num_channels", "num_cells")
-"""Columns that describe a configuration beside its key."""
+"""Columns that describe a configuration in addition to its key."""
 
 TABLES: Final[tuple[type[peewee.Model], ...]] = (
     *(ProvenanceRow, Dataset),
@@ -80,7 +80,7 @@ TABLES: Final[tuple[type[peewee.Model], ...]] = (
 )
 
 VIEWS: Final = {"computed_stats": computed_stats_view(SIZES)}
-"""For people who open the file with other tools: the names and units of the service."""
+"""Views for other SQLite tools, with the names and units of the service."""
 
 
 class NasBench201(NatsBenchmark):
@@ -121,16 +121,16 @@ class NasBench201(NatsBenchmark):
 
     @classmethod
     def network_size(cls, index: int, dataset: int, *described: Any) -> Size:
-        """Return the size of an architecture's network of so many channels and cells."""
+        """Return the size of an architecture's network with these channels and cells."""
         num_channels, num_cells = described
         operations = space.operations_at(index)
         return size_of_topology(operations, dataset, num_channels=num_channels, num_cells=num_cells)
 
     def describe(self, arch: space.Spelling) -> Item:
-        """Return every name of an architecture, and its equals.
+        """Return all forms of an architecture, and those that compute the same function.
 
         Raises:
-            InvalidArchitectureError: The spelling is malformed or outside the space.
+            InvalidArchitectureError: The architecture is malformed or outside the space.
         """
         return describe_architecture(arch)
 
@@ -144,10 +144,10 @@ def _drawn(index: int) -> Item:
 
 
 def describe_architecture(arch: space.Spelling) -> Item:
-    """Return every name of an architecture, and its equals.
+    """Return all forms of an architecture, and those that compute the same function.
 
     Raises:
-        InvalidArchitectureError: The spelling is malformed or outside the space.
+        InvalidArchitectureError: The architecture is malformed or outside the space.
     """
     index = space.parse(arch)
     operations = space.operations_at(index)
@@ -162,7 +162,7 @@ def describe_architecture(arch: space.Spelling) -> Item:
 
 @cache
 def _members() -> dict[int, list[int]]:
-    """Return the indices of every isomorphism class, by its smallest."""
+    """Return the indices of every isomorphism class, by its smallest index."""
     members: dict[int, list[int]] = {}
     classes: Iterable[tuple[int, int]] = enumerate(space.isomorphism_classes())
     for index, smallest in classes:

@@ -1,4 +1,4 @@
-"""Columns that follow from NAS-Bench-201's architectures alone."""
+"""Columns derived from NAS-Bench-201's architectures alone."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["architecture_features"]
 
 @cache
 def architecture_features() -> tuple[Feature, ...]:
-    """Return the operation of each edge, whether the output is reached, and who has equals."""
+    """Return the columns: operations of edges, whether the output is reached, equal functions."""
     edges = (
         choice(edge, f"The operation on edge {edge}.", OPERATIONS, by_number(partial(_edge, place)))
         for place, edge in enumerate(EDGES)
     )
-    reached = "Whether anything of the input reaches the output."
+    reached = "Whether the output depends on the input."
     return (
         *edges,
         flag("connected", reached, by_number(_connected)),
@@ -36,7 +36,7 @@ def architecture_features() -> tuple[Feature, ...]:
 
 @cache
 def _ranks() -> NDArray[np.uint8]:
-    """Return the place in `OPERATIONS` of each operation, shape (architectures, edges)."""
+    """Return the position in `OPERATIONS` of each operation, shape (architectures, edges)."""
     rank = {name: place for place, name in enumerate(OPERATIONS)}
     return np.array([[rank[name] for name in each] for each in published_order()], np.uint8)
 

@@ -1,1 +1,1 @@
-"""What both spaces of NATS-Bench record alike: topologies (NAS-Bench-201) and sizes."""
+"""Shared code of the NATS-Bench spaces: topologies (NAS-Bench-201) and sizes."""

@@ -1,4 +1,4 @@
-"""Base class of both NATS-Bench spaces, NAS-Bench-201's topologies and the size space."""
+"""Base class of both NATS-Bench spaces: NAS-Bench-201's topologies and the size space."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ __all__ = [
 ]
 
 dataset_code: Final = choice("dataset", {name: code for code, name in enumerate(DATASETS)})
-"""Reads a data set's name, in any case, and gives its code in the database."""
+"""Reads a data set's name, in any case, and returns its code in the database."""
 
 
 _COUNTED: Final = ("parameters", "flops")
-"""What follows from architecture and data set alone."""
+"""Statistics that depend on architecture and data set alone."""
 
 _DISAGREEING: Final = """
     SELECT arch_index, num_epochs, dataset{described}, other_parameters, other_flops
@@ -44,14 +44,14 @@ _DISAGREEING: Final = """
     USING ({network})
     ORDER BY arch_index, num_epochs, dataset
 """
-_KEPT: Final = (
+_STORED_SIZES: Final = (
     "SELECT arch_index, num_epochs, dataset, parameters, flops FROM counted_size"
     " ORDER BY arch_index, num_epochs, dataset"
 )
 
 
 class NatsBenchmark(Benchmark):
-    """Runs told apart by seed, on four image data sets, with a value an epoch."""
+    """Runs with seeds, on up to four image data sets, with one value per epoch."""
 
     key_columns = KEY
     numbered_by = "arch_index"
@@ -72,20 +72,20 @@ class NatsBenchmark(Benchmark):
     @classmethod
     @abstractmethod
     def network_size(cls, index: int, dataset: int, *described: Any) -> Size:
-        """Return the size of an architecture's network, counted from its structure.
+        """Return the size of an architecture's network, computed from its structure.
 
         Args:
-            index: The architecture.
+            index: Index of the architecture.
             dataset: Code of the data set.
-            described: What describes a configuration beside its key.
+            described: Columns that describe a configuration in addition to its key.
         """
 
     @classmethod
     def counted_sizes(cls, rows: Callable[[str], Iterable[Row]]) -> list[Row]:
-        """Return the rows of `CountedSize` that belong to a table of runs, in key order.
+        """Return the rows of `CountedSize` for a table of runs, in key order.
 
         Args:
-            rows: Gives the rows of a statement on the database of the runs.
+            rows: Returns the rows of a statement on the database of the runs.
         """
         described = cls.config_columns[len(KEY) :]
         network = ", ".join(("arch_index", "dataset", *described))
@@ -104,31 +104,31 @@ class NatsBenchmark(Benchmark):
 
     @property
     def counted_aggregates(self) -> Mapping[Row, Mapping[str, float]]:
-        """What was counted because runs disagree: statistics by index, epochs and data set."""
+        """Computed statistics where runs disagree, by index, epochs and data set."""
         return self._counted
 
     def counted_statistics(self, config: Row) -> Mapping[str, float]:
-        """Return what of a configuration was counted because its runs disagree."""
+        """Return the statistics of a configuration that were computed because its runs disagree."""
         return self._counted.get(tuple(config[: len(KEY)]), {})
 
     def check_derived(self) -> None:
-        """Check that the sizes that were counted are those that the runs ask for.
+        """Check that the stored computed sizes are those that the runs require.
 
         Raises:
-            UnusableDatabaseError: They are not.
+            UnusableDatabaseError: They differ.
         """
-        if list(self.database.rows(_KEPT)) != self.counted_sizes(self.database.rows):
+        if list(self.database.rows(_STORED_SIZES)) != self.counted_sizes(self.database.rows):
             raise UnusableDatabaseError(
-                f"{self.database.path.name} has been changed: its counted sizes are not those of "
+                f"{self.database.path.name} has been changed: its computed sizes are not those of "
                 "its runs"
             )
 
     @abstractmethod
     def describe(self, arch: Any) -> Item:
-        """Return every name of an architecture, and what follows from it alone.
+        """Return all forms of an architecture, and properties derived from it alone.
 
         Raises:
-            InvalidArchitectureError: The spelling is malformed or outside the space.
+            InvalidArchitectureError: The architecture is malformed or outside the space.
         """
 
     def part_named(self, part: Part) -> Item:
@@ -137,7 +137,7 @@ class NatsBenchmark(Benchmark):
         return {"num_epochs": num_epochs, "dataset": DATASETS[dataset]}
 
     def unpack(self, row: Row) -> Curves:
-        """Return the curves of a run, one value an epoch; none where the archive has none."""
+        """Return the curves of a run, one value per epoch; none where the archive has none."""
         return every_epoch(row[-1], len(CURVES))
 
     def architectures(self, numbers: Sequence[int]) -> list[Item]:
@@ -145,12 +145,12 @@ class NatsBenchmark(Benchmark):
         return list(map(self.describe, numbers))
 
     def neighbors(self, arch: Any) -> list[Item]:
-        """Return the names of all architectures that one edit makes of one, in a fixed order.
+        """Return the descriptions of all architectures that are one edit away, in a fixed order.
 
         An edit is another operation on an edge, or other channels of a layer.
 
         Raises:
-            InvalidArchitectureError: The spelling is malformed or outside the space.
+            InvalidArchitectureError: The architecture is malformed or outside the space.
         """
         space = self.numbered_space()
         return self.architectures(space.neighbors(space.number(arch)) or ())
@@ -163,13 +163,13 @@ class NatsBenchmark(Benchmark):
                 for name, value in zip(_COUNTED, values, strict=True)
                 if value is not None
             }
-            for *key, parameters, flops in self.database.rows(_KEPT)
+            for *key, parameters, flops in self.database.rows(_STORED_SIZES)
             for values in [(parameters, flops)]
         }
 
 
 def _where(differing: Sequence[Any], size: Size) -> tuple[float | None, ...]:
-    """Return what of a size is not agreed on."""
+    """Return the parts of a size on which runs disagree, None for the others."""
     in_millions = size.in_millions()
     return tuple(
         value if differs else None for value, differs in zip(in_millions, differing, strict=True)
@@ -177,16 +177,16 @@ def _where(differing: Sequence[Any], size: Size) -> tuple[float | None, ...]:
 
 
 def runs_in(table: type[SeededRun]) -> RunSource:
-    """Return where the runs of a space lie."""
+    """Return the source of the runs of a space."""
     return RunSource(
         table=table, packed_curves=Curve.data, curves_in=(Curve, table.curve == Curve.id)
     )
 
 
 def filters_by(parse: Callable[[Any], int], budgets: Iterable[int]) -> Mapping[str, Filter]:
-    """Return the filters of a space of these budgets whose architectures `parse` reads.
+    """Return the filters of a space: its budgets and the parser of its architectures.
 
-    Its seeds are those of a database.
+    Seeds are later restricted to those of a database.
     """
     return {
         "arch": Filter("arch_index", parse),

@@ -1,7 +1,7 @@
-"""Parameters and multiply-adds of the networks of both NATS-Bench spaces, counted from structure.
+"""Parameters and multiply-adds of the networks of both NATS-Bench spaces, computed from structure.
 
-They are counted as the records count. Parameters are all that are trained. Multiply-adds ("flops"
-of the records) are those of convolutions and of the classifier, whose biases count, too; norms,
+They follow the published records. Parameters are all trainable ones. Multiply-adds ("flops" in the
+records) are those of convolutions and of the classifier, whose biases count, too; norms,
 poolings and sums do not. Both follow from the architecture and the data set alone (Dong and Yang,
 ICLR 2020, section 2; Dong et al., TPAMI 2021): a stem, three stages of cells, a residual block that
 halves the resolution before the second and the third, a norm and a classifier.
@@ -22,7 +22,7 @@ _COLOURS: Final = 3
 
 
 class ImageSet(NamedTuple):
-    """What of a data set makes its networks larger: height and width of an image, and classes."""
+    """Properties of a data set that determine network sizes: image height and width, classes."""
 
     side: int
     classes: int
@@ -35,23 +35,23 @@ assert len(IMAGES) == len(DATASETS)  # noqa: S101 - aligned by hand
 
 
 class Size(NamedTuple):
-    """Trainable parameters and multiply-adds; the sum of two is that of both parts."""
+    """Trainable parameters and multiply-adds; sizes of parts of a network can be added."""
 
     parameters: int
     flops: int
 
     def __add__(self, other: object) -> Size:
-        """Return the size of two parts together."""
+        """Return the total size of two parts."""
         if not isinstance(other, Size):
             return NotImplemented
         return Size(self.parameters + other.parameters, self.flops + other.flops)
 
     def times(self, count: int) -> Size:
-        """Return the size of so many such parts."""
+        """Return the size of this many equal parts."""
         return Size(count * self.parameters, count * self.flops)
 
     def in_millions(self) -> tuple[float, float]:
-        """Return parameters and multiply-adds in millions, as they are served."""
+        """Return parameters and multiply-adds in millions, as in answers."""
         return self.parameters / _MILLION, self.flops / _MILLION
 
 
@@ -64,9 +64,9 @@ def size_of_topology(
     """Return the size of a network of NAS-Bench-201.
 
     Args:
-        operations: Those of the six edges, by their published names.
+        operations: Published names of the operations on the six edges.
         dataset: Code of the data set.
-        num_channels: Channels of the first stage; each of the others has twice as many.
+        num_channels: Channels of the first stage; each following stage has twice as many.
         num_cells: Cells in each stage.
     """
     kernels = [_KERNELS[operation] for operation in operations if operation in _KERNELS]
@@ -88,7 +88,7 @@ def size_of_widths(channels: Sequence[int], dataset: int) -> Size:
     """Return the size of a network of the size space.
 
     Args:
-        channels: Of the five layers: cell, residual block, cell, residual block, cell.
+        channels: Channels of the five layers: cell, residual block, cell, residual block, cell.
         dataset: Code of the data set.
     """
     images = IMAGES[dataset]
@@ -105,20 +105,20 @@ def size_of_widths(channels: Sequence[int], dataset: int) -> Size:
 
 
 def _fixed_cell(source: int, target: int, side: int) -> Size:
-    """Return the size of the size space's one cell: a skip that changes the width convolves."""
+    """Return the size of the size space's cell; its skip is a convolution if the width changes."""
     total = _convolution(source, target, 3, side).times(2)
     total += _convolution(target, target, 3, side).times(3)
     return total if source == target else total + _convolution(source, target, 1, side)
 
 
 def _convolution(source: int, target: int, kernel: int, side: int) -> Size:
-    """Return the size of a convolution and its norm; `side` is that of its output."""
+    """Return the size of a convolution and its norm; `side` is the side of its output."""
     weights = source * target * kernel * kernel
     return Size(weights + 2 * target, weights * side * side)
 
 
 def _residual_block(source: int, target: int, side: int) -> Size:
-    """Return the size of a block that halves: its shortcut pools and convolves without a norm."""
+    """Return the size of a downsampling block: its shortcut pools and convolves without a norm."""
     shortcut = source * target
     return (
         _convolution(source, target, 3, side)

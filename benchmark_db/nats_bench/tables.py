@@ -1,4 +1,4 @@
-"""Base tables of the databases of both NATS-Bench spaces; a space adds what only it records."""
+"""Base tables of the databases of both NATS-Bench spaces, which add columns of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["CURVES", "DATASETS", "KEY", "STATS"]
 __all__ += ["CountedSize", "Dataset", "NamedArchitecture", "SeededRun", "computed_stats_view"]
 
 DATASETS: Final = NASBENCH201.datasets
-"""Data sets as served; the position is the code in the database."""
+"""Data sets as named in answers; the position is the code in the database."""
 
 
 class Dataset(peewee.Model):
@@ -28,18 +28,18 @@ class Dataset(peewee.Model):
 
 
 class NamedArchitecture(peewee.Model):
-    """Base of the architecture tables: an architecture of the archive."""
+    """Base class of the architecture tables: an architecture of the archive."""
 
     arch_index = peewee.IntegerField(primary_key=True, column_name="index")
     arch_str = peewee.TextField(unique=True)
 
 
 class SeededRun(CurvedRun):
-    """Base of the run tables: one training run.
+    """Base class of the run tables: one training run.
 
     Accuracies are in percent, times and latency in seconds, `parameters` and `flops`
     (multiply-adds) in millions. Rows lie in key order, so that all runs of an architecture are
-    neighbours on disk.
+    contiguous on disk.
     """
 
     arch_index = peewee.IntegerField()
@@ -64,13 +64,13 @@ class SeededRun(CurvedRun):
 
 
 KEY: Final = ("arch_index", "num_epochs", "dataset")
-"""Columns that tell configurations apart; with `seed`, the primary key of a run table."""
+"""Columns that identify a configuration; with `seed`, the primary key of a run table."""
 
 
 class CountedSize(peewee.Model):
-    """A configuration whose size the runs of its architecture and data set disagree on.
+    """Computed size of a configuration, where runs of its architecture and data set disagree.
 
-    Its network's size in millions, counted from the structure; null for what they agree on.
+    Sizes are in millions, computed from the structure; null for a value on which the runs agree.
     """
 
     arch_index = peewee.IntegerField()
@@ -86,20 +86,20 @@ class CountedSize(peewee.Model):
 
 
 STATS: Final = NASBENCH201.stat_names
-"""What a run of either space records once, in the order of the columns."""
+"""Statistics that a run of either space records once, in the order of the columns."""
 
 CURVES: Final = NASBENCH201.curve_names
-"""What a run records every epoch: the four accuracies and the four losses."""
+"""Statistics that a run records every epoch: the four accuracies and the four losses."""
 
 
 def computed_stats_view(described_by: Sequence[str] = ()) -> str:
     """Return the query of a view with the names and units of the service, for other tools.
 
     Args:
-        described_by: Columns of the run table that describe a configuration beside its key.
+        described_by: Columns of the run table that describe a configuration in addition to its key.
     """
     described = "".join(f"run.{name}, " for name in described_by)
-    # Every part of the text is a constant of the program.
+    # All parts of the text are constants of the program.
     return f"""
         SELECT architecture.arch_str, run.arch_index AS "index", run.num_epochs,
                dataset.name AS dataset, {described}run.seed,

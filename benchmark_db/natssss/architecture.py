@@ -1,13 +1,13 @@
 """An architecture of the size space: the channels of the five layers of a fixed network.
 
-All stack the same cell (`CELL`); only the widths differ. Each has three spellings, all of which
+All stack the same cell (`CELL`) and differ only in the widths. Each has three forms, all of which
 `parse` accepts:
 
 * the string ``c:c:c:c:c`` of the paper (Dong et al., TPAMI 2021), each c in 8, 16, …, 64;
 * a list of the five numbers;
-* the index, 0 to 32,767: the place in the order of the lists.
+* the index, 0 to 32,767: the position in the lexicographic order of the lists.
 
-The numbers have no names but their place, so there is no dict.
+The layers have no names, so there is no dict.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ CELL: Final = (
     "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|"
     "+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 )
-"""The cell of every architecture, as NAS-Bench-201 writes one."""
+"""The cell of every architecture, in the notation of NAS-Bench-201."""
 
 _RANKS: Final = {channels: rank for rank, channels in enumerate(CHANNELS)}
 _TEXTS: Final = {str(channels): channels for channels in CHANNELS}
 _MAX_SPELLING: Final = 200
-"""Longest text looked at; the longest valid one, a list with generous spacing, has about 50."""
+"""Longest text that is parsed; the longest valid one, a list with wide spacing, has about 50."""
 
 
 def parse(spelling: Spelling) -> int:
-    """Return the index of an architecture given in any of its spellings.
+    """Return the index of an architecture given in any of its forms.
 
     Text may hold the string, an index in digits, or the list as JSON.
 
     Raises:
-        InvalidArchitectureError: The spelling is malformed or names no architecture of the space.
+        InvalidArchitectureError: The architecture is malformed or outside the space.
     """
     if isinstance(spelling, str):
         return _parse_text(spelling.strip())
@@ -70,7 +70,7 @@ def parse(spelling: Spelling) -> int:
     if isinstance(spelling, Sequence) and not isinstance(spelling, bytes | Mapping):
         return _index_of(spelling)
     raise InvalidArchitectureError(
-        f"an architecture is a string, an index or a list, not {shown(spelling)}"
+        f"an architecture must be a string, an index or a list, not {shown(spelling)}"
     )
 
 
@@ -101,7 +101,7 @@ def arch_strs() -> tuple[str, ...]:
 
 
 def neighbor_indices(index: int) -> list[int]:
-    """Return the architectures that differ in the channels of one layer: 5 times 7.
+    """Return the indices of the architectures that differ in one layer's channels: 5 times 7.
 
     Raises:
         InvalidArchitectureError: The index is not in 0 to 32,767.
@@ -118,14 +118,14 @@ def neighbor_indices(index: int) -> list[int]:
 def _index_of(channels: Sequence[Any]) -> int:
     if len(channels) != NUM_LAYERS:
         raise InvalidArchitectureError(
-            f"{len(channels)} numbers of channels; the network has {NUM_LAYERS} layers"
+            f"{len(channels)} channel counts; the network has {NUM_LAYERS} layers"
         )
     index = 0
     for layer, number in enumerate(channels, 1):
         rank = _RANKS.get(number) if type(number) is int else None
         if rank is None:
             raise InvalidArchitectureError(
-                f"{shown(number)} channels in layer {layer}; there may be "
+                f"{shown(number)} channels in layer {layer}; allowed are "
                 f"{', '.join(map(str, CHANNELS))}"
             )
         index = index * len(CHANNELS) + rank
@@ -138,12 +138,12 @@ def _parse_text(text: str) -> int:
             f"an architecture of {len(text)} characters; the longest has about 50"
         )
     if ":" in text:
-        # What is no number of channels stays text, which is refused where numbers are checked.
+        # Anything else stays text, which is rejected where the numbers are checked.
         return _index_of([_TEXTS.get(part, part) for part in text.split(":")])
     if text.startswith("["):
         return _index_of(decoded(text))
     if text.isascii() and text.isdecimal():
         return checked_index(int(text), NUM_ARCHITECTURES)
     raise InvalidArchitectureError(
-        f"{shown(text)} is no architecture: write c:c:c:c:c, an index, or a list as JSON"
+        f"{shown(text)} is not an architecture: write c:c:c:c:c, an index, or a list as JSON"
     )

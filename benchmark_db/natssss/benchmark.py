@@ -92,15 +92,15 @@ class NatsSss(NatsBenchmark):
 
     @classmethod
     def network_size(cls, index: int, dataset: int, *described: Any) -> Size:
-        """Return the size of an architecture's network, of which its widths say all."""
+        """Return the size of an architecture's network, which depends on its widths alone."""
         del described
         return size_of_widths(space.channels_at(index), dataset)
 
     def describe(self, arch: space.Spelling) -> Item:
-        """Return every name of an architecture.
+        """Return all forms of an architecture.
 
         Raises:
-            InvalidArchitectureError: The spelling is malformed or outside the space.
+            InvalidArchitectureError: The architecture is malformed or outside the space.
         """
         return _spellings(space.parse(arch))
 

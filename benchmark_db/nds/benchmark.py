@@ -94,9 +94,9 @@ class Nds(Benchmark):
     )
     run_column = "run"
     sortable = RANGED
-    # Most configurations have one run, and sorting parts the runs of the others.
+    # Most configurations have one run, and sorting separates the runs of the others.
     kept_configs = 0
-    # A sorted page lies all over the file: its inner pages are read again and again.
+    # The rows of a sorted page lie all over the file: its inner pages are read repeatedly.
     cache_kib = 16_384
     filters = {  # noqa: RUF012 - read only; declared a Mapping by the base class
         **{
@@ -126,15 +126,15 @@ class Nds(Benchmark):
 
     @classmethod
     def network_arch(cls, arch: Any, opened: Callable[[], Benchmark]) -> Any:
-        """Return the config of a row, or the row, which is all that says what a network is.
+        """Return the config of a row, or the row: only these describe a network of NDS.
 
         Raises:
-            InvalidArchitectureError: It is no object.
+            InvalidArchitectureError: The architecture is not an object.
         """
         del opened
         if not isinstance(arch, Mapping):
             raise InvalidArchitectureError(
-                f"an architecture of nds is the config of a row, or the row, not {shown(arch)}"
+                f"an architecture of nds must be the config of a row, or the row, not {shown(arch)}"
             )
         return arch
 
@@ -155,7 +155,7 @@ class Nds(Benchmark):
         }
 
     def exported(self) -> Sequence[ConfigColumn]:
-        """Return the columns of a configuration in exports; a specification is one text."""
+        """Return the columns of a configuration in exports; each specification is one text."""
         return (
             *(ConfigColumn(axis.name, axis.kind) for axis in self.spec.axes),
             *(ConfigColumn(column.name, column.kind) for column in self.spec.described_by),
@@ -166,20 +166,20 @@ class Nds(Benchmark):
         )
 
     def unpack(self, row: Row) -> Curves:
-        """Return the curves of a run, one value an epoch."""
+        """Return the curves of a run, one value per epoch."""
         return every_epoch(row[-1], len(CURVES))
 
     def describe_many(self, archs: Sequence[Any]) -> list[Item | InvalidArchitectureError]:
-        """Return the key of each architecture, which all its spellings share, or its error.
+        """Return the key of each architecture, the same for all of its forms, or its error.
 
         Raises:
-            InvalidQuestionError: They are too many.
+            InvalidQuestionError: There are too many architectures.
         """
         keys = self.filters["arch"].read_each(checked_batch(archs))
         return [key if isinstance(key, InvalidArchitectureError) else {"key": key} for key in keys]
 
     def parts(self, filters: Mapping[str, Any]) -> list[Part]:
-        """Return the design spaces that filters leave, each compared with the others.
+        """Return the design spaces that match the filters; each is compared within itself.
 
         Raises:
             InvalidQuestionError: A filter is malformed, or there is no such space.
@@ -191,14 +191,14 @@ class Nds(Benchmark):
         return [(space,) for space in spaces]
 
     def check_spaces(self, spaces: Sequence[int], where: Mapping[str, Any]) -> None:
-        """Refuse a question that leaves no design space to compare.
+        """Raise an error if no design space is left to compare.
 
         Args:
-            spaces: Numbers of the spaces that are left.
-            where: The conditions, of which those on spaces are looked at.
+            spaces: Numbers of the remaining spaces.
+            where: The conditions, for the error message; only those on spaces are read.
 
         Raises:
-            InvalidQuestionError: None is left.
+            InvalidQuestionError: No space is left.
         """
         if spaces:
             return
@@ -211,28 +211,28 @@ class Nds(Benchmark):
         )
 
     def own_distribution(self, **asked: Any) -> list[Item]:
-        """Return how a metric is distributed in each design space; see `nds.distribution`."""
+        """Return the distribution of a metric in each design space; see `nds.distribution`."""
         return distributions(self, **asked)
 
     def part_named(self, part: Part) -> Item:
-        """Return what a design space is."""
+        """Return the properties of a design space."""
         (number,) = part
         space = next(space for space in self.spaces if space["id"] == number)
         return {name: space[name] for name in SPACE_COLUMNS}
 
     def number_of(self, arch: Any) -> int | None:
-        """Refuse: a network may have been trained in several ways.
+        """Raise an error, because a network may have been trained in several ways.
 
         Raises:
             UnsupportedQuestionError: Always.
         """
         raise UnsupportedQuestionError(
-            f"NDS ranks what was trained, and {shown(arch)} may have been trained with several "
-            "learning rates: ask for its runs, and for the distribution of its space"
+            f"NDS ranks trained configurations, and {shown(arch)} may have been trained with "
+            "several learning rates: ask for its runs, and for the distribution of its space"
         )
 
     def architectures(self, numbers: Sequence[int]) -> list[Item]:
-        """Return the specifications of the networks with these numbers."""
+        """Return the specifications of the networks with these indices."""
         rows = self.database.rows(_NETWORKS, {KEYS_PARAMETER: orjson.dumps(list(numbers)).decode()})
         found = {
             number: {
@@ -244,7 +244,7 @@ class Nds(Benchmark):
         return [found[number] for number in numbers]
 
     def spelled(self, filters: Mapping[str, Any], numbers: Sequence[int]) -> dict[int, str]:
-        """Return what was trained, by number, as the JSON of both specifications.
+        """Return the configurations with these indices, as JSON of both specifications.
 
         Raises:
             InvalidQuestionError: A filter is malformed, or there is no such space.
@@ -259,20 +259,21 @@ class Nds(Benchmark):
         return found
 
     def drawn(self, arch: Any) -> Item:
-        """Return how a network is drawn: its two cells, or the widths of its stages.
+        """Return the drawing of a network: its two cells, or the widths of its stages.
 
         Raises:
-            InvalidArchitectureError: It is malformed, or neither cells nor stages.
+            InvalidArchitectureError: The architecture is malformed, or has neither cells nor
+                stages.
         """
         return drawing_of(arch)
 
     def features(self) -> tuple[Feature, ...]:
-        """Return family, proposer and generator of its networks, their depth and width."""
+        """Return the columns of design space (family, proposer, generator), depth and width."""
         return network_features(self.database, self.part_named)
 
     @cached_property
     def spaces(self) -> list[Item]:
-        """The design spaces as sampled and trained: their numbers and what they are."""
+        """The design spaces as sampled and trained: their numbers and properties."""
         query = Space.select().order_by(Space.id)
         names = ("id", *SPACE_COLUMNS)
         return [
@@ -281,17 +282,17 @@ class Nds(Benchmark):
         ]
 
     def selected_spaces(self, where: Mapping[str, Any]) -> tuple[list[int], dict[str, Any]]:
-        """Return the numbers of the spaces that conditions leave, and the other conditions."""
+        """Return the numbers of the spaces that match the conditions, and the other conditions."""
         rest = {name: value for name, value in where.items() if name not in SPACE_COLUMNS}
         wanted = [name for name in SPACE_COLUMNS if name in where]
         spaces = [
             space for space in self.spaces if all(space[name] == where[name] for name in wanted)
         ]
         if "arch" not in rest and {"model_key", "cell_key"} <= rest.keys():
-            # Both specifications are an architecture, which few runs have; either may be in many.
+            # Both specifications together identify an architecture, which has few runs.
             rest["arch"] = architecture_key(rest.pop("model_key"), rest.pop("cell_key"))
         elif rest.get("cell_key") == b"":
-            # No cell is no condition on a run but one on its family.
+            # The absence of a cell is a condition on the family, not on a run.
             del rest["cell_key"]
             spaces = [space for space in spaces if space["model_family"] != CELL_FAMILY]
         return [space["id"] for space in spaces], rest
@@ -307,7 +308,7 @@ class Nds(Benchmark):
     ) -> Iterator[Row]:
         """Yield the matching runs after a position, in order.
 
-        Indexes say which runs come next; each run is then read once, wherever it lies.
+        Indexes tell which runs come next; each run is then read once.
         """
         if among is not None:
             yield from super()._rows(where, position, with_curves=with_curves, among=among)
@@ -321,7 +322,7 @@ class Nds(Benchmark):
             rows = list(self.database.rows(sql, keys))
             if len(rows) != len(ids):
                 raise UnusableDatabaseError(
-                    f"{self.database.path.name} is damaged: an index names runs that are not there"
+                    f"{self.database.path.name} is damaged: an index refers to missing runs"
                 )
             row_of = dict(zip(ascending, rows, strict=True))
             yield from map(row_of.__getitem__, ids)

@@ -1,7 +1,7 @@
-"""Distributions of errors and other metrics in each design space of NDS, as the paper plots them.
+"""Distributions of errors and other metrics in each design space of NDS, as plotted in the paper.
 
-The empirical distribution function of an error says which fraction of a space's networks reaches
-it: a space is better than another where its function lies above.
+The empirical distribution function of an error is the fraction of a space's networks with at most
+that error: one space is better than another where its function lies above.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ __all__ = ["DISTRIBUTION_FILTERS", "ERRORS", "METRICS", "distributions", "famili
 
 _SPLITS: Final = ("final_train", "best_train", "final_test", "best_test")
 ERRORS: Final = {f"{split}_error": f"{split}_acc" for split in _SPLITS}
-"""Errors by the accuracy that they are 100 minus, both in percent."""
+"""Errors by name, with the accuracy that each is subtracted from 100 of, in percent."""
 
 METRICS: Final = (*ERRORS, *STATS)
-"""What a distribution can be asked of."""
+"""Metrics with a distribution."""
 
 DISTRIBUTION_FILTERS: Final = (*SPACE_COLUMNS, *BOUNDS)
-"""The filters that select what is counted."""
+"""Filters that select the counted configurations."""
 
 _PERCENT: Final = 100
 _DECIMALS: Final = 10
@@ -50,11 +50,11 @@ _COUNTS: Final = """
     JOIN (SELECT space, COUNT(DISTINCT architecture) AS architectures FROM run GROUP BY space)
     USING (space)
 """
-"""In two parts, since no one index holds what both count."""
+"""Two subqueries, since no single index holds all counted columns."""
 
 
 def families(nds: Nds) -> list[Item]:
-    """Return the design spaces as sampled and trained, and how much of each there is."""
+    """Return the design spaces with their numbers of runs, configurations and architectures."""
     counts = {space: numbers for space, *numbers in nds.database.rows(_COUNTS)}
     names = ("runs", "configurations", "architectures")
     return [
@@ -75,8 +75,8 @@ def distributions(
         nds: The benchmark.
         metric: One of `METRICS`.
         filters: Values by name, of `DISTRIBUTION_FILTERS`; None and absent names are wildcards.
-        points: Most steps of a function, 1 to `MAX_POINTS`; with as many configurations or fewer
-            the steps are all there are.
+        points: Most points of a function, 1 to `MAX_POINTS`; with no more configurations than
+            that, all are returned.
 
     Raises:
         InvalidQuestionError: The metric, a filter or the number of points is malformed, or there
@@ -105,7 +105,7 @@ def distributions(
 def _means(
     nds: Nds, column: str, spaces: Sequence[int], bounds: Mapping[str, Any]
 ) -> Iterator[tuple[int, list[float | None]]]:
-    """Yield the number of each space and the means over the runs of its configurations."""
+    """Yield the number of each space and the mean over the runs of each of its configurations."""
     listed = SQL("(SELECT value FROM json_each(:spaces))")
     query = Run.select(Run.space, Run.configuration, getattr(Run, column)).where(
         Run.space.in_(listed)

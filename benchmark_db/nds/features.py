@@ -1,4 +1,4 @@
-"""Columns that follow from NDS's networks alone: their design space, depth and width."""
+"""Columns derived from NDS's networks alone: their design space, depth and width."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _NETWORKS: Final = (
     " ORDER BY configuration"
 )
 _NAMES: Final = {"model_family": FAMILIES, "proposer": PROPOSERS, "generator": GENERATORS}
-_DEPTH: Final = "Cells of a cell network, blocks of any other."
-_WIDTH: Final = "Channels of a cell network at its start; of any other, those of its widest stage."
+_DEPTH: Final = "Number of cells; of blocks in networks without cells."
+_WIDTH: Final = "Channels at the start of a cell network; of the widest stage in any other."
 
 
 def network_features(
@@ -33,7 +33,7 @@ def network_features(
 
     Args:
         database: The database.
-        part_named: Says what a design space is.
+        part_named: Returns the properties of a design space.
     """
 
     def named(column: str, part: Part, numbers: NDArray[np.int64]) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """Specification of an NDS architecture: a model and, for cell networks, a cell.
 
-Specifications are JSON objects of numbers, texts and lists of these. Two are the same whatever the
-order of their keys, whether a number is written 1 or 1.0, and whether an empty list is left out.
+Specifications are JSON objects of numbers, texts and lists of these. Two are equal independent of
+the order of their keys, of whether a number is written 1 or 1.0, and of empty lists.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _MEMBERS: Final = ("model_spec", "cell_spec")
 
 
 def without_empty_lists(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a specification without its empty lists, which say nothing."""
+    """Return a specification without its empty lists, which have no meaning."""
     return {name: value for name, value in spec.items() if value != []}
 
 
@@ -50,9 +50,9 @@ def cell_spec(genotype: Mapping[str, Any]) -> dict[str, Any]:
     """Return the specification of the two cells of a genotype.
 
     Node i of the normal cell, from 0, applies `normal_{i}_op_x` to its input `normal_{i}_input_x`
-    and `normal_{i}_op_y` to `normal_{i}_input_y`; `normal_concat` lists what the cell gives out.
-    Inputs 0 and 1 are those of the cell, 2 is node 0. The reduction cell has as many nodes as it
-    has, which need not be as many as the normal one.
+    and `normal_{i}_op_y` to `normal_{i}_input_y`; `normal_concat` lists the nodes of the output.
+    Inputs 0 and 1 are those of the cell, 2 is node 0. The reduction cell may have another number of
+    nodes.
     """
     normal, reduce = genotype["normal"], genotype["reduce"]
     values = [*chain.from_iterable(normal), genotype["normal_concat"]]
@@ -62,7 +62,7 @@ def cell_spec(genotype: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _names(normal_entries: int, reduce_entries: int) -> tuple[str, ...]:
-    """Return the names of a cell specification with so many entries in each cell."""
+    """Return the names of a cell specification with this many entries in each cell."""
     names: list[str] = []
     for cell, entries in zip(CELLS, (normal_entries, reduce_entries), strict=True):
         for rank in range(entries):
@@ -73,19 +73,19 @@ def _names(normal_entries: int, reduce_entries: int) -> tuple[str, ...]:
 
 
 def expanded_cell(genotype: str | None) -> dict[str, Any]:
-    """Return the cell specification of a genotype stored as JSON; empty where there is none."""
+    """Return the cell specification of a genotype stored as JSON; empty if there is none."""
     return {} if genotype is None else cell_spec(orjson.loads(genotype))
 
 
 def spec_key(field: str, spec: Any) -> bytes | None:
-    """Return a digest that all spellings of a specification share; None for an empty one.
+    """Return a digest that all forms of a specification share; None for an empty one.
 
     Args:
-        field: What to call it in errors.
+        field: Its name in errors.
         spec: A mapping, or its JSON.
 
     Raises:
-        InvalidQuestionError: It is no object of numbers, texts and lists of these.
+        InvalidQuestionError: It is not an object of numbers, texts and lists of these.
     """
     members = without_empty_lists(_mapping(field, spec))
     plain = {
@@ -98,13 +98,13 @@ def spec_key(field: str, spec: Any) -> bytes | None:
         return None
     try:
         text = orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
-    except TypeError as error:  # a name that is no text, or text that is not Unicode
-        raise InvalidQuestionError(field, f"{shown(spec)} cannot be JSON: {error}") from error
+    except TypeError as error:  # a key that is not text, or text that is not Unicode
+        raise InvalidQuestionError(field, f"{shown(spec)} has no JSON form: {error}") from error
     return hashlib.blake2b(text, digest_size=_KEY_BYTES).digest()
 
 
 def spec_reader(field: str) -> Callable[[Any], bytes]:
-    """Return a reader of a specification that gives its key, empty for an empty one."""
+    """Return a reader that turns a specification into its key, empty for an empty one."""
 
     def read(value: Any) -> bytes:
         return spec_key(field, value) or b""
@@ -113,7 +113,7 @@ def spec_reader(field: str) -> Callable[[Any], bytes]:
 
 
 def architecture_key(model: bytes | None, cell: bytes | None) -> str:
-    """Return the key of an architecture, hexadecimal, from those of its two specifications."""
+    """Return the hexadecimal key of an architecture, from the keys of its two specifications."""
     parts = (model or bytes(_KEY_BYTES)) + (cell or bytes(_KEY_BYTES))
     return hashlib.blake2b(parts, digest_size=_KEY_BYTES).hexdigest()
 
@@ -122,11 +122,11 @@ def parse_architecture(arch: Any) -> str:
     """Return the key of an architecture.
 
     Args:
-        arch: `{"model_spec": …, "cell_spec": …}` or its JSON; without `cell_spec`, one without
-            cells.
+        arch: `{"model_spec": …, "cell_spec": …}` or its JSON; `cell_spec` is left out for
+            networks without cells.
 
     Raises:
-        InvalidArchitectureError: It is something else.
+        InvalidArchitectureError: The architecture has another form.
     """
     try:
         members = _mapping("arch", arch)
@@ -136,8 +136,8 @@ def parse_architecture(arch: Any) -> str:
     except InvalidQuestionError as error:
         raise InvalidArchitectureError(f"{error.field}: {error.message}") from error
     raise InvalidArchitectureError(
-        f'{shown(arch)} is no architecture: give {{"model_spec": {{…}}, "cell_spec": {{…}}}}, the '
-        "latter for cell networks"
+        f'{shown(arch)} is not an architecture: give {{"model_spec": {{…}}, "cell_spec": {{…}}}}, '
+        "the latter for cell networks"
     )
 
 
@@ -166,12 +166,12 @@ def _mapping(field: str, value: Any) -> Mapping[str, Any]:
 
 
 def _plain(field: str, value: Any) -> str | int | float | None:
-    """Return a value as every spelling of it is written: whole numbers as integers."""
+    """Return a value in its canonical form: whole numbers as integers."""
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return int(value) if value.is_integer() and abs(value) <= _MOST_INTEGER else value
     if isinstance(value, int) and _LEAST_INTEGER <= value <= _MOST_INTEGER:
         return value
-    kind = "is a list in a list" if isinstance(value, Sequence) else "is no number or text"
+    kind = "is a list in a list" if isinstance(value, Sequence) else "is not a number or text"
     raise InvalidQuestionError(field, f"{shown(value)} {kind}")

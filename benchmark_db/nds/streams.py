@@ -1,8 +1,7 @@
-"""Sorted reads of NDS: one stream of runs for each design space, merged into the order of a page.
+"""Sorted reads of NDS: one stream of runs per design space, merged into the order of a page.
 
 Every index starts with the space, so that a question about a few spaces never reads the runs of the
-others. Each stream starts at the position of the cursor, through the index that leaves the fewest
-rows.
+others. Each stream starts at the position of the cursor, through the most selective index.
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ BOUNDS: Final[Mapping[str, tuple[str, Comparison]]] = {
     **{f"min_{name}": (name, ">=") for name in RANGED},
     **{f"max_{name}": (name, "<=") for name in RANGED},
 }
-"""The bounds that a question may set: what they are called, the column, and which side."""
+"""Bounds of questions by name: the column and the side."""
 
 _FEW: Final = 4000
-"""Runs that are found by their index and sorted in less time than a page may take. Where more lie
-within every bound, a page is filled before many others have been passed over."""
+"""Runs that can be found by their index and sorted within the time of a page. If more runs match
+every bound, a page is filled before many others have been skipped."""
 
 _SPACE: Final = "space"
 _BEFORE_ALL: Final = -1
 _AFTER_ALL: Final = 2**63 - 1
-"""Numbers that no configuration has."""
+"""Numbers below and above those of all configurations."""
 
 
 class Streams:
-    """Where the runs are that a question selects, in order.
+    """Finds the runs that a question selects, in order.
 
     Args:
         database: The database.
@@ -60,19 +59,19 @@ class Streams:
         spaces: Sequence[int],
         position: Sequence[float | str],
     ) -> Iterator[tuple[Any, ...]]:
-        """Yield the place in the order and then the id of each matching run after a position.
+        """Yield the position in the order, then the id, of each matching run after a position.
 
-        Each space is asked by itself, so that its part of an index leads straight to the position
-        and past whatever belongs to other spaces.
+        Each space is queried separately, so that its part of an index leads straight to the
+        position, past the runs of other spaces.
 
         Args:
             order: The order, by space first or second.
             where: Conditions by the names of their parameters, on anything but the space.
             spaces: Numbers of spaces, ascending.
-            position: Where in the order the runs start.
+            position: The position after which runs are yielded.
 
         Raises:
-            InvalidQuestionError: The position names no space.
+            InvalidQuestionError: The position is not in any space.
         """
         by_value = order.columns[0] != _SPACE
         within = Order(
@@ -100,8 +99,8 @@ class Streams:
     ) -> Iterator[tuple[Any, ...]]:
         sql = self._statement(frozenset(where) | {_SPACE}, len(after), order, columns)
         values = {f"after_{rank}": value for rank, value in enumerate(after)}
-        # A statement of its own for each space: one text cannot run twice at a time, and would
-        # have to be prepared anew for all streams but one.
+        # One statement per space: the same text cannot run twice at a time, and would have to be
+        # prepared again for all streams but one.
         return self._database.rows(sql.replace(f":{_SPACE}", str(space)), {**where, **values})
 
     def _compiled(
@@ -114,23 +113,23 @@ class Streams:
 def _positions(
     position: Sequence[float | str], spaces: Sequence[int], order: Order, *, by_value: bool
 ) -> Iterator[tuple[int, Sequence[float | str]]]:
-    """Yield the spaces with something after a position, and that position within each.
+    """Yield the spaces that have runs after a position, and the position within each.
 
     Args:
-        position: Place in the order of all runs: the space first or, sorted by value, second.
+        position: Position in the order of all runs: the space first or, sorted by value, second.
         spaces: Numbers of spaces, ascending.
         order: The order within a space.
         by_value: Whether runs are sorted by a value.
 
     Raises:
-        InvalidQuestionError: The position names no space.
+        InvalidQuestionError: The position is not in any space.
     """
     if not position:
         yield from ((space, ()) for space in spaces)
         return
     value, (reached, *rest) = (position[:1], position[1:]) if by_value else ((), position)
     if not isinstance(reached, int):
-        raise InvalidQuestionError("cursor", f"{shown(reached)} is the number of no space")
+        raise InvalidQuestionError("cursor", f"{shown(reached)} is not the number of a space")
     for space in spaces:
         if space == reached:
             yield space, (*value, *rest)
@@ -145,15 +144,15 @@ def _positions(
 def _narrowest(
     database: ReadOnlyDatabase, where: Mapping[str, Any], spaces: Sequence[int], sorted_by: str
 ) -> str | None:
-    """Return the bounded column that leaves the fewest runs, if they are few enough to be sorted.
+    """Return the bounded column that leaves the fewest runs, if few enough to be sorted.
 
-    In the order of another column they could be so far between that a page takes a scan.
+    In the order of another column these runs could be so sparse that a page needs a scan.
 
     Args:
         database: The database.
         where: Conditions by the names of their parameters.
-        spaces: Numbers of the spaces that are asked for.
-        sorted_by: The column that the answer is sorted by, whose index holds its own bounds.
+        spaces: Numbers of the requested spaces.
+        sorted_by: The column that the answer is sorted by, whose index handles its own bounds.
     """
     counts: dict[str, int] = {}
     for column in sorted({BOUNDS[name][0] for name in where if name in BOUNDS}):

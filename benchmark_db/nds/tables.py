@@ -28,7 +28,7 @@ BUDGETS: Final = NDS.budgets
 
 
 class SourceFile(peewee.Model):
-    """A file of the archive: what tells reruns of a network from its first run."""
+    """A file of the archive, which distinguishes reruns of a network from its first run."""
 
     id = peewee.IntegerField(primary_key=True)
     name = peewee.TextField(unique=True)
@@ -38,7 +38,7 @@ class SourceFile(peewee.Model):
 
 
 class Space(peewee.Model):
-    """A design space as it was sampled and trained."""
+    """A design space as sampled and trained."""
 
     id = peewee.IntegerField(primary_key=True)
     model_family = peewee.TextField()
@@ -58,10 +58,10 @@ RANGED: Final = (
     *("base_lr", "weight_decay", "parameters", "flops"),
     *("final_train_acc", "best_train_acc", "final_test_acc", "best_test_acc"),
 )
-"""What runs can be sorted by, and bounded.
+"""Columns by which runs can be sorted and bounded.
 
 Each has an index that starts with the space and holds the whole order, so that the runs of a page
-are known before one of them is read.
+are known before any of them is read.
 """
 
 
@@ -71,14 +71,14 @@ class Run(peewee.Model):
     A run and its curves have the same `id`.
 
     `parameters` and `flops` are in millions, `num_parameters` and `num_flops` the exact numbers.
-    `architecture` numbers networks up to their family, `configuration` what was trained (space,
-    architecture, learning rate, weight decay); `run` counts its runs from 0 in the order of the
-    archive, where a seed may come back.
+    `architecture` is an index of networks within their family; `configuration` is an index of
+    trained configurations (space, architecture, learning rate, weight decay); `run` counts the runs
+    of a configuration from 0 in the order of the archive, where a seed may occur again.
 
     `arch`, `model_key` and `cell_key` are the keys of the module `specification`; `model_spec` and
-    `genotype` are JSON, the latter as recorded; what is about cells is null where there are none.
-    The network is part of the row because a page finds each run in a place of its own: a table of
-    networks would be a second such place, for the sake of the one run in six that shares its own.
+    `genotype` are JSON, the latter as recorded; columns about cells are null where there are none.
+    The network is part of the row, because a page would otherwise read a second place per run, and
+    only one run in six shares its network.
     """
 
     id = peewee.IntegerField(primary_key=True)
@@ -125,7 +125,7 @@ CURVES: Final = NDS.curve_names
 TABLES: Final[tuple[type[peewee.Model], ...]] = (*(ProvenanceRow, SourceFile, Space, Run, Curve),)
 
 VIEWS: Final = {
-    # Every part of the text is a constant of this module.
+    # All parts of the text are constants of this module.
     "computed_stats": f"""
         SELECT {", ".join(f"space.{name}" for name in SPACE_COLUMNS)},
                run.model_spec, run.genotype, run.base_lr, run.weight_decay,
@@ -136,4 +136,4 @@ VIEWS: Final = {
         JOIN file ON file.id = run.file
     """,  # noqa: S608 - of constants
 }
-"""For people who open the file with other tools: the names and units of the service."""
+"""Views for other SQLite tools, with the names and units of the service."""

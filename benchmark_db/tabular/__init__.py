@@ -1,1 +1,1 @@
-"""Declared tables as installed benchmarks: everything about one is read off its description."""
+"""Declared tables as installed benchmarks, interpreted from their descriptions."""

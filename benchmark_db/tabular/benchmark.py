@@ -35,14 +35,14 @@ _COLUMNS: Final = "SELECT name, type, pk FROM pragma_table_info('run') ORDER BY 
 
 
 class Tabular(Benchmark):
-    """A declared table: its file says what an architecture is and what was recorded.
+    """A declared table: its file describes the architectures and the recorded statistics.
 
     Args:
         path: Its database.
 
     Raises:
-        UnusableDatabaseError: The file is no database of a declared table, or its description is
-            malformed or not that of its columns.
+        UnusableDatabaseError: The file is not a database of a declared table, or its description
+            is malformed or does not match its columns.
     """
 
     schema_version = SCHEMA_VERSION
@@ -66,7 +66,7 @@ class Tabular(Benchmark):
         coded = isinstance(spec.space, Coded) or any(axis.implied for axis in spec.axes)
         if spec.curves or spec.described_by or coded:
             raise UnusableDatabaseError(
-                f"{path.name}: its description says more than a declared table can have"
+                f"{path.name}: its description has fields that a declared table cannot have"
             )
         super().__init__(path)
         try:
@@ -83,7 +83,7 @@ class Tabular(Benchmark):
 
     @property
     def num_architectures(self) -> int:
-        """Size of the space; of a list, how many it has."""
+        """Size of the space; for a list, the number of architectures."""
         return self._space.size
 
     def config(self, *columns: Any) -> Item:
@@ -95,17 +95,17 @@ class Tabular(Benchmark):
         return names
 
     def features(self) -> tuple[Feature, ...]:
-        """Return the columns that follow from its architectures alone; of a list, none do."""
+        """Return the columns derived from its architectures alone; none for a list."""
         if isinstance(self.arch_space, Product):
             return product_features(self.arch_space)
         return super().features()
 
     def drawn(self, arch: Any) -> Item:
-        """Return how an architecture is drawn: its choices, or as its benchmark says.
+        """Return the drawing of an architecture: its choices, or as its benchmark defines it.
 
         Raises:
-            InvalidArchitectureError: It is malformed or outside the space.
-            UnsupportedQuestionError: The table lists its architectures.
+            InvalidArchitectureError: The architecture is malformed or outside the space.
+            UnsupportedQuestionError: The table lists its architectures by name.
         """
         names = self.describe(arch)
         if isinstance(self.arch_space, Product):
@@ -117,14 +117,14 @@ class Tabular(Benchmark):
         return metrics_of_spec(self.spec, joined_to=self.joined_to)
 
     def digest_of(self, rows: Iterable[Row]) -> str:
-        """Return the content digest: what rows mean is in it, as the file itself says that."""
+        """Return the content digest, which covers the description stored in the file."""
         return content_digest(rows, described=self.spec.digest)
 
     def parts(self, filters: Mapping[str, Any]) -> list[Part]:
-        """Return the part that filters name; an axis of one value need not be named.
+        """Return the part that the filters name; an axis with one value may be left out.
 
         Raises:
-            InvalidQuestionError: A filter is malformed, or one is missing by which figures differ.
+            InvalidQuestionError: A filter is malformed, or a required one is missing.
         """
         given = dict(filters)
         for axis in self.spec.axes:
@@ -138,12 +138,12 @@ class Tabular(Benchmark):
         return {axis: values[code] for axis, values, code in named}
 
     def unpack(self, row: Row) -> Curves:
-        """Return no curves: a declared table has none."""
+        """Return no curves: declared tables have none."""
         del row
         return (), []
 
     def intermediate_stats(self, filters: Mapping[str, Any], **options: Any) -> Page:
-        """Refuse the question.
+        """Raise an error: declared tables have no learning curves.
 
         Raises:
             UnsupportedQuestionError: Always.
@@ -152,37 +152,37 @@ class Tabular(Benchmark):
         raise UnsupportedQuestionError(f"{self.spec.title} records no learning curves")
 
     def describe(self, arch: Any) -> Item:
-        """Return every name of an architecture.
+        """Return all forms of an architecture.
 
         Raises:
-            InvalidArchitectureError: It is malformed or outside the space.
+            InvalidArchitectureError: The architecture is malformed or outside the space.
         """
         return self._space.names(self._read(arch))
 
     def architectures(self, numbers: Sequence[int]) -> list[Item]:
-        """Return the names of the architectures with these numbers."""
+        """Return the descriptions of the architectures with these indices."""
         return [self._space.names(number) for number in numbers]
 
     def neighbors(self, arch: Any) -> list[Item]:
-        """Return the names of all architectures one edit away, in a fixed order.
+        """Return the descriptions of all architectures one edit away, in a fixed order.
 
         Raises:
-            InvalidArchitectureError: It is malformed or outside the space.
-            UnsupportedQuestionError: The table lists its architectures and knows no edits.
+            InvalidArchitectureError: The architecture is malformed or outside the space.
+            UnsupportedQuestionError: The table lists its architectures, without edits.
         """
         found = self._space.neighbors(self._read(arch))
         if found is None:
             raise UnsupportedQuestionError(
-                f"{self.spec.title} lists its architectures: it does not say which are one "
+                f"{self.spec.title} lists its architectures: it does not define which are one "
                 "edit apart"
             )
         return self.architectures(found)
 
     def check_derived(self) -> None:
-        """Check that architectures, names and codes are those that the description allows.
+        """Check that architectures, names and codes agree with the description.
 
         Raises:
-            UnusableDatabaseError: They are not.
+            UnusableDatabaseError: They do not agree.
         """
         where = self.database.path.name
         for number, name in self.database.rows(_NAMES):
@@ -203,10 +203,10 @@ class Tabular(Benchmark):
                 for code, values in zip(row[1 : len(self.key_columns)], self._values, strict=True)
             )
             if row[0] not in known or not in_place:
-                raise UnusableDatabaseError(f"{where} has been changed: {shown(row)} is no run")
+                raise UnusableDatabaseError(f"{where} has been changed: {shown(row)} is not a run")
 
     def _check_file(self, tables: Tables) -> None:
-        """Check that the open file has the description that was read, and its columns."""
+        """Check that the open file has the description that was read, and matching columns."""
         where = self.database.path.name
         if dict(self.database.rows(_STORED)) != dict(spec_rows(self.spec)):
             raise UnusableDatabaseError(
@@ -215,7 +215,7 @@ class Tabular(Benchmark):
         columns = tuple(name for name, *_ in self.database.rows(_COLUMNS))
         if columns != tables.columns:
             raise UnusableDatabaseError(
-                f"{where}: its columns are {shown(columns)}, by its description {tables.columns}"
+                f"{where}: it has columns {shown(columns)}; its description says {tables.columns}"
             )
 
     def _opened_space(self) -> OpenSpace:
@@ -229,7 +229,7 @@ class Tabular(Benchmark):
                 listed
             ):
                 raise UnusableDatabaseError(
-                    f"{self.database.path.name} is damaged: its architectures are in no order"
+                    f"{self.database.path.name} is damaged: its architectures are not in order"
                 )
             return space.opened(listed)
         return space_like(space)
@@ -246,7 +246,7 @@ class Tabular(Benchmark):
 
     @cached_property
     def _one_of_labels(self) -> Callable[[Any], int]:
-        # Looked up when a question names one: it goes through all runs, which a start should not.
+        # Read when a question first names a label, because it scans all runs.
         name = self.label
         rows = self.database.rows(f'SELECT DISTINCT "{name}" FROM run ORDER BY 1')  # noqa: S608 - checked
         return one_of(name, (label for (label,) in rows))
@@ -259,13 +259,13 @@ class Tabular(Benchmark):
 
 
 class DeclaredTables(Tables):
-    """The tables of a declared table, for a build: as a class of a benchmark, it opens its file."""
+    """The tables of a declared table during a build; callable like a benchmark class."""
 
     def __call__(self, path: Path) -> Tabular:
         """Open a database of the table.
 
         Raises:
-            UnusableDatabaseError: It is none.
+            UnusableDatabaseError: The file is not a database of the table.
         """
         return Tabular(path)
 

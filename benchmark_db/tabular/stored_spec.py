@@ -1,4 +1,4 @@
-"""Descriptions as database files carry them."""
+"""Descriptions stored in database files."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ def spec_rows(spec: BenchmarkSpec) -> list[tuple[str, str]]:
 
 
 def stored_text(path: Path) -> str | None:
-    """Return the description that a file carries, as text; None where it carries none.
+    """Return the description stored in a file, as text; None if there is none.
 
     Raises:
-        UnusableDatabaseError: It is no database, or damaged.
+        UnusableDatabaseError: The file is not a database, or damaged.
     """
     address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(address, uri=True)) as connection:
             row = connection.execute(_QUESTION, (_MOST_CHARACTERS + 1, SPEC_KEY)).fetchone()
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise UnusableDatabaseError(f"{path.name} is no benchmark database: {error}") from error
+        raise UnusableDatabaseError(f"{path.name} is not a benchmark database: {error}") from error
     return row[0] if row and isinstance(row[0], str) else None
 
 
 def stored_spec(path: Path) -> BenchmarkSpec:
-    """Return the description that a file carries.
+    """Return the description stored in a file.
 
     Raises:
-        UnusableDatabaseError: It carries none, or what it carries contradicts itself.
+        UnusableDatabaseError: There is no description, or it is contradictory.
     """
     if not path.is_file():
         raise UnusableDatabaseError(f"{path.name} does not exist")
@@ -80,7 +80,7 @@ def database_files(directory: Path, *, versions: bool = False) -> list[Path]:
 
 
 def version_of(stem: str) -> tuple[str, int] | None:
-    """Return the table and the number that the file name of a kept version states, else None."""
+    """Return table and version number from the file name of a kept version, else None."""
     found = _VERSION.fullmatch(stem)
     return (found[1], int(found[2])) if found else None
 
@@ -88,8 +88,8 @@ def version_of(stem: str) -> tuple[str, int] | None:
 def is_declared_table(path: Path) -> bool:
     """Return whether a file is a declared table.
 
-    Files that other programs made are none: only this project marks its databases so. One of its
-    own that cannot be read may be one, for whoever opens it to say why.
+    Files of other programs are not: only databases of this project carry its application id. An
+    unreadable one of this project counts as a table, so that opening it gives the error.
     """
     if not _is_ours(path):
         return False
@@ -102,7 +102,7 @@ def is_declared_table(path: Path) -> bool:
 def installed_specs(directory: Path) -> list[BenchmarkSpec]:
     """Return the descriptions of the declared tables in a folder.
 
-    A file whose description cannot be used is left out: the catalog says why.
+    A file whose description is unusable is left out: the catalog reports the reason.
     """
     found = []
     for path in database_files(directory):

@@ -1,4 +1,4 @@
-"""The tables of a database of a declared table, made from its description."""
+"""The tables of a declared table's database, derived from its description."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ += ["codes_of", "joined_benchmark"]
 SCHEMA_VERSION: Final = 1
 
 NUMBER: Final = "arch_index"
-"""The column that numbers the architectures."""
+"""The column of the architectures' indices."""
 
 ONLY_RUN: Final = "run_id"
-"""The label of a table without runs: a column of zeros that no answer shows."""
+"""The label of a table without repeated runs: a column of zeros that no answer shows."""
 
 _NO_CURVES: Final = SQL("NULL")
 
@@ -37,7 +37,7 @@ class Architecture(peewee.Model):
 
 
 class AxisName(peewee.Model):
-    """A value of an axis that is a text, and its code."""
+    """A value of an axis of texts, and its code."""
 
     axis = peewee.TextField()
     code = peewee.IntegerField()
@@ -50,15 +50,15 @@ class AxisName(peewee.Model):
 
 
 class Tables:
-    """What the database of a declared table is made of.
+    """The database tables, columns and views of a declared table.
 
     Args:
         spec: Its description.
 
     Attributes:
         spec: Its description.
-        key: The columns that tell configurations apart.
-        label: The column that tells runs apart.
+        key: The columns that identify a configuration.
+        label: The column that distinguishes runs of a configuration.
         stats: The columns of the statistics.
     """
 
@@ -75,7 +75,7 @@ class Tables:
     def run(self) -> type[peewee.Model]:
         """The table of runs: key, label, statistics."""
         whole = (*self.key, self.label)
-        # Attributes of a number: a name of the description may be that of a method of peewee's.
+        # Named by number, because a name in the description may be that of a method of peewee.
         fields: dict[str, Any] = {
             **{f"key_{n}": peewee.IntegerField(column_name=name) for n, name in enumerate(whole)},
             **{
@@ -93,7 +93,7 @@ class Tables:
 
     @cached_property
     def source(self) -> RunSource:
-        """Where the runs lie."""
+        """The source of the runs."""
         names = [f"key_{n}" for n in range(len(self.key) + 1)]
         names += [f"stat_{n}" for n in range(len(self.stats))]
         fields = (getattr(self.run, name) for name in names)
@@ -107,12 +107,12 @@ class Tables:
 
     @property
     def tables(self) -> tuple[type[peewee.Model], ...]:
-        """All tables, to be created."""
+        """All tables to create."""
         return (ProvenanceRow, Architecture, AxisName, self.run)
 
     @property
     def views(self) -> dict[str, str]:
-        """The views, for people who open the file with other tools."""
+        """The views for other SQLite tools."""
         chosen = ["architecture.arch_str", 'run.arch_index AS "index"']
         joins = ['JOIN architecture ON architecture."index" = run.arch_index']
         for number, axis in enumerate(self.spec.axes):
@@ -120,7 +120,7 @@ class Tables:
                 chosen.append(f'run."{axis.name}"')
                 continue
             chosen.append(f'axis_{number}.name AS "{axis.name}"')
-            # Names of a description are letters, digits and underscores.
+            # Names in a description consist of letters, digits and underscores.
             joins.append(
                 f"JOIN axis_name AS axis_{number} ON axis_{number}.axis = '{axis.name}' "
                 f'AND axis_{number}.code = run."{axis.name}"'
@@ -141,7 +141,7 @@ class Tables:
 
 
 def codes_of(axis: Axis) -> dict[Any, int]:
-    """Return what a database has in the place of each value of an axis."""
+    """Return the database values for the values of an axis."""
     if axis.kind == "integer":
         return {value: int(value) for value in axis.values}
     return {value: code for code, value in enumerate(axis.values)}

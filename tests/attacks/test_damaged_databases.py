@@ -153,7 +153,7 @@ def test_each_of_100_flipped_bits_is_found_when_the_open_file_is_checked(
         flip(path, rng)
         with pytest.raises(UnusableDatabaseError):
             catalog.entry(name).database.verify()
-        with pytest.raises(UnusableDatabaseError, match=f"{name} is not asked any more"):
+        with pytest.raises(UnusableDatabaseError, match=f"{name} failed a check and is not used"):
             catalog.entry(name)
         assert name not in catalog.installed
         catalog.close()

@@ -197,11 +197,11 @@ DICT = arch_dict(operations_at(0))
 @pytest.mark.parametrize(
     ("spelling", "says"),
     [
-        pytest.param("", "is no architecture: write", id="nothing"),
-        pytest.param("darts", "is no architecture: write", id="word"),
-        pytest.param("-1", "is no architecture", id="negative text"),
-        pytest.param("1.0", "is no architecture", id="decimal text"),
-        pytest.param("١٢", "is no architecture", id="digits of another script"),
+        pytest.param("", "is not an architecture: write", id="nothing"),
+        pytest.param("darts", "is not an architecture: write", id="word"),
+        pytest.param("-1", "is not an architecture", id="negative text"),
+        pytest.param("1.0", "is not an architecture", id="decimal text"),
+        pytest.param("١٢", "is not an architecture", id="digits of another script"),
         pytest.param(GOOD[:-1], "does not have the form", id="cut string"),
         pytest.param(GOOD + GOOD, "does not have the form", id="string twice"),
         pytest.param(GOOD.replace("~2", "~1"), "does not have the form", id="wrong source"),
@@ -237,7 +237,7 @@ DICT = arch_dict(operations_at(0))
         pytest.param("[" * 1000, "not valid JSON", id="deep JSON"),
         pytest.param('{"0_1": "none"}', "lacks '0_2'", id="JSON lacks edges"),
         pytest.param("[1,2,3,4,5,6]", "unknown operation 1 on edge 0_1", id="JSON numbers"),
-        pytest.param("\ud800", "is no architecture", id="half a surrogate"),
+        pytest.param("\ud800", "is not an architecture", id="half a surrogate"),
     ],
 )
 def test_a_malformed_spelling_is_refused_with_the_reason(spelling: Any, says: str) -> None:

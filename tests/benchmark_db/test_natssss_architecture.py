@@ -59,7 +59,7 @@ def test_all_architectures_differ() -> None:
 @pytest.mark.parametrize(
     ("spelling", "reason"),
     [
-        ("", "no architecture"),
+        ("", "not an architecture"),
         ("8:8:8:8", "4 numbers"),
         ("8:8:8:8:8:8", "6 numbers"),
         ("8:8:8:8:12", "'12' channels in layer 5"),
@@ -67,7 +67,7 @@ def test_all_architectures_differ() -> None:
         ("8:8:8:8:٨", "layer 5"),
         ("0:8:8:8:8", "layer 1"),
         ("72:8:8:8:8", "layer 1"),
-        ("٣", "no architecture"),
+        ("٣", "not an architecture"),
         ([8, 8, 8, 8, 8.0], "8.0 channels"),
         ([True, 8, 8, 8, 8], "True channels"),
         ([8, 8, 8, 8, "8"], "'8' channels"),

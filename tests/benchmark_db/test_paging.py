@@ -54,7 +54,7 @@ def test_a_cursor_is_good_for_its_question_alone() -> None:
 
 def test_a_cursor_is_good_for_its_version_of_its_table_alone() -> None:
     cursor = paging("one", by_number=True).page(items(9)).next_cursor
-    with pytest.raises(TableReplacedError, match=r"database of table was replaced .* begin anew"):
+    with pytest.raises(TableReplacedError, match=r"database of table was replaced .* start again"):
         paging("one", by_number=True, table="table@2").position(cursor)
     # Codes, and with them fingerprints, may be others in another version.
     with pytest.raises(TableReplacedError):

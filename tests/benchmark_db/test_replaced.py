@@ -249,7 +249,7 @@ def test_forked_processes_open_the_file_anew_and_refuse_another(
         told = pool.map(answers_of_the_opened, range(2))
     assert (
         told
-        == ["nasbench201.db has been replaced or removed since it was opened: open it anew"] * 2
+        == ["nasbench201.db has been replaced or removed since it was opened: open it again"] * 2
     )
     assert everything(opened) == expected
 

@@ -44,16 +44,16 @@ def test_a_file_that_is_missing_or_no_database_is_refused(tmp_path: Path) -> Non
     assert "does not exist" in refusal(tmp_path / "no.db")
     text = tmp_path / "text.db"
     text.write_text("hello")
-    assert "is no benchmark database" in refusal(text)
+    assert "is not a benchmark database" in refusal(text)
     empty = tmp_path / "empty.db"
     empty.touch()
-    assert "is no benchmark database" in refusal(empty)
+    assert "is not a benchmark database" in refusal(empty)
 
 
 @pytest.mark.parametrize("value", ["'\"nasbench999\"'", "'[]'", "'{\"a\": 1}'", "'null'", "'7'"])
 def test_an_unknown_benchmark_is_refused(altered: Altered, value: str) -> None:
     update = f"UPDATE provenance SET value = {value} WHERE key = 'benchmark'"  # noqa: S608 - ours
-    assert "holds no benchmark of this version" in refusal(altered(update))
+    assert "which this version does not know" in refusal(altered(update))
 
 
 @pytest.mark.parametrize("value", ["'x'", "x'ff'", "3", "''", "CAST(x'ff' AS TEXT)"])
@@ -62,7 +62,7 @@ def test_a_malformed_name_is_refused(altered: Altered, value: str) -> None:
 
 
 def test_a_missing_run_is_noticed(altered: Altered) -> None:
-    assert "runs; it records" in refusal(altered("DELETE FROM run WHERE arch_index = 3"))
+    assert "runs; its provenance says" in refusal(altered("DELETE FROM run WHERE arch_index = 3"))
 
 
 @pytest.mark.parametrize("column", _STATS)

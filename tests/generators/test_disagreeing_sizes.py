@@ -205,7 +205,7 @@ def test_a_database_of_disagreeing_runs_is_proven(folder: Path, tmp_path: Path) 
     connection.close()
     with path.open("r+b") as file:
         seal(file.fileno())
-    with pytest.raises(UnusableDatabaseError, match="its counted sizes are not those of its runs"):
+    with pytest.raises(UnusableDatabaseError, match="its computed sizes are not those of its runs"):
         verify_database(path)
 
 

@@ -308,7 +308,7 @@ class TestCompare:
     def test_keeps_what_is_none_apart(self, explorer: Any) -> None:
         explorer.open(f"explore/nasbench201/compare?arch=7&arch={quote(HOSTILE[0])}")
         explorer.complained("422")
-        assert "is no architecture" in explorer.find("#compared").inner_text()
+        assert "is not an architecture" in explorer.find("#compared").inner_text()
         assert explorer.find("main img").count() == 0
 
 

@@ -223,8 +223,8 @@ def test_a_page_of_an_earlier_version_is_refused_and_a_pinned_client_keeps_to_it
     refused = served.http.get(f"{path}&cursor={cursor}")
     assert refused.status_code == 409
     assert refused.json()["type"].endswith(":table-replaced")
-    assert "this table has moved on" in refused.json()["detail"]
-    assert "begin anew" in refused.json()["detail"]
+    assert "was replaced since the cursor" in refused.json()["detail"]
+    assert "start again" in refused.json()["detail"]
     again = served.http.get(path, headers={"If-None-Match": etag})
     assert again.status_code == 200
     assert again.headers["ETag"] != etag

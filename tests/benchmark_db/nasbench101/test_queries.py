@@ -173,7 +173,7 @@ def test_an_unknown_budget_is_refused(nasbench101: NasBench101) -> None:
         ({"op1": "conv3x3", "input1": [1], "input2": [1]}, "upper triangular"),
         ({"module_adjacency": [[0] * 8] * 8, "module_operations": ["input"] * 8}, "8 vertices"),
         ("nonsense", "JSON or a hash"),
-        (17, "a cell is an object"),
+        (17, "a cell must be an object"),
         ("f" * 31, "JSON or a hash"),
     ],
 )

@@ -299,7 +299,7 @@ def test_an_index_that_names_a_run_that_is_not_there_is_damage(
         connection.commit()
     with (
         closing(Nds(damaged)) as nds,
-        pytest.raises(UnusableDatabaseError, match="an index names runs that are not there"),
+        pytest.raises(UnusableDatabaseError, match="an index refers to missing runs"),
     ):
         nds.computed_stats({}, sort="flops", limit=1000)
 

@@ -1,1 +1,1 @@
-"""From raw archives to databases, one module a benchmark."""
+"""Converters from raw archives to databases, one module per benchmark."""

@@ -1,7 +1,7 @@
 """Writes the database of every generator: beside the target, checked, then moved into place.
 
-A reader of the target sees the old database or the complete new one, never a part: whatever
-happens before the final rename, a full disk or a kill included, leaves the target untouched.
+A reader of the target sees the old database or the complete new one, never a part: anything that
+happens before the final rename, even a full disk or a kill, leaves the target untouched.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ _CACHE_KIB: Final = 16_384
 
 
 class BuildError(Exception):
-    """The database cannot be written or fails its check; the target is as it was."""
+    """The database cannot be written or fails its check; the target is unchanged."""
 
 
 class DatabaseBuild:
-    """A database in the making, as a context manager.
+    """A database under construction, as a context manager.
 
     Insert rows, then call `complete`; leaving the context without it removes all traces.
 
     Args:
-        target: Where the database goes. Its folder is made when missing.
-        benchmark: What it is a database of: a class, or the tables of a description.
-        tables: Its tables.
-        views: Its views, SQL by name.
+        target: Path of the database. Its folder is made if missing.
+        benchmark: The data set: a class, or the tables of a description.
+        tables: The database tables.
+        views: The views, SQL by name.
 
     Raises:
         BuildError: The folder cannot be written.
@@ -82,16 +82,16 @@ class DatabaseBuild:
             raise
 
     def insert(self, table: type[peewee.Model], rows: Iterable[Sequence[Any]]) -> None:
-        """Insert rows, each with a value for every field of the table in order of definition.
+        """Insert rows; each has a value for every field of the table, in order of definition.
 
         Raises:
-            BuildError: The disk is full, or a row breaks a rule of the table.
+            BuildError: The disk is full, or a row violates a constraint of the table.
         """
         with _explained(self._target):
             self._connection().executemany(self._insertion(table), rows)
 
     def rows(self, statement: str) -> list[Any]:
-        """Return the rows of a statement on what has been inserted.
+        """Return the rows of a statement on the inserted data.
 
         Raises:
             BuildError: The disk is full.
@@ -105,12 +105,12 @@ class DatabaseBuild:
         """Check the database, record its provenance and move it into place.
 
         Args:
-            source: The raw archive it was made from.
-            contents: Counts and gaps to record.
-            synthetic: Whether its numbers are made up.
+            source: The raw archive.
+            contents: Counts and missing data to record.
+            synthetic: Whether its figures are made up.
 
         Raises:
-            BuildError: The check fails or the disk is full.
+            BuildError: The check fails, or the disk is full.
         """
         provenance = Provenance(
             benchmark=self._benchmark.spec.name,
@@ -156,15 +156,15 @@ class DatabaseBuild:
             connection = self._connection()
             connection.execute("BEGIN")
             for table in (*tables, *AGGREGATE_TABLES):
-                # Bound to no database for good: builds of several threads share the classes.
+                # Never bound to the database: builds in several threads share the classes.
                 peewee.SchemaManager(table, self._database).create_all(safe=False)
             for name, query in views.items():
                 connection.execute(f'CREATE VIEW "{name}" AS {query}')
 
     def _pack(self) -> sqlite3.Connection:
-        """Copy the database tightly, go on with the copy, and return a connection to it.
+        """Copy the database without gaps, continue with the copy, and return a connection to it.
 
-        Rows that come in key order leave an eighth of a table's pages empty.
+        Rows inserted in key order leave an eighth of a table's pages empty.
         """
         handle, path = _reserved(self._target)
         try:
@@ -180,7 +180,7 @@ class DatabaseBuild:
 
     def _opened(self) -> peewee.SqliteDatabase:
         pragmas = {
-            # Before all else, while there is no page yet.
+            # First of all, while the file has no page yet.
             "page_size": self._benchmark.page_size,
             **BUILD_PRAGMAS,
             "cache_size": -_CACHE_KIB,
@@ -189,7 +189,7 @@ class DatabaseBuild:
         return peewee.SqliteDatabase(str(self._path), pragmas=pragmas)
 
     def _checked_content(self) -> tuple[str, AggregateSums]:
-        """Read the finished file as the service will; return its content digest and figures."""
+        """Read the finished file as the service will; return its content digest and aggregates."""
         connection = self._connection()
         seal(self._handle)
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -203,7 +203,7 @@ class DatabaseBuild:
             benchmark.close()
 
     def _insert_aggregates(self, sums: AggregateSums) -> None:
-        """Insert the columns of figures; equal ones, such as of parameters, once."""
+        """Insert the aggregate columns; equal ones, such as those of parameters, once."""
         numbers: dict[tuple[bytes, bytes], int] = {}
         for part, name, totals, runs in sums.columns():
             packed = pack_column(totals, runs)
@@ -244,11 +244,11 @@ class DatabaseBuild:
 
 @contextmanager
 def _explained(target: Path) -> Iterator[None]:
-    """Turn what the operating system and SQLite say into an error for people."""
+    """Convert errors of the operating system and of SQLite into readable ones."""
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise BuildError(f"the archive holds a run twice or an impossible one: {error}") from error
+        raise BuildError(f"the archive holds a run twice or an invalid one: {error}") from error
     except (sqlite3.Error, peewee.DatabaseError, OSError) as error:
         raise BuildError(
             f"cannot write {target}: {error} (is the disk full, or the folder read-only?)"
@@ -256,7 +256,7 @@ def _explained(target: Path) -> Iterator[None]:
 
 
 def _reserved(target: Path) -> tuple[int, Path]:
-    """Make the file to build in, locked so that another build can tell it from an abandoned one."""
+    """Create the file to build in, locked so that other builds do not take it for abandoned."""
     while True:
         handle, name = tempfile.mkstemp(_SUFFIX, f".{target.name}.", target.parent)
         path = Path(name)
@@ -266,18 +266,18 @@ def _reserved(target: Path) -> tuple[int, Path]:
             os.close(handle)
             path.unlink(missing_ok=True)
             raise
-        # Another build may have taken it for abandoned before it was locked.
+        # Another build may have removed it as abandoned before it was locked.
         if os.fstat(handle).st_nlink:
             return handle, path
         os.close(handle)
 
 
 def _remove_abandoned(target: Path) -> None:
-    """Remove what killed builds of the same target have left: nobody holds their lock."""
+    """Remove the files of killed builds of the same target, which nobody has locked."""
     for path in target.parent.glob(f".{target.name}.*{_SUFFIX}"):
         with suppress(OSError), path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # SQLite packs with a journal, whatever it is told. Without its database, the last to
-            # go, nobody would look for it.
+            # VACUUM INTO always writes a journal. It is removed before its database, because
+            # later builds look for databases only.
             path.with_name(f"{path.name}{_JOURNAL}").unlink(missing_ok=True)
             path.unlink()

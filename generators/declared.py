@@ -46,20 +46,20 @@ def generate_table(
         declaration: The TOML file.
         raw: A raw file, a folder of them, a zip file, or a sample that `nbs sample` wrote.
         out: Folder of the database.
-        progress: Told how many records are done; how many there will be is not known.
+        progress: Receives the number of converted records; their total is unknown.
 
     Raises:
         SpecError: The declaration is malformed.
-        ArchiveError: A raw file is damaged, hostile or something else; a value is none or out of
-            its range; an architecture is unknown, comes twice or is missing; a published figure is
-            another. The message says where.
+        ArchiveError: A raw file is damaged, hostile or of another kind; a value is malformed or
+            out of range; an architecture is unknown, duplicate or missing; or a published figure
+            differs. The message says where.
         BuildError: The database cannot be written.
         OSError: A file cannot be read.
     """
     declared = read_declaration(declaration)
     spec = declared.spec
     if spec.name in INSTALLABLE:
-        raise SpecError(f"{declaration.name}: {spec.name} is a benchmark of the program")
+        raise SpecError(f"{declaration.name}: {spec.name} is a built-in benchmark")
     tables = DeclaredTables(spec)
     with (
         identified(raw) as source,
@@ -95,7 +95,7 @@ def _records(declared: Declaration, raw: Path) -> Iterator[Record]:
 
 
 def _check_digest(declared: Declaration, digest: str, raw: Path, *, given: bool) -> None:
-    """Compare published files with the digests that the declaration has of them."""
+    """Compare published files with the digests in the declaration."""
     for file in declared.spec.raw_files if given else ():
         inside = raw / file.name
         if file.sha256 is None or not (raw.name == file.name or inside.is_file()):
@@ -109,10 +109,10 @@ def _check_digest(declared: Declaration, digest: str, raw: Path, *, given: bool)
 
 @dataclass
 class _Rows:
-    """The rows of a table: gathered, checked, and counted.
+    """Collects and checks the rows of a table.
 
     Attributes:
-        declared: What is declared.
+        declared: The declaration.
     """
 
     declared: Declaration
@@ -135,7 +135,7 @@ class _Rows:
         """Add the runs of a record.
 
         Raises:
-            ArchiveError: Something about it is wrong.
+            ArchiveError: The record is malformed or contradictory.
         """
         declared, rows = self.declared, self.declared.rows
         spelling = _spelling(record, declared)
@@ -167,11 +167,11 @@ class _Rows:
         """Add a run.
 
         Raises:
-            ArchiveError: It is malformed, or came before.
+            ArchiveError: The run is malformed or a duplicate.
         """
         key = (self._identity(spelling, where), *self._part_codes(part, where), label)
         if key in self._places:
-            raise ArchiveError(f"{where}: {shown(spelling)} was there before: {self._places[key]}")
+            raise ArchiveError(f"{where}: {shown(spelling)} is a duplicate of {self._places[key]}")
         for name in self._stats:
             value, (least, most) = values[name], self.declared.checks.range[name]
             if value is not None and not least <= value <= most:
@@ -180,13 +180,13 @@ class _Rows:
         self._runs[key] = tuple(values[name] for name in self._stats)
 
     def finish(self, *, golden: bool) -> OpenSpace:
-        """Check the whole and return the space of its architectures.
+        """Check the table as a whole and return the space of its architectures.
 
         Args:
-            golden: Whether published figures must be met, and all architectures be there.
+            golden: Whether to require the published figures and all architectures.
 
         Raises:
-            ArchiveError: There is nothing, something is missing, or a published figure differs.
+            ArchiveError: There is no record, something is missing, or a published figure differs.
         """
         if not self._runs:
             raise ArchiveError("the raw file holds no record")
@@ -201,7 +201,7 @@ class _Rows:
         return space
 
     def architectures(self, space: OpenSpace) -> list[int]:
-        """Return the numbers of all architectures, ascending."""
+        """Return the indices of all architectures, ascending."""
         return sorted({self._number(key[0], space) for key in self._runs})
 
     def of_numbers(self, space: OpenSpace) -> Iterator[tuple[Any, ...]]:
@@ -213,7 +213,7 @@ class _Rows:
             yield (*place, *keyed[place])
 
     def contents(self, space: OpenSpace) -> dict[str, Any]:
-        """Return what there is to record of it: counts, gaps, and the range of each column."""
+        """Return the contents for the provenance: counts, gaps, and the range of each column."""
         present = self.architectures(space)
         found: dict[str, Any] = {
             "architectures": len(present),
@@ -249,7 +249,7 @@ class _Rows:
         for axis, codes in zip(self.declared.spec.axes, self._codes, strict=True):
             if part[axis.name] not in codes:
                 raise ArchiveError(
-                    f"{where}: {axis.name} {shown(part[axis.name])} is none of "
+                    f"{where}: {axis.name} {shown(part[axis.name])} is not one of "
                     f"{', '.join(map(str, axis.values))}"
                 )
             found.append(codes[part[axis.name]])
@@ -293,11 +293,11 @@ class _Rows:
                     f"{golden.stat} of {golden.arch} is {mean}, published is {golden.value}"
                 )
         if not checked:
-            raise ArchiveError("no published figure is of the parts that the raw files have")
+            raise ArchiveError("no published figure belongs to the parts in the raw files")
 
 
 def _spelling(record: Record, declared: Declaration) -> Any:
-    """Return the architecture of a record as its space reads it."""
+    """Return the architecture of a record in the form that its space reads."""
     arch = declared.rows.arch
     found = _found(record, arch.path)
     if isinstance(found, float) and found.is_integer():
@@ -308,14 +308,14 @@ def _spelling(record: Record, declared: Declaration) -> Any:
         found = [int(digit) for digit in f"{found:0{len(arch.order)}}"] if found >= 0 else found
     numbers = _WHOLE.findall(found) if isinstance(found, str) else found
     if not isinstance(numbers, list | tuple):
-        raise ArchiveError(f"{record.where}: {shown(found)} is no tuple of choices")
+        raise ArchiveError(f"{record.where}: {shown(found)} is not a tuple of choices")
     try:
         choices = [arch.choices[_place(n, arch.choices)] if arch.choices else n for n in numbers]
         ordered = choices if arch.order is None else [choices[place] for place in arch.order]
     except (IndexError, ValueError) as error:
-        raise ArchiveError(f"{record.where}: {shown(found)} is no tuple of choices") from error
+        raise ArchiveError(f"{record.where}: {shown(found)} is not a tuple of choices") from error
     if len(ordered) != len(choices):
-        raise ArchiveError(f"{record.where}: {len(choices)} choices, of which {len(ordered)} count")
+        raise ArchiveError(f"{record.where}: {len(choices)} choices instead of {len(ordered)}")
     return ordered
 
 
@@ -327,7 +327,7 @@ def _place(number: Any, choices: tuple[str, ...]) -> int:
 
 
 def _part_value(record: Record, said: str | int, values: tuple[Any, ...]) -> Any:
-    """Return the value of an axis: said outright, or at a path."""
+    """Return the value of an axis: a constant of the declaration, or the value at a path."""
     if said in values:
         return said
     found = _found(record, str(said))
@@ -340,20 +340,20 @@ def _part_value(record: Record, said: str | int, values: tuple[Any, ...]) -> Any
 
 
 def _part_named(file: str, values: tuple[Any, ...], where: str) -> Any:
-    """Return the one value of an axis that the name of a file has as a word of it.
+    """Return the only value of an axis that is a word of the file name.
 
     Raises:
-        ArchiveError: It has several.
+        ArchiveError: The name contains several values.
     """
     words = [value for value in values if _is_word(str(value), file)]
     if len(words) > 1:
-        raise ArchiveError(f"{where}: the name of the file has {' and '.join(words)} in it")
+        raise ArchiveError(f"{where}: the name of the file contains {' and '.join(words)}")
     return words[0] if words else file
 
 
 @lru_cache(maxsize=1_024)
 def _is_word(word: str, text: str) -> bool:
-    """Return whether a text has a word between anything but letters and digits."""
+    """Return whether a text contains a word, bounded by anything but letters and digits."""
     return re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", text) is not None
 
 
@@ -362,7 +362,7 @@ def _label(record: Record, path: str) -> int:
     if isinstance(found, str) and _WHOLE.fullmatch(found):
         found = int(found)
     if type(found) is not int or not 0 <= found < _LARGEST_LABEL:
-        raise ArchiveError(f"{record.where}: {shown(found)} at {path} is no label of a run")
+        raise ArchiveError(f"{record.where}: {shown(found)} at {path} is not the label of a run")
     return found
 
 
@@ -374,7 +374,7 @@ def _values(
     if not figure.of_runs:
         return [_number(record, name, found, figure, null)] * runs
     if len(found) != runs:
-        raise ArchiveError(f"{record.where}: {len(found)} values of {name}, not one for {runs}")
+        raise ArchiveError(f"{record.where}: {len(found)} values of {name} for {runs} runs")
     return [_number(record, name, value, figure, null) for value in found]
 
 
@@ -401,21 +401,21 @@ def _number(
 
 
 def _same(value: Any, one: Any) -> bool:
-    """Return whether a value is one that means "not recorded": 1 and True are not the same."""
+    """Return whether a value is a given one that means "not recorded": 1 and True differ."""
     if isinstance(value, str) and not isinstance(one, str):
         return value == str(one)
     return type(value) in (int, float, str) and type(one) in (int, float, str) and value == one
 
 
 def _scaled(number: float, scale: float) -> float:
-    """Return a number in another unit: divided by a whole number where that is exact."""
+    """Return a number in another unit; divided by a whole number where that is exact."""
     divisor = _divisor(scale)
     return number / divisor if divisor else number * scale
 
 
 @lru_cache(maxsize=1_024)
 def _divisor(scale: float) -> int:
-    """Return the whole number that a scale is one part of, 0 for none."""
+    """Return the whole number of which a scale is the reciprocal, or 0."""
     whole = round(1 / scale)
     return whole if whole and math.isclose(whole * scale, 1.0, rel_tol=1e-12) else 0
 
@@ -430,8 +430,8 @@ def _check_equality(record: Record, equality: Equality, runs: list[float | None]
     )
     if not near:
         raise ArchiveError(
-            f"{record.where}: {equality.path} is {shown(said)}, the {equality.reduction} of "
-            f"{equality.stat} {right}"
+            f"{record.where}: {equality.path} is {shown(said)}, but the {equality.reduction} of "
+            f"{equality.stat} is {right}"
         )
 
 
@@ -450,7 +450,7 @@ def _found(record: Record, path: str) -> Any:
 
 
 def _is_published(mean: float, figure: float) -> bool:
-    """Tell whether a mean is a published figure, which is given with some decimals."""
+    """Return whether a mean agrees with a published figure, given to some decimals."""
     _, _, decimals = repr(figure).partition(".")
     count = 0 if decimals == "0" else len(decimals)
     if "e" in decimals or count > _MOST_DECIMALS:

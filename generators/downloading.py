@@ -1,8 +1,8 @@
-"""One download for pooch: resumed where it broke off, and never longer than the server announced.
+"""A downloader for pooch that resumes broken downloads and limits size and redirects.
 
-pooch looks after digests and places; its own downloader starts anew whenever a connection breaks,
-which is no way to fetch 2 GB, so that `Resuming` takes its place. A server is not trusted with the
-disk or the network: what it sends is bounded, and so is where it sends on to.
+pooch handles digests and paths. Its own downloader starts again whenever a connection breaks, which
+is useless for 2 GB; `Resuming` replaces it. The server is not trusted: the number of bytes and the
+addresses it redirects to are limited.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from generators.source import Progress
 __all__ = ["FetchError", "Resuming"]
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
-"""Seconds of silence."""
+"""Timeouts in seconds without data."""
 _MEGABYTE: Final = 10**6
 _GIGABYTE: Final = 10**9
 _PARTIAL: Final = 206
 _OK: Final = 200
 _NO_SUCH_RANGE: Final = 416
 _REDIRECTIONS: Final = 5
-"""Addresses that a server may send on to, one after the other; publishers use one or two."""
+"""Most consecutive redirects; publishers use one or two."""
 _VERSION: Final = re.compile(r"[\x20-\x7e]{1,200}")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _MOST_BYTES: Final = 64 * _GIGABYTE
-"""Of any raw archive: ten times the largest that is converted."""
+"""Most bytes of a raw archive: ten times the largest that is supported."""
 _ROOM_LEFT: Final = 10**8
 """Bytes of the disk that a download leaves free."""
 
@@ -45,13 +45,13 @@ class FetchError(Exception):
 
 @dataclass(frozen=True)
 class Resuming:
-    """Downloads for pooch, and goes on where a download broke off.
+    """Downloader for pooch that continues where a download broke off.
 
     Attributes:
-        part: What there is of the file. What identifies it on its server stands beside it: a part
-            of another version is of no use.
-        progress: Told how many megabytes are there.
-        most_bytes: Of the whole file.
+        part: Path of the partial file. The identity of its version on the server is stored beside
+            it, because a part of another version is useless.
+        progress: Receives the number of downloaded megabytes.
+        most_bytes: Limit of the whole file.
     """
 
     part: Path
@@ -66,17 +66,17 @@ class Resuming:
         """Download a file.
 
         Raises:
-            FetchError: The server has no such file, or gives one that cannot be had.
-            httpx.HTTPError: The connection broke; what came is kept.
+            FetchError: The server does not have the file, or the file is not acceptable.
+            httpx.HTTPError: The connection broke; received bytes are kept.
         """
-        rest = self._rest()
-        if not (self._came(url, rest) or (rest and self._came(url, {}))):
-            raise FetchError(f"{url} does not give the file from its beginning")
+        rest = self._range_headers()
+        if not (self._received(url, rest) or (rest and self._received(url, {}))):
+            raise FetchError(f"{url} does not send the file from its beginning")
         self.part.replace(output_file)
-        self._forget()
+        self._remove_part()
 
-    def _came(self, url: str, rest: dict[str, str]) -> bool:
-        """Receive the file, or the rest of it; tell whether that is what the server gave."""
+    def _received(self, url: str, rest: dict[str, str]) -> bool:
+        """Receive the file, or the rest of it; return whether the server sent that."""
         with _answer(url, {"Accept-Encoding": "identity", **rest}) as response:
             if response.status_code == _OK:
                 self._receive(response, "wb", _announced(response))
@@ -88,7 +88,7 @@ class Resuming:
                     whole = None if given[3] == "*" else int(given[3])
                     self._receive(response, "ab", int(given[2]) + 1, whole)
                     return True
-            self._forget()
+            self._remove_part()
             if response.status_code in {_PARTIAL, _NO_SUCH_RANGE}:
                 return False
             raise FetchError(
@@ -96,8 +96,8 @@ class Resuming:
                 "address of the file, or of a mirror that has it?"
             )
 
-    def _rest(self) -> dict[str, str]:
-        """Return the headers that ask for what is missing of the same version."""
+    def _range_headers(self) -> dict[str, str]:
+        """Return the headers that request the missing bytes of the same version."""
         try:
             size, version = self.part.stat().st_size, self._version.read_text()
         except FileNotFoundError:
@@ -111,18 +111,18 @@ class Resuming:
         end: int | None,
         whole: int | None = None,
     ) -> None:
-        """Write what comes, up to the byte before `end`; None where nothing was announced.
+        """Write the response up to the byte before `end`; None if the length was not announced.
 
         Raises:
-            FetchError: It is more than announced or allowed, or not the whole file.
+            FetchError: There are more bytes than announced or allowed, or fewer than announced.
         """
         headers = response.headers
         known_by = headers.get("ETag") or headers.get("Last-Modified") or ""
         with self.part.open(mode) as file:
-            # It is sent back: what no header can hold is as good as nothing.
+            # Sent back later: a value that is invalid in a header counts as none.
             self._version.write_text(known_by if _VERSION.fullmatch(known_by) else "")
             done = file.tell()
-            most = self._room(done, end)
+            most = self._size_limit(done, end)
             for chunk in response.iter_raw():
                 if done + len(chunk) > most:
                     break
@@ -132,42 +132,43 @@ class Resuming:
             else:
                 if end in {None, done} and whole in {None, done}:
                     return
-        self._forget()
+        self._remove_part()
         if end is None:
-            raise FetchError(f"{response.url} sends more than {_shown(most)}: it was given up")
+            raise FetchError(f"{response.url} sends more than {_shown(most)}: download cancelled")
         raise FetchError(
-            f"{response.url} sends another number of bytes than it announced: it was given up"
+            f"{response.url} sends another number of bytes than announced: download cancelled"
         )
 
-    def _room(self, done: int, end: int | None) -> int:
-        """Return how many bytes the file may have.
+    def _size_limit(self, done: int, end: int | None) -> int:
+        """Return the most bytes that the file may have.
 
         Raises:
-            FetchError: The announced ones are more than any archive has, or than the disk holds.
+            FetchError: More is announced than any archive has, or than fits on the disk.
         """
         free = shutil.disk_usage(self.part.parent).free - _ROOM_LEFT
         if end is None:
             return min(self.most_bytes, done + max(free, 0))
         if end > self.most_bytes:
-            raise FetchError(f"the file is said to have {_shown(end)}: no raw archive is so large")
+            raise FetchError(f"the server announces {_shown(end)}: no raw archive is so large")
         if end - done > free:
             raise FetchError(
                 f"the disk of {self.part.parent} has {_shown(max(free, 0))} for the "
-                f"{_shown(end - done)} that are missing: make room, or name another folder by --out"
+                f"{_shown(end - done)} missing: free some space, or name another folder with --out"
             )
         return end
 
-    def _forget(self) -> None:
+    def _remove_part(self) -> None:
         self.part.unlink(missing_ok=True)
         self._version.unlink(missing_ok=True)
 
 
 @contextmanager
 def _answer(url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
-    """Ask for an address, follow where it sends on to, and yield what is answered there.
+    """Request an address, follow redirects, and yield the response.
 
     Raises:
-        FetchError: It sends on too often or in the clear, or packs what it sends.
+        FetchError: There are too many redirects, one leads to an address without TLS, or the
+            response is compressed.
     """
     address = httpx.URL(url)
     with httpx.Client(timeout=_TIMEOUT) as client:
@@ -179,20 +180,20 @@ def _answer(url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
                     return
                 following = response.next_request.url
             if address.scheme == "https" and following.scheme != "https":
-                raise FetchError(f"{url} sends on to an address without TLS: that is not followed")
+                raise FetchError(f"{url} redirects to an address without TLS: not followed")
             address = following
-    raise FetchError(f"{url} sends on to more than {_REDIRECTIONS} other addresses")
+    raise FetchError(f"{url} redirects more than {_REDIRECTIONS} times")
 
 
 def _refuse_packed(response: httpx.Response, url: str) -> None:
-    """Refuse what comes packed, unasked.
+    """Reject a response that is compressed although that was not requested.
 
     Raises:
-        FetchError: It does.
+        FetchError: The response is compressed.
     """
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.strip().lower() != "identity":
-        raise FetchError(f"{url} sends the file packed as {encoding!r:.40}: it is not unpacked")
+        raise FetchError(f"{url} sends the file compressed as {encoding!r:.40}: unsupported")
 
 
 def _announced(response: httpx.Response) -> int | None:

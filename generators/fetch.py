@@ -1,7 +1,7 @@
-"""Where raw archives are published, and how they are fetched.
+"""Finds the published raw archives and downloads them.
 
-`raw_files.toml` has the addresses that their authors give. A download is in place only when it is
-complete, and its digest is compared with a known one wherever there is one.
+`raw_files.toml` holds the addresses that the authors give. A downloaded file appears in its place
+only when it is complete; its digest is compared with the known one, if any.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _DIGEST: Final = re.compile(rb"[0-9a-fA-F]{64}(?!\S)")
 
 @dataclass(frozen=True, kw_only=True)
 class RawFile:
-    """A file as published.
+    """A published file.
 
     Attributes:
-        name: Its name, there and on a mirror.
-        url: Its address; None where it can only be fetched by hand.
-        page: Where people find it.
-        sha256: Its digest; None where none is known.
-        size: As its authors say it; None where they do not.
+        name: File name, also on a mirror.
+        url: Its address; None if it can only be downloaded by hand.
+        page: Web page with a link to it.
+        sha256: Its digest; None if unknown.
+        size: Its size as stated by the authors; None if not stated.
     """
 
     name: str
@@ -56,9 +56,9 @@ class PublishedFiles:
     Attributes:
         benchmark: Its name.
         title: Its title.
-        licence: Of the files.
-        files: The files, the usual one first.
-        together: Whether all of them make the table, and not any one.
+        licence: Licence of the files.
+        files: The files, the default one first.
+        together: Whether the table needs all files, rather than any one of them.
     """
 
     benchmark: str
@@ -68,7 +68,7 @@ class PublishedFiles:
     together: bool
 
     def by_hand(self, file: RawFile) -> str:
-        """Return what to do about a file that no program can fetch."""
+        """Return instructions for a file that no program can download."""
         place = f"its folder to `nbs generate {self.benchmark} FOLDER`"
         if not self.together:
             place = f"its path to `nbs generate {self.benchmark} {file.name}`"
@@ -77,13 +77,13 @@ class PublishedFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
-    """A raw archive that is there.
+    """A raw archive that has been downloaded.
 
     Attributes:
-        path: Where it lies.
-        sha256: Its digest, recorded beside it in the form of `sha256sum`.
-        compared: Whether the digest was compared with one that was known before.
-        file: What is published of it.
+        path: Its path.
+        sha256: Its digest, recorded beside it in the format of `sha256sum`.
+        compared: Whether the digest was compared with a previously known one.
+        file: The published file.
     """
 
     path: Path
@@ -94,7 +94,7 @@ class Fetched:
 
 @functools.cache
 def published_files() -> Mapping[str, PublishedFiles]:
-    """Return what is published of every benchmark and of every table that comes along, by name."""
+    """Return the published files of every benchmark and of every included table, by name."""
     specs = {name: spec for name, spec in PUBLISHED.items() if spec.raw_files}
     for name, path in shipped_declarations().items():
         specs[name] = read_declaration(path).spec
@@ -117,7 +117,7 @@ def published_files() -> Mapping[str, PublishedFiles]:
 
 
 def _located(name: str, sha256: str | None, homepage: str, known: Mapping[str, Any]) -> RawFile:
-    """Return a file with what `raw_files.toml` knows of it."""
+    """Return a file with its entries in `raw_files.toml`."""
     own = known.get("files", {}).get(name, {})
     folder = known.get("folder")
     return RawFile(
@@ -138,19 +138,19 @@ def fetch(
     sha256: str | None = None,
     progress: Progress = silent,
 ) -> Fetched:
-    """Download a raw archive unless it is there already.
+    """Download a raw archive unless it is already there.
 
     Args:
-        benchmark: The benchmark, or a declared table that comes with the program.
-        out: Folder of the archive; made when missing.
-        name: Which of its files; the usual one by default.
+        benchmark: The benchmark, or a declared table included in the program.
+        out: Folder of the archive; made if missing.
+        name: Which of its files; the default one if None.
         mirror: Address of a folder that has the file under its published name.
-        sha256: Its digest, where one is known: hexadecimal. By default the one that its authors or
-            its declaration state, or was recorded when it was downloaded before.
-        progress: Told how many megabytes are there.
+        sha256: Its hexadecimal digest, if known. By default the one stated by its authors or its
+            declaration, or recorded by an earlier download.
+        progress: Receives the number of downloaded megabytes.
 
     Raises:
-        FetchError: There is no such file or no address for it, no network, or something else came.
+        FetchError: The file or its address is unknown, the network failed, or the content differs.
         OSError: The folder cannot be written.
     """
     pooch = _pooch()
@@ -160,7 +160,7 @@ def fetch(
     target = out / file.name
     record = out / f"{file.name}{_SUFFIX_OF_DIGESTS}"
     try:
-        httpx.URL(url).host  # noqa: B018 - what a name beyond ASCII may be is looked at here
+        httpx.URL(url).host  # noqa: B018 - this checks names beyond ASCII
     except (httpx.InvalidURL, ValueError) as error:
         raise _unreachable(published, file, url, error) from error
     known = sha256 or file.sha256 or (_recorded(record) if target.exists() else None)
@@ -172,9 +172,9 @@ def fetch(
             path=out,
             downloader=Resuming(out / f".{file.name}.part", progress),
         )
-    except ValueError as error:  # what pooch raises for another digest
+    except ValueError as error:  # raised by pooch for a wrong digest
         raise FetchError(
-            f"{file.name} from {url} has another digest than {known}: it was not kept"
+            f"{file.name} from {url} does not have the digest {known}: it was not kept"
         ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _unreachable(published, file, url, error) from error
@@ -219,15 +219,15 @@ def _unreachable(
 ) -> FetchError:
     reason = str(error) or type(error).__name__
     return FetchError(
-        f"cannot fetch {url}: {reason}; run the command again to go on where it stopped. "
+        f"cannot fetch {url}: {reason}; run the command again to continue where it stopped. "
         f"Without a network, fetch {file.name} on another machine, copy it here "
-        f"and give its path to `nbs generate {published.benchmark}`, or name a mirror that can be "
-        "reached: --mirror URL or $NASBENCH_MIRROR"
+        f"and give its path to `nbs generate {published.benchmark}`, or name a reachable mirror: "
+        "--mirror URL or $NASBENCH_MIRROR"
     )
 
 
 def _recorded(record: Path) -> str | None:
-    """Return the digest that was recorded; None where there is none, or the record is damaged."""
+    """Return the recorded digest; None if there is none, or the record is damaged."""
     try:
         found = _DIGEST.match(record.read_bytes())
     except FileNotFoundError:

@@ -22,22 +22,22 @@ __all__ = ["generate"]
 _SPACE: Final = "nasbench201"
 _CONFIG: Final = "config"
 _LARGEST_COST: Final = 1e9
-"""Milliseconds, millijoules or FLOP a byte: far from anything measured."""
+"""Milliseconds, millijoules or FLOP per byte; far above all measured values."""
 _NO_FIGURE: Final = -1.0
-"""What the archive has where a device has no figure for an architecture: some on the Edge TPU."""
+"""Value in the archive where a device has no figure: some architectures on the Edge TPU."""
 
 
 def generate(raw: Path, out: Path, *, progress: Progress = silent) -> Provenance:
     """Convert the published pickle into `out`/hw-nas-bench.db and return its provenance.
 
     Args:
-        raw: ``HW-NAS-Bench-v1_0.pickle``; what it holds of other spaces is not looked at.
+        raw: ``HW-NAS-Bench-v1_0.pickle``; its data on other spaces are ignored.
         out: Folder of the database.
-        progress: Told how many data sets are done.
+        progress: Receives the number of converted data sets.
 
     Raises:
-        ArchiveError: The pickle is damaged, hostile, or something else; a metric is missing, of
-            the wrong length, or holds what is no cost. The message says where.
+        ArchiveError: The pickle is damaged, hostile, or of another kind; a metric is missing, has
+            the wrong length, or holds an invalid cost. The message says where.
         BuildError: The database cannot be written.
         OSError: The pickle cannot be read.
     """
@@ -73,12 +73,12 @@ def _decoded(raw: Path) -> Mapping[str, Any]:
     except ArchiveError as error:
         raise type(error)(f"{raw.name}: {error}") from error
     if not isinstance(archive, dict):
-        raise WrongFormatError(f"{raw.name} holds {shown(archive)}, no dict of search spaces")
+        raise WrongFormatError(f"{raw.name} holds {shown(archive)}, not a dict of search spaces")
     return archive
 
 
 def _tables(archive: Mapping[str, Any], name: str) -> dict[str, Mapping[str, Any]]:
-    """Return the table of each data set, by its name as served."""
+    """Return the table of each data set, by its name in answers."""
     tables = archive.get(_SPACE)
     if not isinstance(tables, dict):
         raise WrongFormatError(f"{name} holds no costs of {_SPACE!r}: not HW-NAS-Bench")
@@ -89,12 +89,12 @@ def _tables(archive: Mapping[str, Any], name: str) -> dict[str, Mapping[str, Any
         )
     for dataset, table in found.items():
         if not isinstance(table, dict):
-            raise ArchiveError(f"{name}, {dataset}: no table but {shown(table)}")
+            raise ArchiveError(f"{name}, {dataset}: {shown(table)} is not a table")
     return found
 
 
 def _checked(table: Mapping[str, Any], where: str) -> dict[str, list[float | None]]:
-    """Return the figures of each metric, in the order of the columns."""
+    """Return the values of each metric, in the order of the columns."""
     unknown = [name for name in table if name not in (*METRICS, _CONFIG)]
     if unknown:
         raise ArchiveError(f"{where}: unknown metrics {shown(unknown)}")
@@ -125,7 +125,7 @@ def _costs(table: Mapping[str, Any], name: str, where: str) -> list[float | None
 def _column(table: Mapping[str, Any], name: str, where: str) -> list[Any]:
     values = table.get(name)
     if not isinstance(values, list):
-        raise ArchiveError(f"{where}: no list of {name}")
+        raise ArchiveError(f"{where}: {name} is not a list")
     if len(values) != NUM_ARCHITECTURES:
         raise ArchiveError(
             f"{where}, {name}: {len(values)} values, not one for each of {NUM_ARCHITECTURES} "

@@ -1,4 +1,4 @@
-"""Converts a TFRecord archive of NAS-Bench-101, full or 108 epochs alone, into a database."""
+"""Converts a TFRecord archive of NAS-Bench-101, complete or 108 epochs only, into a database."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class OrderedRuns:
     """The runs of an archive in the order of the database: by hash, budget and repeat.
 
     Attributes:
-        record: Per run, its row in the columns of the archive, shape (N,).
-        cell: Per run, the rank of its cell by hash, shape (N,).
-        repeat: Per run, its number among the runs of its cell and budget, shape (N,).
-        first_run: Per cell, the place of its first run in the three columns above, shape (C,).
-        num_configurations: Cells and budgets with at least one run.
-        skipped: What had to be left out.
+        record: Row of each run in the columns of the archive, shape (N,).
+        cell: Rank by hash of each run's cell, shape (N,).
+        repeat: Number of each run among those of its cell and budget, shape (N,).
+        first_run: Position of each cell's first run in the three columns above, shape (C,).
+        num_configurations: Number of pairs of cell and budget with at least one run.
+        skipped: Records that had to be left out.
     """
 
     record: NDArray[np.int64]
@@ -51,16 +51,16 @@ class OrderedRuns:
 
 
 def ordered_runs(archive: Nasbench101Archive, *, skip_corrupt: bool) -> OrderedRuns:
-    """Sort records into runs. The n-th record met of a cell and budget is its repeat n.
+    """Sort records into runs. The n-th record of a cell and budget in the file is its repeat n.
 
     Args:
         archive: The records.
-        skip_corrupt: Leave out what does not fit and go on, rather than raise.
+        skip_corrupt: Leave out invalid records and continue, instead of raising.
 
     Raises:
         RecordError: Without `skip_corrupt`: a record's hash is not that of its cell, its budget is
-            none of the benchmark's, its parameters differ from those of its cell's other records,
-            or it is one too many of its cell and budget.
+            not one of the benchmark, its parameters differ from those of other records of its
+            cell, or it is a surplus record of its cell and budget.
         DamagedArchiveError: Without `skip_corrupt`: a cell has too few runs at a budget.
     """
     faults = _Faults(archive, skip=skip_corrupt)
@@ -70,7 +70,7 @@ def ordered_runs(archive: Nasbench101Archive, *, skip_corrupt: bool) -> OrderedR
     odd_budget = ~np.isin(archive.epochs[record], BUDGETS)
     record = faults.without(record, odd_budget, faults.budget_reason)
     configuration = cell * len(BUDGETS) + np.searchsorted(BUDGETS, archive.epochs).astype(np.int32)
-    # Stable: the file's order remains among the records of a cell and budget.
+    # Stable: keeps the file's order among the records of a cell and budget.
     record = record[np.argsort(configuration[record], kind="stable")]
     parameters = archive.trainable_parameters[record]
     unlike_others = parameters != parameters[_group_starts(cell[record])]
@@ -78,7 +78,7 @@ def ordered_runs(archive: Nasbench101Archive, *, skip_corrupt: bool) -> OrderedR
     surplus = _repeats(configuration[record]) >= REPEATS
     record = faults.without(record, surplus, faults.surplus_reason)
     if not len(record):
-        raise DamagedArchiveError(f"no record of it fits the benchmark; {faults.found[0]}")
+        raise DamagedArchiveError(f"no record is valid for the benchmark; {faults.found[0]}")
     first_of_configuration = np.flatnonzero(_changes(configuration[record]))
     if not skip_corrupt:
         _check_no_repeat_missing(archive, record, first_of_configuration)
@@ -94,7 +94,7 @@ def ordered_runs(archive: Nasbench101Archive, *, skip_corrupt: bool) -> OrderedR
 
 
 class _Faults:
-    """Raises the first fault met in the archive, or collects all, and says what is wrong."""
+    """Raises the first invalid record of the archive, or collects all, with the reasons."""
 
     def __init__(self, archive: Nasbench101Archive, *, skip: bool) -> None:
         self._archive = archive
@@ -119,16 +119,16 @@ class _Faults:
     def hash_reason(self, row: int) -> str:
         code = self._archive.codes[row : row + 1]
         expected = hash_codes(code).tobytes().hex()
-        return f"its hash is {self._hash(row)}, that of its cell {expected}"
+        return f"its hash is {self._hash(row)}, but that of its cell is {expected}"
 
     def budget_reason(self, row: int) -> str:
         budgets = ", ".join(map(str, BUDGETS))
-        return f"{self._archive.epochs[row]} epochs are none of the budgets {budgets}"
+        return f"{self._archive.epochs[row]} epochs is not one of the budgets {budgets}"
 
     def parameters_reason(self, row: int) -> str:
         return (
-            f"it counts {self._archive.trainable_parameters[row]} trainable parameters, other "
-            f"records of the cell {self._hash(row)} another number"
+            f"it counts {self._archive.trainable_parameters[row]} trainable parameters, unlike "
+            f"other records of the cell {self._hash(row)}"
         )
 
     def surplus_reason(self, row: int) -> str:
@@ -142,7 +142,7 @@ class _Faults:
 
 
 def _cells(archive: Nasbench101Archive) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Return per record the rank of its cell by hash, and whether it records another hash."""
+    """Return each record's cell as rank by hash, and whether its recorded hash differs."""
     codes, of_record = np.unique(archive.codes, return_inverse=True)
     digests = hash_codes(codes)
     unlike = np.zeros(len(of_record), dtype=bool)
@@ -162,19 +162,19 @@ def _ranks(digests: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 
 def _repeats(groups: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the number of each place within its group, from 0."""
+    """Return the position of each element within its group, from 0."""
     return np.arange(len(groups)) - _group_starts(groups)
 
 
 def _group_starts(groups: NDArray[Any]) -> NDArray[np.int64]:
-    """Return for each place where its group of equal neighbours starts."""
+    """Return for each element the start of its group of equal consecutive values."""
     starts = _changes(groups)
     positions: NDArray[np.int64] = np.flatnonzero(starts)[np.cumsum(starts) - 1]
     return positions
 
 
 def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return where a value differs from the one before; the first does."""
+    """Return where a value differs from the previous one; true for the first."""
     changes = np.ones(len(values), dtype=bool)
     np.not_equal(values[1:], values[:-1], out=changes[1:])
     return changes
@@ -188,7 +188,7 @@ def _check_no_repeat_missing(
     if len(too_few):
         row = record[starts[too_few[0]]]
         raise DamagedArchiveError(
-            f"cells with fewer than {REPEATS} runs at a budget: {len(too_few)}; the first is "
+            f"{len(too_few)} cells have fewer than {REPEATS} runs at a budget; the first is "
             f"{archive.digests[row].tobytes().hex()} with {counts[too_few[0]]} of "
             f"{archive.epochs[row]} epochs (record {archive.numbers[row]} at byte "
             f"{archive.offsets[row]})"
@@ -208,12 +208,12 @@ def generate(
     Args:
         raw: ``nasbench_full.tfrecord`` or ``nasbench_only108.tfrecord``.
         out: Folder of the database.
-        progress: Told how many megabytes of the archive are read.
-        skip_corrupt: Leave out damaged records, those that contradict others and surplus ones, and
-            report them in the provenance, rather than raise.
+        progress: Receives the number of megabytes read.
+        skip_corrupt: Leave out damaged, contradictory and surplus records and report them in the
+            provenance, instead of raising.
 
     Raises:
-        ArchiveError: The archive is damaged, of another benchmark or not an archive.
+        ArchiveError: The archive is damaged, of another benchmark or of another format.
         BuildError: The database cannot be written.
     """
     target = out / f"{NasBench101.spec.name}.db"
@@ -236,7 +236,7 @@ def generate(
 
 
 def _cell_rows(archive: Nasbench101Archive, runs: OrderedRuns) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of cells, the matrix being that of the cell's first record of its runs."""
+    """Yield the rows of cells; the matrix is that of the first record among the cell's runs."""
     record = runs.record[runs.first_run]
     digits = archive.digests[record].tobytes().hex()
     hashes = (digits[start : start + 32] for start in range(0, len(digits), 32))

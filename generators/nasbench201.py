@@ -1,4 +1,4 @@
-"""Converts the raw archive of NAS-Bench-201, in any packing, into a database."""
+"""Converts the raw archive of NAS-Bench-201, in any of its formats, into a database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from generators.source import Progress, silent
 __all__ = ["generate"]
 
 _COUNTS: Final = ("channel", "num_cells")
-"""What the archive calls the columns `num_channels` and `num_cells`."""
+"""Names of the columns `num_channels` and `num_cells` in the archive."""
 
 
 def generate(raw: Path, out: Path, *, progress: Progress = silent) -> Provenance:
@@ -24,10 +24,10 @@ def generate(raw: Path, out: Path, *, progress: Progress = silent) -> Provenance
         raw: ``NAS-Bench-201-v1_….pth``, ``NATS-tss-….pickle.pbz2``, a ``NATS-tss-…-simple`` folder
             or its tar file.
         out: Folder of the database.
-        progress: Told how many architectures are done.
+        progress: Receives the number of converted architectures.
 
     Raises:
-        ArchiveError: The archive is damaged, of another benchmark or not an archive.
+        ArchiveError: The archive is damaged, of another benchmark or of another format.
         BuildError: The database cannot be written.
         OSError: The archive cannot be read.
     """

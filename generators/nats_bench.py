@@ -1,4 +1,4 @@
-"""Converts an archive of either NATS-Bench space, in any packing, into a database."""
+"""Converts an archive of either NATS-Bench space, in any of its formats, into a database."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ __all__ = ["SpaceConversion"]
 
 _SPLITS: Final[Mapping[str, tuple[str | None, str, str]]] = {
     "cifar10-valid": ("x-valid", "ori-test", "ori-test"),
-    # Trained on all images: nothing is left to validate on, and the test split is no substitute.
+    # Trained on all images: no validation split is left, and the test split is no substitute.
     "cifar10": (None, "ori-test", "ori-test"),
     "cifar100": ("x-valid", "x-test", "ori-test"),
     "imagenet16-120": ("x-valid", "x-test", "ori-test"),
 }
-"""By data set, the recorded splits served as valid, test and ori_test."""
+"""By data set, the recorded splits that become valid, test and ori_test."""
 
 _MAX_COUNT: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpaceConversion:
-    """The archive of one space and the database it becomes.
+    """Describes the conversion of one space's archive into its database.
 
     Attributes:
         benchmark: The benchmark.
-        architecture: Its architecture table.
-        run: Its run table.
-        tables: All its tables.
-        views: Its views, SQL by name.
-        names: The published strings of all its architectures, by index.
-        described_by: Names of the counts in `arch_config` that the run table records beside the
-            statistics, in the order of its columns.
-        more_of: Gives the columns of an architecture behind its index and string.
+        architecture: The table of architectures.
+        run: The table of runs.
+        tables: All tables.
+        views: The views, SQL by name.
+        names: The published strings of all architectures, by index.
+        described_by: Names of the counts in `arch_config` that the run table records in addition to
+            the statistics, in the order of its columns.
+        more_of: Returns the columns of an architecture after its index and string.
     """
 
     benchmark: type[NatsBenchmark]
@@ -71,7 +71,7 @@ class SpaceConversion:
         """Convert an archive into a database in `out` and return its provenance.
 
         Raises:
-            ArchiveError: The archive is damaged, of another benchmark or not an archive.
+            ArchiveError: The archive is damaged, of another benchmark or of another format.
             BuildError: The database cannot be written.
             OSError: The archive cannot be read.
         """
@@ -95,7 +95,7 @@ class SpaceConversion:
 
 
 class _RowWriter:
-    """Writes the rows of one architecture after another, and counts what there was."""
+    """Writes the rows of one architecture after another, and counts them."""
 
     def __init__(self, space: SpaceConversion, build: DatabaseBuild) -> None:
         self._space = space
@@ -167,19 +167,19 @@ class _RowWriter:
 
 
 def _finite(value: float) -> float | None:
-    """Return a recorded value; NaN and infinity, from a diverged run or none, are not recorded."""
+    """Return a recorded value; None for NaN and infinity, from a diverged or missing run."""
     return float(value) if math.isfinite(value) else None
 
 
 def _check_same(runs: Iterable[RawRun], names: Sequence[str], where: str) -> None:
-    """Check that all runs on a data set trained one network: only the seed tells them apart."""
+    """Check that all runs on a data set trained the same network and differ in the seed only."""
     sizes: dict[str, Any] = {}
     for run in runs:
         size = tuple(run.config.get(name) for name in names)
         if sizes.setdefault(run.dataset, size) != size:
             raise ArchiveError(
                 f"{where}, {run.dataset} seed {run.seed}: {' and '.join(names)} are {shown(size)}, "
-                f"those of another seed {shown(sizes[run.dataset])}"
+                f"but with another seed {shown(sizes[run.dataset])}"
             )
 
 

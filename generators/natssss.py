@@ -1,4 +1,4 @@
-"""Converts the raw archive of NATS-Bench's size space, in any packing, into a database."""
+"""Converts the raw archive of NATS-Bench's size space, in any of its formats, into a database."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def generate(raw: Path, out: Path, *, progress: Progress = silent) -> Provenance
     Args:
         raw: A ``NATS-sss-…-simple`` folder, its tar file, or ``NATS-sss-….pickle.pbz2``.
         out: Folder of the database.
-        progress: Told how many architectures are done.
+        progress: Receives the number of converted architectures.
 
     Raises:
-        ArchiveError: The archive is damaged, of another benchmark or not an archive.
+        ArchiveError: The archive is damaged, of another benchmark or of another format.
         BuildError: The database cannot be written.
         OSError: The archive cannot be read.
     """

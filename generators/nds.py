@@ -30,14 +30,14 @@ __all__ = ["generate"]
 _MILLION: Final = 1_000_000
 _PERCENT: Final = 100
 _DECIMALS: Final = 10
-"""Decimals of an error that its accuracy keeps to the last one."""
+"""Decimals of an error that its accuracy keeps exactly."""
 _DIGEST_BYTES: Final = 16
 _JOBS_AT_A_TIME: Final = 1000
 _NAMES_SHOWN: Final = 20
 
 _Described: TypeAlias = tuple[str, bytes, bytes | None, str, str | None]
-"""An architecture as the last columns of a run: its key, those of its specification and its cells,
-the specification, the genotype."""
+"""An architecture as the last columns of a run: its key, the keys of its model and cell
+specifications, the model specification, the genotype."""
 
 
 def generate(
@@ -46,14 +46,14 @@ def generate(
     """Convert a raw archive into `out`/nds.db and return its provenance.
 
     Args:
-        raw: `data.zip`, the folder of its files, or the one that holds `nds_data`.
+        raw: `data.zip`, the folder of its files, or the folder that contains `nds_data`.
         out: Folder of the database.
-        progress: Told how many files are done.
-        partial: Convert what there is: files may be missing, and a job that a file holds twice is
-            taken once; the provenance tells of both.
+        progress: Receives the number of converted files.
+        partial: Convert an incomplete archive: files may be missing, and a job that a file holds
+            twice is converted once; the provenance reports both.
 
     Raises:
-        ArchiveError: The archive is incomplete, damaged, of another benchmark or not an archive.
+        ArchiveError: The archive is incomplete, damaged, of another benchmark or of another format.
         BuildError: The database cannot be written.
         OSError: The archive cannot be read.
     """
@@ -74,12 +74,12 @@ def generate(
             progress(done, len(archive.present))
         contents = conversion.contents(archive)
         if not contents["runs"]:
-            raise WrongFormatError(f"{raw.name} holds no job")
+            raise WrongFormatError(f"{raw.name} holds no jobs")
         return build.complete(source.result(), contents, synthetic=conversion.synthetic)
 
 
 class _Conversion:
-    """Rows of one file after another, and the counts of what there was."""
+    """Converts one file after another into rows, and counts them."""
 
     def __init__(self, build: DatabaseBuild, *, partial: bool) -> None:
         self.synthetic = False
@@ -122,7 +122,7 @@ class _Conversion:
         }
 
     def _jobs(self, name: str, archive: NdsArchive) -> Iterator[tuple[str, Job]]:
-        """Yield the jobs of a file with their places, each once."""
+        """Yield the jobs of a file with their places, without duplicates."""
         seen: dict[bytes, str] = {}
         for where, record in archive.entries(name):
             job = read_job(record, where)
@@ -136,7 +136,7 @@ class _Conversion:
                 self._repeated[name] += 1
             else:
                 raise DamagedArchiveError(
-                    f"{where} is {seen[digest]} once more, to the last number: fetch the archive "
+                    f"{where} is {seen[digest]} repeated, to the last digit: download the archive "
                     "again, or convert it without the repetition with --partial"
                 )
 
@@ -172,7 +172,7 @@ class _Conversion:
 
 
 class _Numbers:
-    """The numbers of spaces, configurations and their runs, in the order they are met."""
+    """Numbers of spaces, configurations and their runs, in the order of their first occurrence."""
 
     def __init__(self, build: DatabaseBuild) -> None:
         self._build = build
@@ -181,7 +181,7 @@ class _Numbers:
         self._runs: Counter[int] = Counter()
 
     def key(self, job: Job, origin: tuple[str, str, str], architecture: int) -> tuple[int, ...]:
-        """Return space, configuration, run and architecture of a job."""
+        """Return the numbers of space, configuration, run and architecture of a job."""
         names = (job.network.family, *origin, job.num_epochs)
         if names not in self._spaces:
             self._spaces[names] = len(self._spaces)
@@ -197,7 +197,7 @@ class _Numbers:
 
 
 class _Architectures:
-    """What each architecture is, in the spelling that is met first: all its runs answer alike."""
+    """Architectures in the form that occurs first, so that all runs of one have the same."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[int, _Described]] = {}
@@ -206,10 +206,10 @@ class _Architectures:
         return len(self._known)
 
     def read(self, network: Network, where: str) -> tuple[int, _Described]:
-        """Return the number of a network's architecture, in the order they are met, and what it is.
+        """Return the number of a network's architecture, by first occurrence, and its columns.
 
         Raises:
-            DamagedArchiveError: Its specification is none.
+            DamagedArchiveError: The specification is malformed.
         """
         genotype = network.genotype
         try:
@@ -227,7 +227,7 @@ class _Architectures:
 
 
 def _origin(name: str) -> tuple[str, str, str]:
-    """Return who proposed the networks of a file, how they were sampled, and the data set."""
+    """Return the proposer, the generator and the data set of a file's networks, from its name."""
     stem = name.removesuffix(".json")
     proposer, _, rest = stem.partition("_")
     marks = rest.split("_")
@@ -240,9 +240,9 @@ def _origin(name: str) -> tuple[str, str, str]:
 
 
 def _accuracies(errors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 100 minus errors in percent, without the noise of the last binary digits.
+    """Return 100 minus errors in percent, without binary rounding noise.
 
-    An error of up to ten decimals gives the accuracy that decimal subtraction gives: 0.1 for 99.9.
+    An error of up to ten decimals gives the accuracy of decimal subtraction: 0.1 for 99.9.
     """
     difference = _PERCENT - errors
     decimal = np.round(errors, _DECIMALS) == errors

@@ -1,8 +1,8 @@
-"""Registry of the generators and of the writers of samples, by the name of their benchmark.
+"""Registry of the generators and of the sample writers, by the name of their benchmark.
 
-A benchmark NAME has a module of this package with `generate` and one of `sample` with
-`write_sample`, both called as it is, hyphens as underscores. Where a sample of all architectures is
-made without an archive, a module NAME_database beside that has `write_database`.
+A benchmark NAME has a module of this package with `generate` and a module of `sample` with
+`write_sample`, both named NAME with underscores for hyphens. Where a complete sample is written
+without an archive, a module NAME_database beside it has `write_database`.
 """
 
 from __future__ import annotations
@@ -43,29 +43,29 @@ class WriteWhole(Protocol):
         """Return the provenance of the new database."""
 
 
-def _made_by(package: str, benchmark: str, name: str) -> Any:
-    """Return a function of the module of a benchmark, which is called as it is."""
+def _function_of(package: str, benchmark: str, name: str) -> Any:
+    """Return a function of the module that is named after a benchmark."""
     return getattr(import_module(f"{package}.{benchmark.replace('-', '_')}"), name)
 
 
-def _taking(option: str) -> dict[str, Any]:
+def _with_option(option: str) -> dict[str, Any]:
     """Return the generators that have an option."""
     return {name: made for name, made in GENERATORS.items() if option in signature(made).parameters}
 
 
 GENERATORS: Final[Mapping[str, Generate]] = {
-    name: _made_by("generators", name, "generate") for name in INSTALLABLE
+    name: _function_of("generators", name, "generate") for name in INSTALLABLE
 }
-TOLERANT_GENERATORS: Final[Mapping[str, Generate]] = _taking("skip_corrupt")
-"""Those that convert what can be used of a damaged archive, and report the rest."""
-PARTIAL_GENERATORS: Final[Mapping[str, Generate]] = _taking("partial")
-"""Those that convert the files of an archive that are there, and report the others."""
+TOLERANT_GENERATORS: Final[Mapping[str, Generate]] = _with_option("skip_corrupt")
+"""Generators that convert the usable part of a damaged archive, and report the rest."""
+PARTIAL_GENERATORS: Final[Mapping[str, Generate]] = _with_option("partial")
+"""Generators that convert the present files of an archive, and report the missing ones."""
 SAMPLES: Final[Mapping[str, WriteSample]] = {
-    name: _made_by("generators.sample", name, "write_sample") for name in INSTALLABLE
+    name: _function_of("generators.sample", name, "write_sample") for name in INSTALLABLE
 }
 WHOLE_SAMPLES: Final[Mapping[str, WriteWhole]] = {
-    name: _made_by("generators.sample", f"{name}-database", "write_database")
+    name: _function_of("generators.sample", f"{name}-database", "write_database")
     for name in INSTALLABLE
     if find_spec(f"generators.sample.{name.replace('-', '_')}_database")
 }
-"""Made-up databases that are written at once, where an archive of all would take too long."""
+"""Writers of made-up databases, where an archive of all architectures would take too long."""

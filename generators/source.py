@@ -21,22 +21,22 @@ __all__ = [
 
 
 class Progress(Protocol):
-    """Called after each step of a job."""
+    """Callback that is called after each step of a conversion or download."""
 
     def __call__(self, done: int, total: int) -> None:
-        """Say that `done` of `total` steps are done."""
+        """Report that `done` of `total` steps are done."""
 
 
 def silent(done: int, total: int) -> None:
-    """Say nothing."""
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
 class Source:
     """A raw archive: its name, size in bytes, and SHA-256.
 
-    For a folder the digest is that of the lines ``digest  name`` of its files by name, as
-    `sha256sum *` prints them.
+    For a folder it is the digest of the lines ``digest  name`` of its files, sorted by name, as
+    printed by `sha256sum *`.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Source:
 
 
 def identify(path: Path) -> Source:
-    """Read an archive whole and return its identity.
+    """Read a whole archive and return its identity.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The archive cannot be read.
     """
     if not path.is_dir():
         return Source(path.name, path.stat().st_size, file_sha256(path))
@@ -60,9 +60,9 @@ def identify(path: Path) -> Source:
 
 @contextmanager
 def identified(path: Path) -> Iterator[Future[Source]]:
-    """Identify an archive in a thread of its own while the body converts it.
+    """Identify an archive in a thread while the body converts it.
 
-    Hashing releases the interpreter, so on two cores it costs next to no time.
+    Hashing releases the GIL, so it costs almost no time on two cores.
     """
     with ThreadPoolExecutor(1, "source-digest") as pool:
         yield pool.submit(identify, path)

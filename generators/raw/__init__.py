@@ -1,1 +1,1 @@
-"""Readers of the formats in which the raw archives come."""
+"""Readers of the formats of raw archives."""

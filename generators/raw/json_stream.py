@@ -1,7 +1,7 @@
 """Streams long JSON lists of objects, one object at a time.
 
 A document is a list of objects, or an object whose members are such lists. `NaN` and `Infinity`,
-which are no JSON but which Python writes, are read as numbers.
+which Python writes although they are not JSON, are read as numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Bytes", "Entry", "read_entries"]
 
 _CHUNK: Final = 2**20
 _LONGEST: Final = 2**24
-"""Characters of one object: thousands of times what a record of a network takes."""
+"""Most characters of one object: thousands of times the record of a network."""
 _SPACE: Final = " \t\r\n"
 _DECODER: Final = json.JSONDecoder()
 
@@ -27,14 +27,14 @@ class Bytes(Protocol):
     """A source of bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """Return some of the next bytes, none at the end."""
+        """Return some of the next bytes, or none at the end."""
 
 
 class Entry(NamedTuple):
     """An object of a document.
 
     Attributes:
-        place: Where it is, for messages: the number of the object in its list, from 0.
+        place: Its place, for messages: the position of the object in its list, from 0.
         value: The object.
     """
 
@@ -43,15 +43,15 @@ class Entry(NamedTuple):
 
 
 def read_entries(stream: Bytes, name: str) -> Iterator[Entry]:
-    """Yield the objects of a document, holding no more than a few at a time.
+    """Yield the objects of a document, keeping only a few in memory.
 
     Args:
         stream: The document, in UTF-8.
-        name: What to call it in errors.
+        name: Its name in errors.
 
     Raises:
-        DamagedArchiveError: It is cut short or no JSON.
-        WrongFormatError: It is JSON of another shape.
+        DamagedArchiveError: The document is truncated or not JSON.
+        WrongFormatError: The document is JSON of another structure.
     """
     text = _Text(stream, name)
     if text.take("[{") == "[":
@@ -60,7 +60,7 @@ def read_entries(stream: Bytes, name: str) -> Iterator[Entry]:
         while True:
             member = text.value(f"{name}, name of a list")
             if not isinstance(member, str):
-                raise DamagedArchiveError(f"{name}: {shown(member)} is no name of a list")
+                raise DamagedArchiveError(f"{name}: {shown(member)} is not the name of a list")
             text.take(":")
             text.take("[")
             yield from _objects(text, f"{name}, {member} job")
@@ -70,7 +70,7 @@ def read_entries(stream: Bytes, name: str) -> Iterator[Entry]:
 
 
 def _objects(text: _Text, what: str) -> Iterator[Entry]:
-    """Yield the objects of a list whose bracket has been taken."""
+    """Yield the objects of a list whose opening bracket has been consumed."""
     if text.accept("]"):
         return
     number = 0
@@ -86,7 +86,7 @@ def _objects(text: _Text, what: str) -> Iterator[Entry]:
 
 
 class _Text:
-    """The rest of a document: as much of it as has been read and not been taken."""
+    """The rest of a document: the part that has been read but not consumed."""
 
     def __init__(self, stream: Bytes, name: str) -> None:
         self._stream = stream
@@ -98,15 +98,15 @@ class _Text:
         self._ended = False
 
     def value(self, place: str) -> Any:
-        """Take one value; it must end in a bracket or a quotation mark to be told from a part."""
+        """Consume one value; it must end with a bracket or a quotation mark to be complete."""
         self._skip_space()
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._position)
             except RecursionError as error:
                 raise DamagedArchiveError(f"{place} is nested too deeply") from error
-            except ValueError as error:  # also an integer of thousands of digits
-                # A value that is not there whole is no JSON either.
+            except ValueError as error:  # also for an integer of thousands of digits
+                # An incomplete value is not JSON either: read more first.
                 if len(self._text) - self._position > _LONGEST or not self._read():
                     raise self._no_json(place, error) from error
             else:
@@ -114,15 +114,15 @@ class _Text:
                 return value
 
     def take(self, characters: str) -> str:
-        """Take one of some characters, after any space.
+        """Consume one of the given characters, after any whitespace.
 
         Raises:
-            DamagedArchiveError: Something else comes.
+            DamagedArchiveError: Another character follows.
         """
         found = self._skip_space()
         if not found or found not in characters:
             expected = " or ".join(characters)
-            what = "the file ends" if not found else f"{shown(found)} stands"
+            what = "the file ends" if not found else f"{shown(found)} is"
             raise DamagedArchiveError(
                 f"{self._name}: {what} where {expected} should be, at character {self._place()}"
             )
@@ -130,16 +130,16 @@ class _Text:
         return found
 
     def accept(self, character: str) -> bool:
-        """Take a character if it comes next, after any space."""
+        """Consume a character if it comes next, after any whitespace."""
         found = self._skip_space() == character
         self._position += found
         return found
 
     def end(self) -> None:
-        """Check that nothing is left but space.
+        """Check that only whitespace is left.
 
         Raises:
-            DamagedArchiveError: Something is.
+            DamagedArchiveError: There is more text.
         """
         if self._skip_space():
             raise DamagedArchiveError(
@@ -147,7 +147,7 @@ class _Text:
             )
 
     def _skip_space(self) -> str:
-        """Return the next character that is no space, without taking it; empty at the end."""
+        """Return the next character that is not whitespace, unconsumed; empty at the end."""
         while True:
             while self._position < len(self._text):
                 character = self._text[self._position]
@@ -158,7 +158,7 @@ class _Text:
                 return ""
 
     def _read(self) -> bool:
-        """Read on, forget what has been taken, and return whether there was anything to read."""
+        """Read more, drop the consumed part, and return whether there was anything to read."""
         if self._ended:
             return False
         data = self._stream.read(_CHUNK)
@@ -176,8 +176,8 @@ class _Text:
 
     def _no_json(self, place: str, error: ValueError) -> DamagedArchiveError:
         if self._ended:
-            return DamagedArchiveError(f"{place} is cut short or no JSON: {error}")
-        return DamagedArchiveError(f"{place} is no JSON: {error}")
+            return DamagedArchiveError(f"{place} is truncated or not JSON: {error}")
+        return DamagedArchiveError(f"{place} is not JSON: {error}")
 
     def _place(self) -> int:
         return self._taken + self._position

@@ -1,8 +1,8 @@
 """Reads a whole NAS-Bench-101 archive into columns, decoding in several processes.
 
-Both released files have the same form: `nasbench_full.tfrecord` with all budgets and
-`nasbench_only108.tfrecord`. Records of one cell are scattered over the file, so that all must be
-read before any cell is complete; in columns five million of them take half a gigabyte.
+Both released files, `nasbench_full.tfrecord` with all budgets and `nasbench_only108.tfrecord`, have
+the same format. Records of one cell are scattered over the file, so that all must be read before
+any cell is complete; five million of them take half a gigabyte as columns.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ __all__ = ["Nasbench101Archive", "decode_records", "read_archive"]
 
 _BATCH_RECORDS: Final = 8192
 _MOST_PROCESSES: Final = 4
-"""More would decode faster than one process reads and checks CRCs."""
+"""Most decoding processes; more would outpace the process that reads and checks CRCs."""
 _BATCHES_AHEAD: Final = 3
-"""Batches read or decoded ahead for each process: what bounds the memory of raw records."""
+"""Batches per process that are read or decoded ahead, which limits the memory of raw records."""
 _MEGABYTE: Final = 1_000_000
 
 _SERVED: Final = [
@@ -54,7 +54,7 @@ _SERVED: Final = [
 
 @dataclass(frozen=True, slots=True)
 class Nasbench101Archive:
-    """N decoded records in file order, as columns, and what was left out.
+    """N decoded records in file order, as columns, and the skipped records.
 
     Attributes:
         numbers: Record numbers, shape (N,).
@@ -65,9 +65,9 @@ class Nasbench101Archive:
         trainable_parameters: Shape (N,).
         halfway: float32, shape (N, 4): training, validation and test accuracy from 0 to 1, and
             seconds, after half of the epochs.
-        final: The same at the end, float64.
-        synthetic: Whether the archive says that its numbers are made up.
-        skipped: What could not be read or decoded, in file order.
+        final: The same at the end, as float64.
+        synthetic: Whether the archive declares its numbers as made up.
+        skipped: Records that could not be read or decoded, in file order.
     """
 
     numbers: NDArray[np.int64]
@@ -100,13 +100,13 @@ def read_archive(path: Path, *, skip_corrupt: bool, progress: Progress) -> Nasbe
 
     Args:
         path: The TFRecord file.
-        skip_corrupt: Collect what cannot be read in `skipped` and go on, rather than raise.
-        progress: Told how many megabytes are done.
+        skip_corrupt: Collect unreadable records in `skipped` and continue, instead of raising.
+        progress: Receives the number of megabytes read.
 
     Raises:
-        WrongFormatError: The file is empty or no TFRecord file.
+        WrongFormatError: The file is empty or not a TFRecord file.
         RecordError: Without `skip_corrupt`: a record is damaged.
-        ArchiveError: The file cannot be read, or holds no record that can.
+        ArchiveError: The file cannot be read, or has no valid record.
     """
     reader = TFRecordReader(path, skip_corrupt=skip_corrupt)
     # Buffers grow in place; joining pieces would hold every column twice.
@@ -121,7 +121,7 @@ def read_archive(path: Path, *, skip_corrupt: bool, progress: Progress) -> Nasbe
         progress(reader.bytes_read // _MEGABYTE, path.stat().st_size // _MEGABYTE)
     skipped += reader.skipped
     if not columns["numbers"]:
-        raise ArchiveError(f"no record of it can be used; the first: {skipped[0]}")
+        raise ArchiveError(f"it has no valid record; the first: {skipped[0]}")
     skipped.sort(key=lambda error: error.number)
     joined: dict[str, Any] = {
         name: np.frombuffer(column, dtype).reshape(-1, *shape)
@@ -132,7 +132,7 @@ def read_archive(path: Path, *, skip_corrupt: bool, progress: Progress) -> Nasbe
 
 def _batches(reader: TFRecordReader) -> Iterator[list[RawRecord]]:
     records = iter(reader)
-    # The first batch may be empty: a file with nothing but damaged records.
+    # The first batch may be empty: all records of a file may be damaged.
     yield list(islice(records, _BATCH_RECORDS))
     while batch := list(islice(records, _BATCH_RECORDS)):
         yield batch
@@ -141,16 +141,16 @@ def _batches(reader: TFRecordReader) -> Iterator[list[RawRecord]]:
 def _decoded(
     batches: Iterator[list[RawRecord]], *, skip_corrupt: bool
 ) -> Iterator[Nasbench101Archive]:
-    """Decode batches, keeping their order."""
+    """Decode batches, preserving their order."""
     first, second = next(batches), next(batches, None)
     if second is None:
-        # A process takes longer to start than this.
+        # Starting a process would take longer than this.
         yield decode_records(first, skip_corrupt=skip_corrupt)
         return
     processes = min(os.cpu_count() or 1, _MOST_PROCESSES)
     pool = ProcessPoolExecutor(
         processes,
-        # A forked process would hold the lock of the database in the making.
+        # A forked process would inherit the lock of the database under construction.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_prepare_process,
     )
@@ -171,10 +171,10 @@ def _decoded(
 
 
 def decode_records(raws: Iterable[RawRecord], *, skip_corrupt: bool = False) -> Nasbench101Archive:
-    """Decode some thousand records into columns; a pure function, to be spread over processes.
+    """Decode some thousand records into columns; a pure function, for use in several processes.
 
     Raises:
-        RecordError: Without `skip_corrupt`: as `decode_record`.
+        RecordError: Without `skip_corrupt`: see `decode_record`.
     """
     places: list[tuple[int, int]] = []
     records: list[Nasbench101Record] = []
@@ -213,7 +213,7 @@ def decode_records(raws: Iterable[RawRecord], *, skip_corrupt: bool = False) -> 
 
 
 def _prepare_process() -> None:
-    """Leave interrupts to the parent, and end with it however it ends."""
+    """Ignore interrupts, which the parent handles, and exit whenever the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -18,8 +18,8 @@ proto2::
       optional string checkpoint_path = 6;
     }
 
-Its descriptor is put together at import, so that no generated file ties the package to one version
-of the protobuf compiler.
+Its descriptor is built at import, so that no generated file ties the package to one version of the
+protobuf compiler.
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ _PACKAGE = "nasbench101"
 class Evaluation(NamedTuple):
     """One evaluation: epochs, seconds since the start, accuracies from 0 to 1.
 
-    The values are float32 widened to double, as recorded; their order is that of the fields'
-    numbers.
+    The values are float32 widened to double, as recorded, in the order of the fields' numbers.
     """
 
     current_epoch: float
@@ -88,7 +87,7 @@ def _field(
 
 
 def _message() -> Any:
-    """Return the class of `ModelMetrics`, whose attributes no type checker knows."""
+    """Return the class of `ModelMetrics`, whose attributes type checkers do not know."""
     evaluation = DescriptorProto(name="EvaluationData")
     for number, name in enumerate(Evaluation._fields, start=1):
         evaluation.field.append(_field(name, number, FieldDescriptorProto.TYPE_DOUBLE))
@@ -112,7 +111,7 @@ def _message() -> Any:
         syntax="proto2",
         message_type=[evaluation, metrics],
     )
-    # A pool of its own: another package in the process may register the same names.
+    # A separate pool: another package in the process may register the same names.
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.ModelMetrics"))
@@ -122,21 +121,21 @@ new_model_metrics = _message()
 """Return an empty message."""
 
 parse_model_metrics = new_model_metrics.FromString
-"""Return the message that the bytes hold; raises google.protobuf.message.DecodeError."""
+"""Return the message encoded by bytes; raises google.protobuf.message.DecodeError."""
 
 
 SYNTHETIC = "synthetic: made up by `nbs sample`"
-"""The checkpoint path of the final evaluation in records whose numbers are made up: no training
-can have left it there."""
+"""Checkpoint path of the final evaluation in records with made-up numbers; no training can have
+written it."""
 
 _HASH = re.compile(r"[0-9a-f]{32}")
 _PAYLOAD_ITEMS = 5
 _EVALUATIONS = 3
-# An epoch is 156.25 steps, so that half of a budget seldom ends on a step; what the check is to
-# find is evaluations of another run or in another order, which are whole epochs away.
+# An epoch is 156.25 steps, so that half of a budget seldom ends on a step. Evaluations of another
+# run or in another order, which the check must find, are whole epochs away.
 _EPOCH_SLACK = 0.5
 # The archive has some five thousand distinct matrices and 364 distinct lists of operations.
-_REMEMBERED_TEXTS = 1 << 14
+_CACHED_TEXTS = 1 << 14
 
 
 class Nasbench101Record(NamedTuple):
@@ -146,10 +145,10 @@ class Nasbench101Record(NamedTuple):
         module_hash: The recorded hash, 32 hexadecimal digits; not compared with the cell.
         epochs: The budget.
         cell: The recorded matrix and operations, within the limits of the space.
-        trainable_parameters: Of the whole network.
+        trainable_parameters: Parameters of the whole network.
         halfway: Evaluation after half of the epochs.
         final: Evaluation at the end.
-        synthetic: Whether the record says that its numbers are made up.
+        synthetic: Whether the record declares its numbers as made up.
     """
 
     module_hash: str
@@ -177,7 +176,7 @@ def decode_record(raw: RawRecord) -> Nasbench101Record:
 
 
 class _FaultError(Exception):
-    """What is wrong with a payload, before its place is known."""
+    """A fault in a payload, before its place is known."""
 
 
 def _decode(payload: bytes) -> Nasbench101Record:
@@ -200,9 +199,9 @@ def _decode(payload: bytes) -> Nasbench101Record:
     return Nasbench101Record(module_hash, epochs, cell, *_decode_metrics(metrics, epochs))
 
 
-@lru_cache(maxsize=_REMEMBERED_TEXTS)
+@lru_cache(maxsize=_CACHED_TEXTS)
 def _graph_code(adjacency: str) -> int:
-    """Return the bits of a cell code that its V x V digits, row by row, decide."""
+    """Return the bits of a cell code that follow from its V x V digits, row by row."""
     size = math.isqrt(len(adjacency))
     if (
         not size
@@ -210,16 +209,16 @@ def _graph_code(adjacency: str) -> int:
         or not adjacency.isascii()
         or not adjacency.isdigit()
     ):
-        raise _FaultError(f"{adjacency[:60]!r} is not a square adjacency matrix, a digit an entry")
+        raise _FaultError(f"{adjacency[:60]!r} is not a square adjacency matrix of digits")
     rows = [[int(digit) for digit in adjacency[i * size : (i + 1) * size]] for i in range(size)]
-    # The first operation has no bits set, hence those of the graph remain.
+    # The first operation has no bits set, so only those of the graph remain.
     names = ["input", *[PUBLISHED_OPERATION_NAMES[0]] * (size - 2), "output"]
     return parse_cell({"module_adjacency": rows, "module_operations": names}).code
 
 
-@lru_cache(maxsize=_REMEMBERED_TEXTS)
+@lru_cache(maxsize=_CACHED_TEXTS)
 def _operations_code(operations: str, size: int) -> int:
-    """Return the bits of a cell code that the comma-separated operations decide."""
+    """Return the bits of a cell code that follow from the comma-separated operations."""
     names = operations.split(",")
     if len(names) != size or names[0] != "input" or names[-1] != "output":
         raise _FaultError(f"{operations[:200]!r} is not input, {size - 2} operations, output")
@@ -232,9 +231,9 @@ def _operations_code(operations: str, size: int) -> int:
 
 
 def _decode_metrics(text: str, epochs: int) -> tuple[int, Evaluation, Evaluation, bool]:
-    """Return what the last fields of `Nasbench101Record` hold."""
+    """Return parameters, half-way and final evaluation, and whether they are made up."""
     try:
-        # Not strict: base64 of this archive's age may be broken into lines.
+        # Not strict: the base64 text of this old archive may contain line breaks.
         metrics = parse_model_metrics(a2b_base64(text))
     except (ValueError, DecodeError) as error:
         raise _FaultError(f"the metrics are not a protobuf in base64: {error}") from error
@@ -264,12 +263,12 @@ def _checked_evaluation(data: Any, which: str, epoch: float) -> Evaluation:
         data.test_accuracy,
     )
     current, seconds, train, validation, test = evaluation
-    # An absent field reads as 0, so that only a 0 calls for a look.
+    # An absent field reads as 0, so only zeros need a closer look.
     if not all(evaluation):
         for name in Evaluation._fields:
             if not data.HasField(name):
                 raise _FaultError(f"the {which} evaluation has no {name}")
-    # Written so that NaN fails.
+    # Written so that NaN fails the check.
     if not abs(current - epoch) <= _EPOCH_SLACK:
         raise _FaultError(f"the {which} evaluation is at epoch {current}, not {epoch:g}")
     if not 0.0 <= seconds < math.inf:

@@ -1,8 +1,8 @@
 """Reads the archives of NAS-Bench-201 and NATS-Bench, one architecture at a time.
 
-Four packings hold the same records: one pickle of all architectures, saved by torch
-(NAS-Bench-201) or compressed by bz2 (NATS-Bench), and a folder of one bz2-compressed pickle an
-architecture, as it is or as the tar file in which it is published.
+Four formats hold the same records: one pickle of all architectures, saved by torch (NAS-Bench-201)
+or compressed with bz2 (NATS-Bench), and a folder with one bz2-compressed pickle per architecture,
+as it is or as the published tar file.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _META: Final = "meta.pickle.pbz2"
 _RECORDS: Final = "arch2infos"
 _FILE_NAME: Final = re.compile(r"([0-9]{6})\.pickle\.pbz2")
 _BUDGETS: Final = {"less": 12, "full": 200}
-"""What NAS-Bench-201's own archive calls its budgets, in epochs."""
+"""Budgets in epochs, by their names in NAS-Bench-201's own archive."""
 
 _EPOCHS: Final = re.compile(r"[0-9]{1,4}")
 
 _MAX_FILE: Final = 64 * 2**20
-"""Most bytes a file of one architecture may unpack to; real ones have 400 kB."""
+"""Most unpacked bytes of a file of one architecture; real ones have 400 kB."""
 _MAX_WHOLE: Final = 256 * 2**30
-"""Most bytes a file of all architectures may unpack to; real ones have some 10 GB."""
+"""Most unpacked bytes of a file of all architectures; real ones have about 10 GB."""
 _READ_AHEAD: Final = 8
 _SYNTHETIC: Final = "synthetic"
 _BZ2_START: Final = b"BZh"
@@ -51,20 +51,20 @@ _TAR_MARK: Final = slice(257, 262)
 _TAR_BLOCK: Final = tarfile.BLOCKSIZE
 
 _Read: TypeAlias = Callable[[], bytes]
-"""Gives the packed bytes of a file."""
+"""Returns the packed bytes of a file."""
 
 
 class NatsArchive:
-    """An archive in any packing.
+    """An archive in any of the formats.
 
     Args:
-        path: A `.pth` file, a `.pickle.pbz2` file of all architectures, a folder, or a tar file of
-            one.
-        architectures: The published list of architectures, which the archive must have.
+        path: A `.pth` file, a `.pickle.pbz2` file of all architectures, a folder, or the tar file
+            of a folder.
+        architectures: The published list of architectures, which the archive must match.
 
     Attributes:
-        synthetic: Whether the archive says of itself that its numbers are made up; known once
-            `entries` is exhausted.
+        synthetic: Whether the archive declares its numbers as made up; known once `entries` is
+            exhausted.
     """
 
     def __init__(self, path: Path, architectures: Sequence[str]) -> None:
@@ -76,20 +76,20 @@ class NatsArchive:
         """Yield each architecture's index and its records by budget in epochs.
 
         Raises:
-            ArchiveError: The archive is not one, damaged, or of another benchmark.
-            OSError: It cannot be read.
+            ArchiveError: The archive is damaged, of another format, or of another benchmark.
+            OSError: The archive cannot be read.
         """
         pairs = self._pairs()
         seen = set()
         for index, records in pairs:
             where = f"architecture {shown(index)}"
             if type(index) is not int or not 0 <= index < len(self._architectures):
-                raise ArchiveError(f"{where}: not an index of {len(self._architectures)}")
+                raise ArchiveError(f"{where}: not an index below {len(self._architectures)}")
             if index in seen:
                 raise ArchiveError(f"{where}: recorded twice")
             seen.add(index)
             if not isinstance(records, dict):
-                raise ArchiveError(f"{where}: its records are no dict ({shown(records)})")
+                raise ArchiveError(f"{where}: its records are not a dict ({shown(records)})")
             budgets = {self._budget(name, where): record for name, record in records.items()}
             if len(budgets) < len(records):
                 raise ArchiveError(f"{where}: a training budget recorded twice in {shown(records)}")
@@ -98,7 +98,7 @@ class NatsArchive:
             yield index, budgets
 
     def _pairs(self) -> Iterator[tuple[Any, Any]]:
-        """Yield what stands for an index and for its records."""
+        """Yield the unchecked values of an index and of its records."""
         if self.path.is_dir():
             yield from self._many(_files_of(self.path), self.path.name)
             return
@@ -133,7 +133,7 @@ class NatsArchive:
         self._check_meta(_decoded(_plain(files[_META](), _META), _META))
         names = ((int(match[1]), name) for name in files if (match := _FILE_NAME.fullmatch(name)))
         waiting = iter(sorted(names))
-        # Decompression takes longer than all else and releases the interpreter.
+        # Decompression takes most of the time and releases the GIL.
         with ThreadPoolExecutor(2, "bz2") as pool:
 
             def unpacking(count: int) -> list[tuple[int, str, Any]]:
@@ -175,7 +175,7 @@ class NatsArchive:
 
 
 class _Unpacked:
-    """What a bz2 file holds, read in one direction and not without end."""
+    """The unpacked content of a bz2 file, read sequentially and up to a limit."""
 
     def __init__(self, file: bz2.BZ2File, name: str) -> None:
         self._file = file
@@ -190,7 +190,7 @@ class _Unpacked:
         return data
 
     def seekable(self) -> bool:
-        """Tell that it cannot be set back: it would be unpacked from its beginning again."""
+        """Return False: seeking back would unpack the file from its beginning again."""
         return False
 
 
@@ -213,16 +213,16 @@ def _read_file(file: Path) -> bytes:
 
 @contextmanager
 def _open_tar(path: Path) -> Iterator[Mapping[str, _Read]]:
-    """Open a tar file, of which nothing is unpacked to the disk, as its files by name.
+    """Open a tar file as a mapping of its files by name; nothing is unpacked to the disk.
 
     Raises:
-        DamagedArchiveError: It is cut short or damaged.
+        DamagedArchiveError: The file is truncated or damaged.
         WrongFormatError: Its files lie in several folders.
     """
     try:
         with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
             members = [member for member in archive.getmembers() if member.isreg()]
-            # The module ends in silence at a header that is damaged or cut off.
+            # tarfile ends silently at a damaged or truncated header.
             file.seek(archive.offset)
             if file.read(_TAR_BLOCK) != bytes(_TAR_BLOCK):
                 raise DamagedArchiveError(f"{path.name} is truncated or damaged")

@@ -1,8 +1,8 @@
 """Reads and checks one architecture's record of NAS-Bench-201 or of a NATS-Bench space.
 
 A record holds the runs of one architecture at one training budget by (data set, seed). Each run is
-put into one form: every curve an array of one value an epoch, from the first to the last, NaN where
-the archive has nothing.
+normalised: every curve becomes an array of one value per epoch, from the first to the last, NaN
+where the archive has no value.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from safe_pickle import ArchiveError
 __all__ = ["RawRun", "SplitResults", "read_runs"]
 
 _MAX_PERCENT: Final = 100.0
-# Sums of float32 batches may end a hair above: 100.00000001 is in the archive.
+# Sums of float32 batches may exceed 100 slightly: 100.00000001 is in the archive.
 _ROUNDING: Final = 1e-3
 _MAX_SEED: Final = 2**63 - 1
 _LARGEST_AMOUNT: Final = 1e18
-"""Of seconds or of millions: far from anything recorded, and from overflowing in a sum."""
+"""Most seconds or millions: far above all recorded values, and below overflow in a sum."""
 _CURVE_TYPES: Final = frozenset({float, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
 class SplitResults:
-    """What a run recorded on one split.
+    """The recorded results of a run on one split.
 
     Attributes:
         acc: Top-1 accuracy in percent, float64 of shape (epochs,).
@@ -46,7 +46,7 @@ class SplitResults:
 
     @classmethod
     def absent(cls, num_epochs: int) -> SplitResults:
-        """Return the results on a split that a run was not evaluated on."""
+        """Return the results for a split on which a run was not evaluated."""
         nothing = np.full(num_epochs, np.nan)
         return cls(nothing, nothing, None)
 
@@ -61,9 +61,9 @@ class RawRun:
         config: The recorded `arch_config`: channel, num_cells, class_num and more.
         parameters: Millions.
         flops: Millions of multiply-adds.
-        latency: Seconds, the mean of the recorded measurements; None without one.
-        train: The training split; its `seconds` are those of one epoch.
-        evaluations: The other splits by their recorded name, such as ``x-valid``.
+        latency: Seconds, the mean of the recorded measurements; None without measurements.
+        train: Results on the training split; `seconds` is the time of one epoch.
+        evaluations: Results on the other splits by their recorded name, such as ``x-valid``.
     """
 
     dataset: str
@@ -81,11 +81,11 @@ def read_runs(record: Any, num_epochs: int, where: str) -> Iterator[RawRun]:
 
     Args:
         record: The decoded record.
-        num_epochs: The budget it is filed under.
-        where: What to call it in errors.
+        num_epochs: The training budget of the record.
+        where: Its name in errors.
 
     Raises:
-        ArchiveError: It does not have the form of a record, or a value is impossible.
+        ArchiveError: The record is malformed, or a value is impossible.
     """
     results = _field(record, "all_results", dict, where)
     seen = set()
@@ -105,7 +105,7 @@ def read_runs(record: Any, num_epochs: int, where: str) -> Iterator[RawRun]:
 def _read_run(run: Any, dataset: str, seed: int, num_epochs: int, where: str) -> RawRun:
     epochs = _field(run, "epochs", int, where)
     if epochs != num_epochs:
-        raise ArchiveError(f"{where}: a run of {epochs} epochs among those of {num_epochs}")
+        raise ArchiveError(f"{where}: a run of {epochs} epochs among runs of {num_epochs}")
     names = _field(run, "eval_names", list, where)
     accuracies = _field(run, "eval_acc1es", dict, where)
     losses = _field(run, "eval_losses", dict, where)
@@ -149,7 +149,7 @@ def _field(record: Any, name: str, kind: type, where: str) -> Any:
 
 
 def _times(run: Any, name: str, where: str) -> Mapping[Any, Any]:
-    """Return recorded times; archives before v1_1 of NAS-Bench-201 have None or none at all."""
+    """Return recorded times; archives before v1_1 of NAS-Bench-201 have None or no such field."""
     return {} if run.get(name) is None else cast("dict[Any, Any]", _field(run, name, dict, where))
 
 
@@ -157,7 +157,7 @@ def _accuracies(
     values: Mapping[Any, Any], keys: tuple[Any, ...], where: str
 ) -> NDArray[np.float64]:
     curve = _curve(values, keys, where)
-    # NaN compares false with everything and passes: it is "not recorded".
+    # NaN compares false with everything and passes: it means "not recorded".
     wrong = (curve < -_ROUNDING) | (curve > _MAX_PERCENT + _ROUNDING)
     if wrong.any():
         raise ArchiveError(f"{where}: accuracy {curve[wrong][0]!r} is not a percentage")
@@ -173,7 +173,7 @@ def _curve(values: Mapping[Any, Any], keys: tuple[Any, ...], where: str) -> NDAr
 
 
 def _amount(value: Any, where: str) -> float | None:
-    """Return a non-negative number, None for one that is missing or not finite."""
+    """Return a non-negative number, None if it is missing or not finite."""
     if value is None:
         return None
     number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -24,35 +24,35 @@ FILES: Final = (
     *("ResNet_rng1", "ResNet_rng2", "ResNet_rng3", "Vanilla", "Vanilla_lr-wd"),
     *("Vanilla_lr-wd_in", "Vanilla_reruns", "Vanilla_rng1", "Vanilla_rng2", "Vanilla_rng3"),
 )
-"""The files by name, without `.json`, in the order in which they are read."""
+"""Names of the files, without `.json`, in reading order."""
 
 _FOLDER: Final = "nds_data"
 _SUFFIX: Final = ".json"
 _MOST_BYTES: Final = 16 * 2**30
-"""Size of all files unpacked: several times that of the published ones."""
+"""Most bytes of all unpacked files: several times the published size."""
 _MOST_MEMBERS: Final = 10_000
 _HIGHEST_RATIO: Final = 100
-"""How many times smaller packing may have made a file; the numbers of NDS shrink to a fifth."""
+"""Highest accepted compression ratio; the numbers of NDS shrink to a fifth."""
 
 
 class NdsArchive:
     """The files of an archive, opened one at a time.
 
     Args:
-        path: `data.zip`; or the folder of the files, or the one that holds `nds_data`.
+        path: `data.zip`, the folder of the files, or the folder that contains `nds_data`.
 
     Attributes:
         path: The zip file, or the folder of the files.
-        present: Names of the files that are there, in reading order.
-        missing: Names of the others.
-        ignored: What else is there, sorted.
-        size: Bytes of the files that are there.
+        present: Names of the present files, in reading order.
+        missing: Names of the missing files.
+        ignored: Names of other files, sorted.
+        size: Total bytes of the present files.
 
     Raises:
         DamagedArchiveError: The zip file is damaged.
-        WrongFormatError: It holds none of the files, or what a zip file of data never does: names
-            that lead out of the folder, names that come twice, links, or a bomb.
-        OSError: It cannot be read.
+        WrongFormatError: None of the files is present, or the zip file is suspicious: names that
+            lead out of the folder, duplicate names, links, or a zip bomb.
+        OSError: The archive cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,7 +61,7 @@ class NdsArchive:
         if not self._zipped and (path / _FOLDER).is_dir():
             self.path = path / _FOLDER
         sizes = _zipped_sizes(path) if self._zipped else _folder_sizes(self.path)
-        # By file name: folders above the files are those of whoever packed them.
+        # By file name: folders above the files depend on who packed them.
         self._members = {PurePosixPath(member).name: member for member in sizes}
         wanted = [f"{name}{_SUFFIX}" for name in FILES]
         self.present = tuple(name for name in wanted if name in self._members)
@@ -80,7 +80,7 @@ class NdsArchive:
 
         Raises:
             DamagedArchiveError: The file is damaged.
-            WrongFormatError: It is no list of jobs.
+            WrongFormatError: The file is not a list of jobs.
         """
         with self._opened(name) as stream:
             yield from read_entries(stream, name)
@@ -103,7 +103,7 @@ def _folder_sizes(folder: Path) -> dict[str, int]:
 
 
 def _zipped_sizes(path: Path) -> Mapping[str, int]:
-    """Return the sizes of the files in a zip file, once nothing about them is suspicious."""
+    """Return the sizes of the files in a zip file after checking its directory."""
     try:
         with zipfile.ZipFile(path) as container:
             members = container.infolist()
@@ -119,12 +119,12 @@ def _zipped_sizes(path: Path) -> Mapping[str, int]:
     _check_names(path.name, [member.filename for member in files])
     total = sum(member.file_size for member in files)
     if total > _MOST_BYTES:
-        raise WrongFormatError(f"{path.name} would unpack to {total:,} bytes: a bomb, not NDS")
+        raise WrongFormatError(f"{path.name} would unpack to {total:,} bytes: a zip bomb, not NDS")
     return {member.filename: member.file_size for member in files}
 
 
 def _check_names(archive: str, names: list[str]) -> None:
-    """Refuse two members of one name, and two members that are the same file of NDS."""
+    """Reject two members with one name, and two members that are the same file of NDS."""
     wanted = {f"{name}{_SUFFIX}" for name in FILES}
     files = [name for name in (PurePosixPath(name).name for name in names) if name in wanted]
     for listed in (names, files):

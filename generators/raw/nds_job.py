@@ -18,14 +18,14 @@ from safe_pickle import DamagedArchiveError
 __all__ = ["SYNTHETIC", "Job", "Network", "read_job"]
 
 SYNTHETIC: Final = "synthetic"
-"""A field that no published job has: its numbers are made up."""
+"""Name of a field in jobs with made-up numbers; no published job has it."""
 
 _BLOCKS: Final = {
     "res_bottleneck": "residual_bottleneck",
     "res_basic": "residual_basic",
     "double_plain": "vanilla",
 }
-"""How the block type of a family begins."""
+"""Prefixes of families, by block type."""
 
 _READ: Final = frozenset(
     {
@@ -38,12 +38,12 @@ _INPUTS_OF_NODE: Final = 2
 _MOST_EPOCHS: Final = 2**16 - 1
 _MOST_SEED: Final = 2**63 - 1
 _MOST_COUNT: Final = 2**50
-"""Far more than any network needs, and few enough that a double in millions tells them apart."""
+"""Far more than any network needs, and small enough to be exact as a double in millions."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """What was trained: the specification as served, and the cell as recorded, if there is one."""
+    """A trained network: its specification as in answers, and its cell as recorded, if any."""
 
     family: str
     model_spec: dict[str, Any]
@@ -55,21 +55,21 @@ class Job:
     """A training run: errors in percent, times in seconds.
 
     Attributes:
-        network: What was trained.
+        network: The trained network.
         base_lr: Learning rate at the start.
         weight_decay: Weight decay.
         num_epochs: Length of the training.
         seed: Random seed.
         parameters: Number of parameters.
         flops: Number of multiply-adds, by the archive's convention.
-        iter_time: Of one iteration; None when not recorded.
-        prec_time: Of computing precise batch statistics; None when not recorded.
+        iter_time: Seconds per iteration; None when not recorded.
+        prec_time: Seconds for computing precise batch statistics; None when not recorded.
         train_error: At each epoch, from 0.
         test_error: At each epoch, from 0.
-        train_loss: At each epoch; NaN where it was no number.
-        smallest_test_error: As recorded, beside the curve; None when not recorded.
-        synthetic: Whether the job says of itself that it is made up.
-        unknown: Names of fields that are not read.
+        train_loss: At each epoch; NaN where it was not a number.
+        smallest_test_error: As recorded in addition to the curve; None when not recorded.
+        synthetic: Whether the job declares itself as made up.
+        unknown: Names of fields that are ignored.
     """
 
     network: Network
@@ -90,15 +90,15 @@ class Job:
 
 
 def read_job(record: Mapping[str, Any], where: str) -> Job:
-    """Return a job.
+    """Decode and check a job.
 
     Args:
-        record: As in the archive.
-        where: What to call it in errors.
+        record: The job as in the archive.
+        where: Its name in errors.
 
     Raises:
-        DamagedArchiveError: A field is missing, of the wrong type or out of range, the curves are
-            not equally long, or the block type is unknown.
+        DamagedArchiveError: A field is missing, of the wrong type or out of range, the curves
+            differ in length, or the block type is unknown.
     """
     optim = _member(record, "optim", dict, where)
     in_optim = f"{where}, optim"
@@ -161,7 +161,7 @@ def _cell_network(net: Mapping[str, Any], where: str) -> Network:
 
 
 def _cell_nodes(genotype: Mapping[str, Any], cell: str, where: str) -> int:
-    """Check a cell and return how many nodes it has, each of two operations and their inputs."""
+    """Check a cell and return the number of its nodes, each with two operations and inputs."""
     entries = _member(genotype, cell, list, where)
     if not entries or len(entries) % _INPUTS_OF_NODE:
         raise DamagedArchiveError(
@@ -170,7 +170,7 @@ def _cell_nodes(genotype: Mapping[str, Any], cell: str, where: str) -> int:
     for rank, entry in enumerate(entries):
         place = f"{where}, {cell} {rank}"
         if not isinstance(entry, list) or [type(part) for part in entry] != [str, int]:
-            raise DamagedArchiveError(f"{place}: {shown(entry)} is no [operation, input]")
+            raise DamagedArchiveError(f"{place}: {shown(entry)} is not [operation, input]")
         earlier = rank // _INPUTS_OF_NODE + _INPUTS_OF_NODE
         if not 0 <= entry[1] < earlier:
             raise DamagedArchiveError(
@@ -197,9 +197,9 @@ def _curve(
     except OverflowError as error:
         raise DamagedArchiveError(f"{where}: {name}: {error}") from error
     if is_loss:
-        # A loss too large to be a number says as little as one that is none.
+        # A loss beyond the largest number says as little as one that is not a number.
         return np.where(np.isinf(curve), np.nan, curve)
-    # Archives of made-up numbers go beyond 100.
+    # Archives of made-up numbers may exceed 100.
     sound = np.isfinite(curve) & (curve >= 0)
     if not sound.all():
         epoch = int(np.argmin(sound))
@@ -213,7 +213,7 @@ def _member(record: Mapping[str, Any], name: str, kind: type, where: str) -> Any
     value = record.get(name)
     if type(value) is not kind:
         found = shown(value) if name in record else "missing"
-        raise DamagedArchiveError(f"{where}: {name} is {found}, where a {kind.__name__} should be")
+        raise DamagedArchiveError(f"{where}: {name} is {found}, expected a {kind.__name__}")
     return value
 
 
@@ -229,7 +229,7 @@ def _count(record: Mapping[str, Any], name: str, where: str, most: int) -> int:
     if type(value) is not int or not 0 <= value <= most:
         found = shown(value) if name in record else "missing"
         raise DamagedArchiveError(
-            f"{where}: {name} is {found}, where a whole number from 0 to {most} should be"
+            f"{where}: {name} is {found}, expected a whole number from 0 to {most}"
         )
     return value
 
@@ -238,12 +238,12 @@ def _positive(record: Mapping[str, Any], name: str, where: str) -> float:
     value = record.get(name)
     if type(value) not in (int, float) or not 0 <= value < math.inf:  # type: ignore[operator]  # a number
         found = shown(value) if name in record else "missing"
-        raise DamagedArchiveError(f"{where}: {name} is {found}, where a number from 0 should be")
+        raise DamagedArchiveError(f"{where}: {name} is {found}, expected a number from 0")
     return float(value)  # type: ignore[arg-type]  # a number
 
 
 def _optional(record: Mapping[str, Any], name: str, where: str) -> float | None:
-    """Return a number that may be missing, null or NaN: not recorded."""
+    """Return a number, or None if it is missing, null or NaN: not recorded."""
     value = record.get(name)
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None

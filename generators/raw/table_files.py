@@ -1,4 +1,4 @@
-"""The raw files of a declared table: one file, a folder of them, or a zip file, with limits."""
+"""The raw files of a declared table: one file, a folder, or a zip file, with size limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from safe_pickle import DamagedArchiveError, WrongFormatError
 __all__ = ["RawTable", "raw_tables"]
 
 _MOST_BYTES: Final = 2**29
-"""Of one file: it is read whole, and the largest table at hand has a hundredth."""
+"""Most bytes of one file, which is read completely; the largest known table has a hundredth."""
 _MOST_TOTAL: Final = 2**31
 _MOST_FILES: Final = 10_000
 _HIGHEST_RATIO: Final = 200
@@ -43,17 +43,17 @@ class RawTable:
 
 
 def raw_tables(path: Path) -> Iterator[RawTable]:
-    """Yield the files of a table, by name.
+    """Yield the files of a table, sorted by name.
 
     Args:
-        path: A file, a folder (what begins with a dot or ends in .sha256 is left out), or a zip
-            file. A file that `torch.save` wrote is a zip file, too, but one file.
+        path: A file, a folder (hidden and .sha256 files are ignored), or a zip file. A file written
+            by `torch.save` counts as one file although it is a zip file.
 
     Raises:
-        WrongFormatError: A file is too large, or a zip file holds what one of data never does:
-            names that lead out of it, names that come twice, links, or a bomb.
+        WrongFormatError: A file is too large, or a zip file is suspicious: names that lead out of
+            it, duplicate names, links, or a zip bomb.
         DamagedArchiveError: A zip file is damaged.
-        OSError: Something cannot be read.
+        OSError: A file or folder cannot be read.
     """
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file())
@@ -91,7 +91,7 @@ def _unzipped(path: Path) -> Iterator[RawTable]:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise DamagedArchiveError(f"{path.name}: {error}") from error
     except UnicodeDecodeError as error:
-        raise WrongFormatError(f"{path.name} has names that are no text: {error}") from error
+        raise WrongFormatError(f"{path.name} has names that are not text: {error}") from error
 
 
 def _check_total(name: str, sizes: list[int]) -> None:

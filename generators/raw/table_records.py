@@ -1,6 +1,6 @@
-"""Records of the raw files of a declared table: one reader a format.
+"""Records of the raw files of a declared table, with one reader per format.
 
-A record is a row, or an entry of an object or a list. Nothing of a file is run: JSON, text and
+A record is a row, or an entry of an object or a list. No code in a file is run: JSON, text and
 arrays are data, and pickles are read by `safe_pickle`.
 """
 
@@ -31,7 +31,7 @@ __all__ = ["Record", "records_of"]
 
 _MOST_RECORDS: Final = 5_000_000
 _LONGEST_FIELD: Final = 2**16
-"""Characters of a field of CSV, and of a line of JSON lines a hundred times that."""
+"""Most characters of a CSV field; a line of JSON lines may have a hundred times as many."""
 _MOST_COLUMNS: Final = 10_000
 _ZIP_START: Final = b"PK\x03\x04"
 _MOST_UNPACKED: Final = 2**30
@@ -43,10 +43,10 @@ class Record:
 
     Attributes:
         where: Its place, for messages: file, and line, key or number.
-        file: `$file`: the name of its file without the suffix.
-        key: `$key`: its key in an object, or its number, from 0.
-        value: What it holds.
-        by_column: Whether a path is the name of a column, whatever is in it.
+        file: The name of its file without the suffix; `$file` in paths.
+        key: Its key in an object, or its position, from 0; `$key` in paths.
+        value: Its value.
+        by_column: Whether a path is always the name of a column, whatever its characters.
     """
 
     where: str
@@ -60,7 +60,7 @@ def records_of(table: RawTable, rows: Rows) -> Iterator[Record]:
     """Yield the records of a file.
 
     Raises:
-        ArchiveError: It is damaged, of another format, hostile, or too large.
+        ArchiveError: The file is damaged, of another format, hostile, or too large.
         MissingExtraError: The library of its format is not installed.
     """
     try:
@@ -70,7 +70,7 @@ def records_of(table: RawTable, rows: Rows) -> Iterator[Record]:
                 raise WrongFormatError(f"{table.name} has more than {_MOST_RECORDS:,} records")
             yield Record(f"{table.name}, {where}", stem, key, value, by_column)
     except (RecursionError, UnicodeDecodeError) as error:
-        raise WrongFormatError(f"{table.name} is no {rows.reader}: {error}") from error
+        raise WrongFormatError(f"{table.name} is not {rows.reader}: {error}") from error
 
 
 _Entry = tuple[str, str | int, Any]
@@ -81,7 +81,7 @@ def _json(table: RawTable, rows: Rows) -> Iterator[_Entry]:
 
 
 def _decoded(text: str, name: str) -> Any:
-    """Return what JSON says; a member that comes twice is an error, as either may be meant."""
+    """Decode JSON; a duplicate member is an error, because either value may be meant."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -90,18 +90,18 @@ def _decoded(text: str, name: str) -> Any:
             key = next(key for key in found if names.count(key) > 1)
             places = [str(place + 1) for place, other in enumerate(names) if other == key]
             raise DamagedArchiveError(
-                f"{name}: {shown(key)} comes twice, as members {' and '.join(places)}"
+                f"{name}: {shown(key)} occurs twice, as members {' and '.join(places)}"
             )
         return found
 
     try:
         return json.loads(text, object_pairs_hook=once, parse_constant=str)
     except json.JSONDecodeError as error:
-        raise WrongFormatError(f"{name} is no JSON: {error}") from error
+        raise WrongFormatError(f"{name} is not JSON: {error}") from error
     except ValueError as error:  # a number of thousands of digits
         if isinstance(error, ArchiveError):
             raise
-        raise WrongFormatError(f"{name} is no JSON: {error}") from error
+        raise WrongFormatError(f"{name} is not JSON: {error}") from error
 
 
 def _entries(table: RawTable, whole: Any, rows: Rows) -> Iterator[_Entry]:
@@ -111,13 +111,13 @@ def _entries(table: RawTable, whole: Any, rows: Rows) -> Iterator[_Entry]:
     if isinstance(found, Mapping):
         for key, value in found.items():
             if type(key) not in (str, int):
-                raise WrongFormatError(f"{table.name}: {shown(key)} is no key of a record")
+                raise WrongFormatError(f"{table.name}: {shown(key)} is not the key of a record")
             yield f"entry {shown(key)}", key, value
     elif isinstance(found, list | tuple):
         for number, value in enumerate(found):
             yield f"entry {number}", number, value
     else:
-        raise WrongFormatError(f"{table.name}: records are {shown(found)}, no object and no list")
+        raise WrongFormatError(f"{table.name}: records are {shown(found)}, not an object or list")
 
 
 def _json_lines(table: RawTable, rows: Rows) -> Iterator[_Entry]:
@@ -141,16 +141,16 @@ def _csv(table: RawTable, rows: Rows) -> Iterator[_Entry]:
         lines = csv.reader(text, strict=True)
         names = next(lines, [])
         if len(set(names)) != len(names) or not 1 <= len(names) <= _MOST_COLUMNS:
-            raise WrongFormatError(f"{table.name}: its columns are not named, each once")
+            raise WrongFormatError(f"{table.name}: its header does not name each column once")
         for number, fields in enumerate(lines):
             where = f"line {lines.line_num}"
             if len(fields) != len(names):
                 raise DamagedArchiveError(
-                    f"{table.name}, {where}: {len(fields)} fields in {len(names)} columns"
+                    f"{table.name}, {where}: {len(fields)} fields for {len(names)} columns"
                 )
             yield where, number, dict(zip(names, fields, strict=True))
     except csv.Error as error:
-        raise WrongFormatError(f"{table.name} is no CSV: {error}") from error
+        raise WrongFormatError(f"{table.name} is not CSV: {error}") from error
     finally:
         csv.field_size_limit(before)
 
@@ -175,7 +175,7 @@ def _npy(table: RawTable, rows: Rows) -> Iterator[_Entry]:
     except ArchiveError:
         raise
     except (ValueError, EOFError, OverflowError) as error:
-        raise WrongFormatError(f"{table.name} is no array of numpy: {error}") from error
+        raise WrongFormatError(f"{table.name} is not a NumPy array: {error}") from error
     for number, row in enumerate(array):
         yield f"row {number}", number, row.tolist()
 
@@ -196,10 +196,10 @@ def _parquet(table: RawTable, rows: Rows) -> Iterator[_Entry]:
     except ArchiveError:
         raise
     except BaseException as error:
-        # The library has no class of its errors, and panics of Rust are none of Python's.
+        # The library has no error class of its own, and Rust panics are not Python exceptions.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise WrongFormatError(f"{table.name} is no Parquet: {error}") from error
+        raise WrongFormatError(f"{table.name} is not Parquet: {error}") from error
 
 
 def _bounded(unpacked: int, name: str) -> int:

@@ -26,21 +26,21 @@ _MASK_DELTA = 0xA282EAD8
 _UINT32 = 0xFFFFFFFF
 
 _BUFFER_BYTES = 4 << 20
-# The records of NAS-Bench-101 take about 400 bytes. A length beyond this limit is taken for
-# damage before anything of its size is read.
+# The records of NAS-Bench-101 take about 400 bytes. A length above this limit counts as damage
+# before so much is read.
 _LARGEST_PAYLOAD = 64 << 20
-# Lengths recur, so that a header seen before need not be checked again; at most this many are
-# kept, a few megabytes.
-_REMEMBERED_HEADERS = 1 << 15
+# Lengths recur: known headers need not be checked again. At most this many are kept, a few
+# megabytes.
+_CACHED_HEADERS = 1 << 15
 
 
 RawRecord: TypeAlias = tuple[int, int, bytes]
-"""Record number from 0, byte offset of its header, payload: plain, so that processes exchange
-millions of them cheaply."""
+"""Record number from 0, byte offset of its header, payload. Plain tuples are cheap to exchange
+between processes, by the million."""
 
 
 class RecordError(DamagedArchiveError):
-    """A record that cannot be used, with its place in the archive.
+    """A record cannot be used; with its place in the archive.
 
     Args:
         number: Position of the record in its file, from 0.
@@ -61,15 +61,15 @@ class RecordError(DamagedArchiveError):
 class TFRecordReader:
     """Iterates over the records of one file, in file order and in constant memory.
 
-    A record with a wrong payload CRC can be stepped over. After a wrong length nothing can be
-    located any more, so that reading ends there even when corrupt records are skipped.
+    A record with a wrong payload CRC can be skipped. After a wrong length the next record cannot be
+    located, so reading ends there even when corrupt records are skipped.
 
     Args:
         path: The file.
-        skip_corrupt: Collect what is wrong in `skipped` and go on, rather than raise.
+        skip_corrupt: Collect errors in `skipped` and continue, instead of raising.
 
     Attributes:
-        skipped: What the latest iteration could not yield, in file order; always empty without
+        skipped: Errors of the latest iteration, in file order; always empty without
             `skip_corrupt`.
         bytes_read: Position after the latest record, for progress bars.
     """
@@ -85,9 +85,9 @@ class TFRecordReader:
 
         Raises:
             ArchiveError: The file cannot be read.
-            WrongFormatError: The file is empty or is no TFRecord file.
+            WrongFormatError: The file is empty or is not a TFRecord file.
             RecordError: Without `skip_corrupt`: a CRC or a length is wrong, or the last record
-                is cut short.
+                is truncated.
         """
         self.skipped = []
         self.bytes_read = 0
@@ -108,11 +108,11 @@ class TFRecordReader:
                 except _UnlocatableError as error:
                     if number == 0 and not error.is_tfrecord:
                         raise WrongFormatError(
-                            f"{self.path} is no TFRecord file: {error}"
+                            f"{self.path} is not a TFRecord file: {error}"
                         ) from None
                     self._skip(number, offset, f"{error}; nothing after it can be located")
                     return
-                if len(lengths) == _REMEMBERED_HEADERS:
+                if len(lengths) == _CACHED_HEADERS:
                     lengths.clear()
                 lengths[header] = length
             body = stream.read(length + _CRC.size)
@@ -139,7 +139,7 @@ class TFRecordReader:
 
 
 class _UnlocatableError(Exception):
-    """A header that does not say where the next record begins."""
+    """A header from which the next record cannot be located."""
 
     def __init__(self, message: str, *, is_tfrecord: bool) -> None:
         super().__init__(message)
@@ -167,7 +167,7 @@ def _checked_length(header: bytes) -> int:
 
 
 def framed(payload: bytes) -> bytes:
-    """Return a payload as a record: with its length and both CRCs."""
+    """Return a payload as a complete record, with its length and both CRCs."""
     length = len(payload).to_bytes(_HEADER.size - _CRC.size, "little")
     return b"".join(
         (length, _CRC.pack(_masked_crc(length)), payload, _CRC.pack(_masked_crc(payload)))

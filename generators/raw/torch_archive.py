@@ -1,9 +1,9 @@
-"""Opens the pickle in a file that torch.save wrote, without torch.
+"""Opens the pickle in a file written by torch.save, without torch.
 
-Since torch 1.6 the file is a zip archive with the pickle as its member `<name>/data.pkl`, stored as
-it is. Before, it was a row of pickles: a magic number, a protocol number, a dict about the system,
-the object, and the list of tensor storages that follow. Archives of benchmark results hold no
-tensors, so that nothing of torch is needed to read either.
+Since torch 1.6 the file is a zip archive with the pickle as its member `<name>/data.pkl`,
+uncompressed. Before, it was a sequence of pickles: a magic number, a protocol number, a dict about
+the system, the object, and the list of tensor storages. Archives of benchmark results hold no
+tensors, so torch is not needed to read either.
 """
 
 import zipfile
@@ -26,10 +26,10 @@ _EXPECTED: Final = "expected what torch.save writes: a zip archive or, before to
 
 @contextmanager
 def open_torch_pickle(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that torch.save wrote, at its object's pickle.
+    """Open a file written by torch.save, at the pickle of its object.
 
-    On leaving, what follows the pickle is checked: a zip's checksum, or the list of storages.
-    So read the pickle to its end, and take nothing for good before the block is left.
+    On exit, the data after the pickle are checked: a zip's checksum, or the list of storages.
+    Therefore read the pickle to its end, and do not trust it before the block has been left.
 
     Args:
         path: The file, usually named `.pth`.
@@ -38,9 +38,10 @@ def open_torch_pickle(path: Path) -> Iterator[BinaryIO]:
         A file for `PickleStream`.
 
     Raises:
-        WrongFormatError: The file is no such archive, or has tensors.
-        DamagedArchiveError: It is cut short, its checksum is wrong, or its pickle was left unread.
-        UnsafePickleError: One of its own pickles asks for more than data.
+        WrongFormatError: The file is not such an archive, or has tensors.
+        DamagedArchiveError: It is truncated, its checksum is wrong, or its pickle was not read to
+            the end.
+        UnsafePickleError: One of its own pickles requests more than data.
         OSError: The file cannot be read.
     """
     with path.open("rb") as file:
@@ -61,7 +62,7 @@ def open_torch_pickle(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _open_member(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
-    """Open the zip's pickle; `zipfile` compares its checksum once it is read to the end."""
+    """Open the zip's pickle; `zipfile` compares its checksum when it is read to the end."""
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
@@ -78,7 +79,7 @@ def _open_member(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
             yield cast("BinaryIO", member)
             if _read_on(member, path):
                 raise DamagedArchiveError(
-                    f"{path}: {info.filename!a} goes on behind its pickle, or was not read to "
+                    f"{path}: {info.filename!a} continues after its pickle, or was not read to "
                     "its end"
                 )
 
@@ -102,7 +103,7 @@ def _pickle_member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
             "torch.save writes one"
         )
     info = pickles[0]
-    # A compressed member could unfold to any size. torch.save never compresses.
+    # A compressed member could unpack to any size. torch.save never compresses.
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & _ENCRYPTED:
         raise WrongFormatError(
             f"{path}: {info.filename!a} is compressed or encrypted; torch.save stores it as it is"
@@ -121,7 +122,7 @@ def _read_header(file: BinaryIO, path: Path) -> None:
 
 
 def _read_storages(file: BinaryIO, path: Path) -> None:
-    """Read the list that follows the object; behind it the tensors would stand."""
+    """Read the list of storages after the object; tensors would follow it."""
     storages = _read_pickle(file)
     if storages != [] or file.read(1):
         raise WrongFormatError(f"{path} does not end with torch's empty list of tensor storages")

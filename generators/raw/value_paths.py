@@ -1,4 +1,4 @@
-"""Paths to values in a record: `a.b[2]`, and `[*]` for a value a run."""
+"""Paths to values in a record: `a.b[2]`, and `[*]` for one value per run."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def steps_of(path: str) -> tuple[str | int, ...]:
     """Return the steps of a path: names, numbers, and `EVERY`.
 
     Raises:
-        ArchiveError: It is malformed.
+        ArchiveError: The path is malformed.
     """
     steps: list[str | int] = []
     at = 0
     while at < len(path):
         found = _STEP.match(path, at)
         if found is None:
-            raise ArchiveError(f"{shown(path)} is no path such as a.b[2] or runs[*].acc")
+            raise ArchiveError(f"{shown(path)} is not a path such as a.b[2] or runs[*].acc")
         place, name = found.groups()
         steps.append(name if place is None else EVERY if place == EVERY else int(place))
         at = found.end()
@@ -40,10 +40,10 @@ def steps_of(path: str) -> tuple[str | int, ...]:
 
 
 def value_at(value: Any, path: str, where: str) -> Any:
-    """Return the value at a path; for a path with `[*]` the list of all of them.
+    """Return the value at a path; for a path with `[*]` the list of all values.
 
     Raises:
-        ArchiveError: There is none.
+        ArchiveError: There is no such value.
     """
     found = _followed(value, steps_of(path))
     if found is _ABSENT:

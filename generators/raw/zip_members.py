@@ -1,4 +1,4 @@
-"""Members of a zip file from outside, looked at before any of them is unpacked."""
+"""Checks members of untrusted zip files before they are unpacked."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from safe_pickle import WrongFormatError
 __all__ = ["check_member"]
 
 _SMALL: Final = 2**20
-"""Bytes of a file too small to do harm, however well it was packed."""
+"""Size below which a file is harmless whatever its compression ratio."""
 _ENCRYPTED: Final = 0x1
 
 
 def check_member(
     archive: str, member: zipfile.ZipInfo, *, highest_ratio: int, most: int | None = None
 ) -> None:
-    """Refuse what a zip file of data never holds.
+    """Raise an error if a member of a zip file of data is suspicious.
 
     Args:
-        archive: What the file is called in messages.
-        member: Of it.
-        highest_ratio: How many times as large as it is packed a member may be.
-        most: Bytes that it may have; None: any number.
+        archive: Name of the file in messages.
+        member: The member.
+        highest_ratio: Highest accepted ratio of unpacked to packed size.
+        most: Most unpacked bytes; None for no limit.
 
     Raises:
-        WrongFormatError: It has a name that leads out of its folder, is a link, is encrypted, or is
-            too large, by itself or for what is packed.
+        WrongFormatError: Its name leads out of its folder, it is a link, encrypted, too large, or
+            its compression ratio is too high.
     """
-    # The name as it was written: zipfile itself cuts it at a zero byte.
+    # The original name: `filename` is cut at a zero byte.
     name = member.orig_filename
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if name.startswith(("/", "\\")) or ".." in parts or ":" in name or "\0" in name:

@@ -1,1 +1,1 @@
-"""Made-up archives in the raw formats, for trying everything out without a download."""
+"""Made-up archives in the raw formats, for trying out the project without a download."""

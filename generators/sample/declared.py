@@ -1,6 +1,6 @@
-"""Made-up runs of a declared table, for trying it out: rows as JSON lines that say what they are.
+"""Made-up runs of a declared table: rows as JSON lines.
 
-The first line marks the file as made up; what is generated from it is marked, too.
+The first line marks the file as made up; so is the database generated from it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def write_table_sample(
 
     Args:
         declared: The declaration.
-        directory: Where the file goes; it is made when missing.
-        architectures: How many, or as many as there are.
-        seed: Of the made-up numbers.
+        directory: Folder of the file; made if missing.
+        architectures: Number of architectures, or all if there are fewer.
+        seed: Seed of the made-up numbers.
     """
     spec = declared.spec
     rng = random.Random(seed)  # noqa: S311 - made-up figures
@@ -62,7 +62,7 @@ def write_table_sample(
 
 
 def sample_of(path: Path) -> str | None:
-    """Return which table a file is a sample of; None where it is none."""
+    """Return the name of the table that a file is a sample of; None if it is not a sample."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -79,7 +79,7 @@ def read_sample(path: Path, spec: BenchmarkSpec) -> Iterator[Row]:
     """Yield the runs of a sample: place, architecture, part, label, values.
 
     Raises:
-        ArchiveError: It is damaged.
+        ArchiveError: The sample is damaged.
     """
     names = {stat.name for stat in spec.stats}
     with path.open("rb") as file:
@@ -93,9 +93,9 @@ def read_sample(path: Path, spec: BenchmarkSpec) -> Iterator[Row]:
                 arch, part, label = row["arch"], row["part"], row["run"]
                 values = {name: float(row["values"][name]) for name in names}
             except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-                raise DamagedArchiveError(f"{where}: {shown(line)} is no row") from error
+                raise DamagedArchiveError(f"{where}: {shown(line)} is not a row") from error
             if type(label) is not int or part.keys() != {axis.name for axis in spec.axes}:
-                raise ArchiveError(f"{where}: {shown(line)} is no row")
+                raise ArchiveError(f"{where}: {shown(line)} is not a row")
             yield where, arch, part, label, values
 
 
@@ -109,6 +109,6 @@ def _architectures(spec: BenchmarkSpec, count: int, seed: int) -> list[str]:
 
 
 def _drawn(rng: random.Random, least: float, most: float) -> float:
-    """Return a number within a range, of a few digits, the ends included."""
+    """Return a random number of a few digits within a range, ends included."""
     value = float(f"{rng.uniform(least, most):.{_SIGNIFICANT}g}")
     return min(max(value, least), most)

@@ -1,8 +1,8 @@
 """A made-up HW-NAS-Bench pickle in the layout of the real one.
 
-The architectures and their order are real; every cost is made up, though of a plausible size: more
-convolutions cost more. The pickle says of itself that it is synthetic, and so does every answer
-from a database made of it.
+The architectures and their order are real; all costs are made up but plausible: more convolutions
+cost more. The pickle is marked as synthetic, and so is every answer from a database generated from
+it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def write_sample(directory: Path, *, architectures: int = 50, seed: int = 0) -> 
     """Write the pickle into a folder and return its path.
 
     Args:
-        directory: The folder; made when missing.
-        architectures: Not looked at: the published tables are whole, and so is this one.
-        seed: Of the made-up numbers; the same seed gives the same numbers.
+        directory: The folder; made if missing.
+        architectures: Ignored: the published tables are complete, and so is this one.
+        seed: Seed of the made-up numbers; the same seed gives the same numbers.
 
     Raises:
         OSError: The folder cannot be written.

@@ -1,8 +1,8 @@
-"""What made-up figures of NAS-Bench-201 follow, so that a search on them finds more than luck.
+"""Model of the made-up figures of NAS-Bench-201, in which a search can beat random choice.
 
-As in the real table, convolutions and paths to the output train better, what computes more costs
-more time, architectures that compute the same differ by the noise of a run alone, data sets agree
-for the most part, and networks with many convolutions are behind after few epochs.
+As in the real table, convolutions and paths to the output train better, more computation takes more
+time, architectures that compute the same function differ only by the noise of a run, data sets
+mostly agree, and networks with many convolutions lag behind after few epochs.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _GAIN: Final = {"nor_conv_3x3": 9.0, "nor_conv_1x1": 6.0, "skip_connect": 3.5, "
 _COST: Final = {"nor_conv_3x3": 9.0, "nor_conv_1x1": 1.0}
 _GAIN_A_PATH: Final = 1.5
 _UNEXPLAINED: Final = 2.0
-"""Standard deviation of what neither operations nor paths say, in the unit of the gains."""
+"""Standard deviation of the part of the gain that operations and paths do not explain."""
 _UNLIKE: Final = 1.0
-"""That of how data sets differ."""
+"""Standard deviation of the difference of gains between data sets."""
 _PATHS: Final = (("0_3",), ("0_1", "1_3"), ("0_2", "2_3"), ("0_1", "1_2", "2_3"))
-"""All ways from the input of a cell to its output, by their edges."""
+"""All paths from the input of a cell to its output, as edges."""
 
 
 class Landscape(NamedTuple):
@@ -39,9 +39,9 @@ class Landscape(NamedTuple):
 
     Attributes:
         gain: How well it trains, from 0, on each of `DATASETS`; shape (architectures, data sets).
-            -1 where nothing reaches the output.
-        cost: How much it computes, from 0 to 54.
-        slowness: How much it is behind after few epochs, from 0.
+            -1 if the output does not depend on the input.
+        cost: Relative amount of computation, from 0 to 54.
+        slowness: How far it lags behind after few epochs, from 0.
     """
 
     gain: NDArray[np.float64]
@@ -54,11 +54,11 @@ def landscape(seed: int) -> Landscape:
     """Return the made-up landscape of a seed.
 
     Args:
-        seed: Of what operations and paths do not explain.
+        seed: Seed of the part that operations and paths do not explain.
     """
     rng = np.random.default_rng([max(seed, -seed), seed < 0])
     order = list(published_order())
-    # Equals train alike: each takes the traits of the first of its class.
+    # Equal functions train alike: all take the traits of the first of their class.
     classes = np.array(isomorphism_classes())
     gains = np.array([_gain(operations) for operations in order])
     unlike = rng.normal(0, _UNLIKE, (len(order), len(DATASETS)))
@@ -76,6 +76,6 @@ def _gain(operations: Operations) -> float:
     open_paths = [path for path in _PATHS if all(by_edge[edge] != "none" for edge in path)]
     if not open_paths:
         return -1
-    # An edge on no open path adds nothing to the output.
+    # An edge on no open path does not change the output.
     used = {edge for path in open_paths for edge in path}
     return _GAIN_A_PATH * len(open_paths) + sum(_GAIN[by_edge[edge]] for edge in used)

@@ -1,8 +1,8 @@
 """A made-up NAS-Bench-101 archive in the layout of the real one.
 
-The cells, their hashes and their parameters are real; every accuracy and time is made up, though
-of a plausible size: more convolutions train better and take longer. Each record says of itself
-that it is synthetic, and so does every answer from a database made of it.
+The cells, their hashes and their parameters are real; all accuracies and times are made up but
+plausible: more convolutions train better and take longer. Each record is marked as synthetic, and
+so is every answer from a database generated from it.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def write_sample(directory: Path, *, architectures: int = 50, seed: int = 0) -> 
     """Write the archive into a folder and return its path.
 
     Args:
-        directory: The folder; made when missing.
-        architectures: How many cells: the Inception-like one, then from the smallest.
-        seed: Of the made-up numbers and of the order of the records; the same seed gives the same
+        directory: The folder; made if missing.
+        architectures: Number of cells: the Inception-like one, then from the smallest.
+        seed: Seed of the made-up numbers and of the order of records; the same seed gives the same
             archive.
 
     Raises:
@@ -61,7 +61,7 @@ def write_sample(directory: Path, *, architectures: int = 50, seed: int = 0) -> 
         for num_epochs in BUDGETS
         for _ in range(REPEATS)
     ]
-    # As in the real archive, the records of a cell are not neighbours.
+    # As in the real archive, the records of a cell are not consecutive.
     rng.shuffle(payloads)
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / _FILE_NAME
@@ -102,7 +102,7 @@ def _metrics(cell: Cell, num_epochs: int, rng: Random) -> bytes:
         test_accuracy=_UNTRAINED,
     )
     for epoch in (num_epochs / 2, num_epochs):
-        # The learning rate falls to nothing at the end, which lifts the last accuracy.
+        # The learning rate decays to zero at the end, which lifts the last accuracy.
         trained = best * (1 - 0.8 / num_epochs) * (1.0 if epoch == num_epochs else 0.85)
         accuracy = trained + rng.uniform(-0.01, 0.01)
         last = metrics.evaluation_data.add(

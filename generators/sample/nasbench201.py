@@ -1,8 +1,8 @@
 """A made-up NAS-Bench-201 archive in the layout of the real one.
 
-The architectures and their order are real; every number is made up, though plausible: see
-`generators.sample.landscape`. The archive says of itself that it is synthetic, and
-so does every answer from a database made of it.
+The architectures and their order are real; all numbers are made up but plausible: see
+`generators.sample.landscape`. The archive is marked as synthetic, and so is every answer from a
+database generated from it.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _FILE_NAME: Final = "NAS-Bench-201-synthetic.pth"
 _BUDGETS: Final = {"less": 12, "full": 200}
 _SEEDS: Final = {12: (111, 777), 200: (777, 888, 999)}
 _EVERY_EPOCH: Final = 12
-"""The budget at which all splits are recorded at every epoch; at the other, all but the first at
-the last one only."""
+"""The budget with all splits recorded at every epoch; at the other budget, all splits but the first
+are recorded at the last epoch only."""
 
 
 def write_sample(directory: Path, *, architectures: int = 50, seed: int = 0) -> Path:
     """Write the archive into a folder and return its path.
 
     Args:
-        directory: The folder; made when missing.
+        directory: The folder; made if missing.
         architectures: How many of the 15,625, from the first.
-        seed: Of the made-up numbers; the same seed gives the same numbers.
+        seed: Seed of the made-up numbers; the same seed gives the same numbers.
 
     Raises:
         OSError: The folder cannot be written.

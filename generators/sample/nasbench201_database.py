@@ -1,8 +1,8 @@
 """A made-up database of all 15,625 architectures of NAS-Bench-201, written without an archive.
 
-A raw archive of them would take a minute and 150 MB to make and to convert; this takes seconds and
-4 kB an architecture. _Figures follow the same landscape as those of the archive, though they are
-drawn otherwise. What keeps it small: learning curves over 200 epochs are recorded for the first 50
+A raw archive of all would take a minute and 150 MB to write and convert; this takes seconds and 4
+kB per architecture. Figures follow the landscape of those of the archive, with other random
+numbers. To keep it small, learning curves over 200 epochs are recorded for the first 50
 architectures only, those over 12 epochs for all.
 """
 
@@ -42,16 +42,16 @@ __all__ = ["write_database"]
 _Figures: TypeAlias = NDArray[np.float64]
 _LENGTH_OF_KEY: Final = 4  # architecture, epochs, data set, seed
 _ONE_TEST: Final = (0, 1)
-"""Codes of CIFAR-10's data sets: what they are tested on is all there is to test on."""
+"""Codes of CIFAR-10's data sets, which have a single test split."""
 _SEEDS: Final = {12: (777,), 200: (777, 888, 999)}
 _SHARE: Final = (1.0, 0.5, 0.25)
-"""Share of the architectures that were trained with the first, second and third seed."""
+"""Share of the architectures with a run of the first, second and third seed."""
 _WITH_LONG_CURVES: Final = 50
 _SHORT: Final = 12
 _NOISE: Final = 0.25
-"""Standard deviation of the accuracies of equal runs, in percentage points."""
+"""Standard deviation over the runs of an architecture, in percentage points of accuracy."""
 _DIFFERENCE: Final = 0.15
-"""That of the splits of one run."""
+"""Standard deviation over the splits of one run, in percentage points of accuracy."""
 _JITTER: Final = 0.3
 _OVERFIT: Final = 4.0
 _MOST: Final = 99.99
@@ -61,8 +61,8 @@ def write_database(out: Path, *, seed: int = 0) -> Provenance:
     """Write the database into a folder and return its provenance.
 
     Args:
-        out: The folder; made when missing.
-        seed: Of the made-up numbers; the same seed gives the same numbers.
+        out: The folder; made if missing.
+        seed: Seed of the made-up numbers; the same seed gives the same numbers.
 
     Raises:
         BuildError: The database cannot be written.
@@ -133,7 +133,7 @@ def _runs(
 
 
 def _accuracies(expected: _Figures, code: int, rng: np.random.Generator) -> list[_Figures | None]:
-    """Return the accuracies on the four splits of one run each; the same array for one split."""
+    """Return the accuracies of runs on the four splits; the same array for equal splits."""
     final = expected + rng.normal(0, _NOISE, len(expected))
     splits = [final + rng.normal(0, _DIFFERENCE, len(final)) for _ in range(3)]
     drawn = [final + _OVERFIT, *splits]
@@ -145,13 +145,13 @@ def _accuracies(expected: _Figures, code: int, rng: np.random.Generator) -> list
 def _curves(
     last: Sequence[_Figures | None], num_epochs: int, rng: np.random.Generator
 ) -> Iterator[bytes]:
-    """Yield the packed curves of runs that end at these accuracies."""
+    """Yield the packed curves of runs with these final accuracies."""
     progress = (np.arange(1, num_epochs + 1) / num_epochs) ** 0.25
     drawn: dict[int, _Figures] = {}
     for accuracy in last:
         if accuracy is not None and id(accuracy) not in drawn:
             noise = rng.uniform(-_JITTER, _JITTER, (len(accuracy), num_epochs))
-            noise[:, -1] = 0  # the last of a curve is what the run recorded
+            noise[:, -1] = 0  # a curve ends at the recorded accuracy
             curve = accuracy[:, np.newaxis] * progress + noise
             drawn[id(accuracy)] = np.clip(curve, 0, _MOST).round(3)
     accuracies = [None if accuracy is None else drawn[id(accuracy)] for accuracy in last]
@@ -162,7 +162,7 @@ def _curves(
 
 
 def _contents(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
-    """Return what a conversion counts, too."""
+    """Return the contents that a conversion would count."""
     runs = Counter((CODES[code], num_epochs) for _, num_epochs, code, *_ in rows)
     return {
         "architectures": len(names),

@@ -18,7 +18,7 @@ _Figures = TypeVar("_Figures", float, NDArray[np.float64])
 SYNTHETIC: Final = "every number is made up by `nbs sample`"
 
 DATASETS: Final[Mapping[str, tuple[int, float, float, tuple[str, ...]]]] = {
-    # classes, accuracy of the best, seconds an epoch, evaluated splits
+    # classes, best accuracy, seconds per epoch, evaluated splits
     "cifar10-valid": (10, 91.0, 8.0, ("x-valid", "ori-test")),
     "cifar10": (10, 94.0, 16.0, ("ori-test",)),
     "cifar100": (100, 73.0, 16.0, ("ori-test", "x-valid", "x-test")),
@@ -28,13 +28,13 @@ DATASETS: Final[Mapping[str, tuple[int, float, float, tuple[str, ...]]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class MadeUpNetwork:
-    """An architecture and how well it trains.
+    """A made-up architecture, with parameters of how well it trains.
 
     Attributes:
-        config: What its runs record as `arch_config`, beside the number of classes.
-        gain: How well it trains on each data set, as `expected_accuracy` takes it.
-        cost: How much it computes, from 0 to 60.
-        slowness: How much it is behind after few epochs, from 0.
+        config: The `arch_config` that its runs record, without the number of classes.
+        gain: How well it trains on each data set, as for `expected_accuracy`.
+        cost: Relative amount of computation, from 0 to 60.
+        slowness: How far it lags behind after few epochs, from 0.
     """
 
     config: Mapping[str, Any]
@@ -45,15 +45,15 @@ class MadeUpNetwork:
     def run(
         self, dataset: str, seed: int, num_epochs: int, rng: Random, *, every_epoch: bool = True
     ) -> dict[str, Any]:
-        """Return a run as the archives record it.
+        """Return a run in the format of the archives.
 
         Args:
             dataset: One of `DATASETS`.
             seed: Its recorded seed.
             num_epochs: Its budget.
-            rng: Source of its numbers.
-            every_epoch: Whether all splits are recorded at every epoch, or all but the first at
-                the last one only.
+            rng: Source of random numbers.
+            every_epoch: Whether all splits are recorded at every epoch; otherwise all but the first
+                are recorded at the last one only.
         """
         classes, _, _, splits = DATASETS[dataset]
         gain = np.array([self.gain[dataset]])
@@ -97,14 +97,14 @@ class MadeUpNetwork:
 def expected_accuracy(
     dataset: str, num_epochs: int, gain: NDArray[np.float64], slowness: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the final accuracies in percent that runs of some architectures vary about.
+    """Return the expected final accuracies in percent of some architectures.
 
     Args:
         dataset: One of `DATASETS`.
         num_epochs: The budget.
-        gain: How well each trains, from 0; more is better, ever less so. Below 0: not at all, so
-            that the accuracy is that of guessing.
-        slowness: How much each is behind after few epochs, from 0.
+        gain: How well each trains, from 0, with diminishing returns. Below 0: not at all, so that
+            the accuracy is that of guessing.
+        slowness: How far each lags behind after few epochs, from 0.
     """
     classes, best, _, _ = DATASETS[dataset]
     trained = best * (1 - 0.7 * 0.93**gain) * (1 - (2 + slowness) / max(num_epochs, 4))
@@ -112,23 +112,23 @@ def expected_accuracy(
 
 
 def loss_at(accuracy: _Figures) -> _Figures:
-    """Return the losses that go with accuracies in percent."""
+    """Return losses that fit accuracies in percent."""
     missed: _Figures = (1 - accuracy / 100) ** 1.5
     return 4.6 * missed + 0.01
 
 
 def size(cost: _Figures) -> tuple[_Figures, _Figures]:
-    """Return the parameters and the multiply-adds, in millions, of what computes so much."""
+    """Return parameters and multiply-adds, in millions, for relative costs."""
     return 0.0733 + 0.0234 * cost, 7.78 + 3.4 * cost
 
 
 def epoch_seconds(dataset: str, cost: _Figures) -> _Figures:
-    """Return the time of an epoch on a data set, in seconds."""
+    """Return the time per epoch on a data set, in seconds."""
     return DATASETS[dataset][2] * (1 + cost / 30)
 
 
 def archive_meta(names: Sequence[str], evaluated: int) -> dict[str, Any]:
-    """Return what an archive says of itself: all its architectures, of which some have runs."""
+    """Return the metadata of an archive: all architectures, of which the first have runs."""
     return {
         "synthetic": SYNTHETIC,
         "meta_archs": list(names),

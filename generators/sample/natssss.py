@@ -1,8 +1,8 @@
 """A made-up archive of the size space in the layout of the real one.
 
-The architectures and their order are real; every number is made up, though of a plausible size:
-wider networks train better and cost more. The archive says of itself that it is synthetic, and so
-does every answer from a database made of it.
+The architectures and their order are real; all numbers are made up but plausible: wider networks
+train better and cost more. The archive is marked as synthetic, and so is every answer from a
+database generated from it.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ __all__ = ["write_sample"]
 
 _FOLDER: Final = "NATS-sss-synthetic"
 _BUDGETS: Final = {"01": (1, (777,)), "12": (12, (777, 888, 999)), "90": (90, (777,))}
-"""By the archive's name of it, each budget in epochs and its seeds."""
+"""Budgets in epochs and their seeds, by the archive's names of the budgets."""
 
 _GAIN: Final = 6.0
 _COST: Final = 9.0
-"""Of a layer of the most channels."""
+"""Cost of a layer with the most channels."""
 
 
 def write_sample(directory: Path, *, architectures: int = 50, seed: int = 0) -> Path:
     """Write the archive into a folder of its own and return its path.
 
     Args:
-        directory: Where that folder goes; made when missing.
+        directory: Parent folder; made if missing.
         architectures: How many of the 32,768, from the first.
-        seed: Of the made-up numbers; the same seed gives the same numbers.
+        seed: Seed of the made-up numbers; the same seed gives the same numbers.
 
     Raises:
         OSError: The folder cannot be written.
     """
     folder = directory / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    for left_over in folder.glob("*.pickle.pbz2"):  # of a larger sample
+    for left_over in folder.glob("*.pickle.pbz2"):  # files of a larger sample
         left_over.unlink()
     _write(folder / "meta.pickle.pbz2", archive_meta(arch_strs(), architectures))
     for index in range(architectures):

@@ -1,8 +1,8 @@
 """A made-up NDS archive in the layout of the real one.
 
-The networks are of the kinds that the design spaces hold; every number is made up, though of a
-plausible size: larger networks train better and cost more. Each job says of itself that it is
-synthetic, and so does every answer from a database made of it.
+The networks are of the kinds in the design spaces; all numbers are made up but plausible: larger
+networks train better and cost more. Each job is marked as synthetic, and so is every answer from a
+database generated from it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["write_sample"]
 
 _FOLDER: Final = "NDS-synthetic"
 _NODES: Final = {"Amoeba": 5, "DARTS": 4, "ENAS": 5, "NASNet": 5, "PNAS": 5}
-"""Nodes of a cell, of the design spaces that have cells."""
+"""Nodes per cell of the design spaces with cells."""
 _OPERATIONS: Final = (
     *("skip_connect", "sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3"),
 )
@@ -29,16 +29,16 @@ _RERUN: Final = ("reruns", "rng1", "rng2", "rng3")
 _EPOCHS: Final = {"cifar10": 100, "imagenet": 50}
 _STAGES: Final = 3
 _DIVERGES: Final = 0.03
-"""Share of the jobs whose loss is no number at the end."""
+"""Share of the jobs whose loss is NaN at the end."""
 
 
 def write_sample(directory: Path, *, architectures: int = 50, seed: int = 0) -> Path:
     """Write the archive, a folder of 34 files, into a folder and return its path.
 
     Args:
-        directory: The folder; made when missing.
-        architectures: How many networks, at least one a file.
-        seed: Of the made-up numbers; the same seed gives the same numbers.
+        directory: The folder; made if missing.
+        architectures: Number of networks, at least one per file.
+        seed: Seed of the made-up numbers; the same seed gives the same numbers.
 
     Raises:
         OSError: The folder cannot be written.

@@ -142,7 +142,7 @@ def test_an_error_in_a_build_leaves_what_was_there(
 
 def test_a_row_written_twice_is_an_error_of_the_archive(tmp_path: Path) -> None:
     with (
-        pytest.raises(BuildError, match="the archive holds a run twice or an impossible one"),
+        pytest.raises(BuildError, match="the archive holds a run twice or an invalid one"),
         started(tmp_path / "nasbench201.db") as build,
     ):
         build.insert(Architecture, [architecture(0), architecture(0)])

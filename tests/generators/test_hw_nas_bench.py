@@ -157,7 +157,7 @@ def test_a_hostile_pickle_is_refused_and_nothing_of_it_runs(
 
 @pytest.mark.parametrize(
     ("data", "reason"),
-    [(b"", "costs.pickle"), (b"text", "costs.pickle"), (pickle.dumps([1]), "no dict of search")],
+    [(b"", "costs.pickle"), (b"text", "costs.pickle"), (pickle.dumps([1]), "not a dict of search")],
 )
 def test_something_else_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
     path = tmp_path / "costs.pickle"

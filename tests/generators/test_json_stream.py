@@ -96,8 +96,8 @@ def test_a_document_that_is_cut_short_is_damaged(objects: list[Any], data: st.Da
         ('"text"', "stands where"),
         ("[{}] []", "more text after the end"),
         ("[{} {}]", "stands where , or ]"),
-        ("[{},]", "job 1 is cut short or no JSON"),
-        ('[{"a": 1}, {"a": }]', "job 1 is cut short or no JSON"),
+        ("[{},]", "job 1 is truncated or not JSON"),
+        ('[{"a": 1}, {"a": }]', "job 1 is truncated or not JSON"),
         ('{"top": {}}', r"stands where \["),
         ("{1: []}", "name of a list"),
         ('{"top": [] "mid": []}', "stands where , or }"),
@@ -123,7 +123,7 @@ def test_an_object_without_end_is_not_read_into_memory_whole() -> None:
             return b'[{"a": "' + b"x" * size if self.taken == size else b"x" * size
 
     stream = Endless()
-    with pytest.raises(DamagedArchiveError, match="job 0 is no JSON"):
+    with pytest.raises(DamagedArchiveError, match="job 0 is not JSON"):
         list(read_entries(stream, "jobs.json"))
     assert stream.taken < 2**26
 

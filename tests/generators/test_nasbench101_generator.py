@@ -284,7 +284,7 @@ def odd_records(training: Training) -> dict[str, tuple[bytes, str]]:
         "fewer evaluations": (json.dumps([*sound[:4], fewer]).encode(), "2 evaluations, not 3"),
         "a hash of another cell": (training(CHAIN, 4, digest="0" * 32), "that of its cell"),
         "a fourth run": (training(CHAIN, 4), "one more than 3 runs of 4 epochs"),
-        "another budget": (training(CHAIN, 5), "5 epochs are none of the budgets 4, 12, 36, 108"),
+        "another budget": (training(CHAIN, 5), "5 epochs is not one of the budgets 4, 12, 36, 108"),
         "other parameters": (training(CHAIN, 12, parameters=7), "7 trainable parameters"),
     }
 
@@ -382,9 +382,9 @@ def test_a_fault_in_another_process_is_told_alike(
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"hello, this is no archive of anything at all", "is no TFRecord file"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(100), "is no TFRecord file"),
-        (struct.pack("<Q", 2**60) + bytes(20), "is no TFRecord file"),
+        (b"hello, this is no archive of anything at all", "is not a TFRecord file"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "is not a TFRecord file"),
+        (struct.pack("<Q", 2**60) + bytes(20), "is not a TFRecord file"),
     ],
     ids=["empty", "text", "a picture", "a length of 2^60 without its CRC"],
 )

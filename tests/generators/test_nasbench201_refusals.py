@@ -74,7 +74,7 @@ DEFECTS: dict[str, tuple[Callable[[Content], None], str]] = {
     "parameters NaN": (setting("params", math.nan), "no 'params'"),
     "true flops": (setting("flop", value=True), "True is not an amount"),
     "flops in words": (setting("flop", "many"), "'many' is not an amount"),
-    "wrong epochs": (setting("epochs", 200), f"{HERE}: a run of 200 epochs among those of 12"),
+    "wrong epochs": (setting("epochs", 200), f"{HERE}: a run of 200 epochs among runs of 12"),
     "epochs missing": (dropping("epochs"), f"{HERE}: no usable 'epochs'"),
     "accuracies missing": (dropping("train_acc1es"), "no usable 'train_acc1es' (None)"),
     "losses a list": (setting("train_losses", [1.0] * 12), "no usable 'train_losses'"),
@@ -175,7 +175,7 @@ def test_an_index_outside_the_space_is_refused(
 ) -> None:
     short_content["arch2infos"] = {index: short_content["arch2infos"].pop(0)}
     message = refusal(layouts["zip"](tmp_path, short_content))
-    assert "not an index of 15625" in message
+    assert "not an index below 15625" in message
 
 
 def test_records_that_are_no_dict_are_refused(

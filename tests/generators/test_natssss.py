@@ -156,7 +156,7 @@ def test_the_other_space_is_refused_by_either_generator(
         (lambda record: record["12"].update(arch_str="8:8:8:8:16"), "is of '8:8:8:8:16'"),
         (
             lambda record: record["01"]["all_results"]["cifar10", 777].update(epochs=12),
-            "a run of 12 epochs among those of 1",
+            "a run of 12 epochs among runs of 1",
         ),
         (
             lambda record: record["01"]["all_results"].update({("mnist", 1): {}}),

@@ -330,7 +330,7 @@ class TestABadArchive:
         jobs = {"top": [nds_job(), nds_job(rng_seed=2)], "mid": [nds_job()]}
         (raw / "ResNet.json").write_text(json.dumps(jobs))
         message = refused(raw, DamagedArchiveError)
-        assert "ResNet.json, mid job 0 is ResNet.json, top job 0 once more" in message
+        assert "ResNet.json, mid job 0 is ResNet.json, top job 0 repeated" in message
         provenance = generate(raw, tmp_path, partial=True)
         assert provenance.contents["repeated_jobs_left_out"] == {"ResNet.json": 1}
         assert provenance.contents["runs_by_file"]["ResNet.json"] == 2
@@ -351,7 +351,7 @@ class TestABadArchive:
         raw = write_files(ResNet=[nds_job(), nds_job(rng_seed=2)])
         path = raw / "ResNet.json"
         path.write_text(path.read_text()[:-100])
-        assert "ResNet.json, job 1 is cut short" in refused(raw, partial=True)
+        assert "ResNet.json, job 1 is truncated" in refused(raw, partial=True)
 
     def test_that_is_a_bomb(self, tmp_path: Path, refused: Callable[..., str]) -> None:
         path = tmp_path / "data.zip"

@@ -94,7 +94,7 @@ def test_refuses_what_would_fill_the_disk(
     write_zip: WriteZip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("generators.raw.nds_archive._MOST_BYTES", 1000)
-    with pytest.raises(WrongFormatError, match="a bomb, not NDS"):
+    with pytest.raises(WrongFormatError, match="a zip bomb, not NDS"):
         NdsArchive(write_zip(**{"nds_data/Amoeba.json": "[]" + " " * 1000}))
 
 

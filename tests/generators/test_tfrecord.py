@@ -111,7 +111,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> No
     path = tmp_path / "other.bin"
     path.write_bytes(content)
     for skip_corrupt in (False, True):
-        with pytest.raises(WrongFormatError, match=r"other\.bin is no TFRecord file"):
+        with pytest.raises(WrongFormatError, match=r"other\.bin is not a TFRecord file"):
             list(TFRecordReader(path, skip_corrupt=skip_corrupt))
 
 
@@ -161,7 +161,7 @@ def test_a_second_iteration_reports_afresh(archive: Path) -> None:
 def test_lengths_are_remembered_within_a_bound(
     archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generators.raw.tfrecord._REMEMBERED_HEADERS", 2)
+    monkeypatch.setattr("generators.raw.tfrecord._CACHED_HEADERS", 2)
     assert [payload for _, _, payload in TFRecordReader(archive)] == PAYLOADS
 
 

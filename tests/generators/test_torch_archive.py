@@ -172,7 +172,7 @@ def test_a_compressed_pickle_is_refused_before_it_unfolds(tmp_path: Path, compre
 
 def test_a_zip_whose_pickle_goes_on_is_damaged(tmp_path: Path) -> None:
     path = zipped(tmp_path / "archive.pth", {"run/data.pkl": pickle.dumps(VALUE, 2) + b"more"})
-    with pytest.raises(DamagedArchiveError, match="goes on behind its pickle"):
+    with pytest.raises(DamagedArchiveError, match="continues after its pickle"):
         read(path)
 
 

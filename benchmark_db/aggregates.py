@@ -145,7 +145,7 @@ class Aggregates:
         return cast("NDArray[np.int64]", self._column(part, self._numbered_by, np.int64))
 
     def means(self, part: Part, name: str) -> NDArray[np.float64]:
-        """Return the mean over the runs of each candidate in a part, NaN where nothing is recorded.
+        """Return the mean of a statistic over each candidate's runs, NaN where nothing is recorded.
 
         Returns:
             float64, aligned with `numbers`.

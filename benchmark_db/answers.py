@@ -80,7 +80,7 @@ def provenance_mark(installed: InstalledDataset) -> Answer:
 def computed_stats_answer(
     benchmark: Benchmark, filters: Mapping[str, Any], **options: Any
 ) -> Answer:
-    """Return a page of computed statistics; for options, errors see `Benchmark.computed_stats`."""
+    """Return a page of statistics; for options and errors see `Benchmark.computed_stats`."""
     return _page_of(benchmark, benchmark.computed_stats(filters, **options))
 
 

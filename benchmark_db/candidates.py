@@ -56,7 +56,7 @@ class Candidates:
         return dict(self.benchmark.part_named(self.parts[0])) if len(self.parts) == 1 else None
 
     def values(self, metric: Metric) -> NDArray[np.float64]:
-        """Return the mean over the runs of every candidate, NaN where nothing is recorded.
+        """Return the mean of a metric over each candidate's runs, NaN where nothing is recorded.
 
         Raises:
             InvalidQuestionError: A filter does not apply to the metric.

@@ -67,18 +67,18 @@ class Catalog:
     def renewed(
         self, *, rest: float = 0.0, going_on: Callable[[], bool] = lambda: True
     ) -> Catalog | None:
-        """Return a catalog of the present files of the folder; None if nothing has changed.
+        """Return a new catalog if files in the folder have changed, else None.
 
-        Unchanged databases are taken over open. A new file is read completely and compared with its
-        checksum before it is served; if that fails, the file which it replaces is served further.
-        A database is dropped only when its file is missing at two consecutive looks, because a file
+        Unchanged databases are reused without being opened again. A new file is verified against
+        its checksum before it is served; if that fails, the file that it replaces stays in use. A
+        database is dropped only if its file is missing in two consecutive scans, because a file
         that is being replaced may be missing briefly. An unreadable folder counts as unchanged.
 
         Only one thread may call this at a time. This catalog stays open: see `close`.
 
         Args:
             rest: Seconds to pause per second of reading.
-            going_on: Called repeatedly; the look is abandoned once it returns False.
+            going_on: Called repeatedly; the scan is abandoned once it returns False.
         """
         # A folder that cannot be listed or searched would look empty.
         if not os.access(self._directory, os.R_OK | os.X_OK) or not self._directory.is_dir():
@@ -110,7 +110,7 @@ class Catalog:
         changed: Mapping[str, _Identity],
         check: Callable[[ReadOnlyDatabase], None],
     ) -> None:
-        """Turn this copy of a catalog into one of the present files of the folder."""
+        """Update this copy of a catalog to the present files of the folder."""
         self._begin()
         self._opened, self._refused = _without(self._opened, gone), _without(self._refused, gone)
         self._seen = {**_without(self._seen, gone), **changed}
@@ -195,7 +195,7 @@ class Catalog:
 
     @property
     def refused_replacements(self) -> dict[str, str]:
-        """Reasons why a replaced file is not served, by the name of the one served further."""
+        """Reasons why a new file is not served, by the name of the database that stays in use."""
         return {name: why for name, why in self._refused.items() if name in self.installed}
 
     def __getitem__(self, name: str) -> Benchmark:
@@ -276,7 +276,7 @@ class Catalog:
         self._lock = threading.Lock()
 
     def _kinds(self, names: Iterable[str]) -> dict[str, _Opener]:
-        """Return what opens the files of these names, without files of other programs."""
+        """Return how to open the files of these names, without files of other programs."""
         kinds: dict[str, _Opener] = {}
         for name in sorted(names, key=_place):
             known = INSTALLABLE.get(name)

@@ -35,7 +35,7 @@ _PATHS: Final = (("0_3",), ("0_1", "1_3"), ("0_2", "2_3"), ("0_1", "1_2", "2_3")
 
 
 class Landscape(NamedTuple):
-    """How well each of the 15,625 architectures trains and what it costs, by index.
+    """Made-up quality and cost of each of the 15,625 architectures, by index.
 
     Attributes:
         gain: How well it trains, from 0, on each of `DATASETS`; shape (architectures, data sets).

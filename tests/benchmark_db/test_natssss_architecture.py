@@ -60,8 +60,8 @@ def test_all_architectures_differ() -> None:
     ("spelling", "reason"),
     [
         ("", "not an architecture"),
-        ("8:8:8:8", "4 numbers"),
-        ("8:8:8:8:8:8", "6 numbers"),
+        ("8:8:8:8", "4 channel counts"),
+        ("8:8:8:8:8:8", "6 channel counts"),
         ("8:8:8:8:12", "'12' channels in layer 5"),
         ("08:8:8:8:8", "'08' channels in layer 1"),
         ("8:8:8:8:٨", "layer 5"),

@@ -103,7 +103,7 @@ def test_a_text_that_would_not_fit_a_header_is_refused(altered: Altered) -> None
     update = (
         "UPDATE provenance SET value = json_quote(hex(zeroblob(600))) WHERE key = 'source_name'"
     )
-    with pytest.raises(UnusableDatabaseError, match=r"'000.*is no source_name"):
+    with pytest.raises(UnusableDatabaseError, match=r"'000.*is not a valid source_name"):
         NasBench201(altered(update))
 
 

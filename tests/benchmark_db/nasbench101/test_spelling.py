@@ -150,7 +150,7 @@ BAD_CELLS: dict[str, tuple[object, str]] = {
         "row 6 of module_adjacency must be a list of 0 and 1, not '0000000'",
     ),
     "too few operations": (module(module_operations=["input", "output"]), "names 2 vertices"),
-    "a matrix that is a number": (module(module_adjacency=3), "is a list of rows, not 3"),
+    "a matrix that is a number": (module(module_adjacency=3), "must be a list of rows, not 3"),
     "operations in one text": (module(module_operations="input"), "must be a list of names"),
     "no operations": (module(module_operations=None), "no module_operations"),
     "no matrix": (module(module_adjacency=None), "no module_adjacency"),

@@ -1,30 +1,30 @@
 /**
- * The state of a page as the query of its address, which is the one place where it is kept.
+ * The state of a page, kept only in the query of its URL.
  *
  *   const state = new AddressState(["x", "y", "sel"], ["min_", "max_", "op."]);
  *   state.get("x");  state.all("arch");
- *   state.set({x: "flops", sel: null});             // a step: back undoes it
- *   state.set({view: "0,1,2,3"}, {replace: true});  // the end of a drag: no step of its own
+ *   state.set({x: "flops", sel: null});             // a history entry
+ *   state.set({view: "0,1,2,3"}, {replace: true});  // no history entry, such as after a drag
  *   state.link({name: null}, "All plans")           // a link that changes the state
- *   state.onChange(draw);                           // steps, back and forward
+ *   state.onChange(draw);                           // changes, back and forward
  *
- * Parameters that the page does not know are kept where they are and told: `state.unknown`. An
- * address is never cut: what would make it longer than `LONGEST` is refused with `TooLong`.
+ * Unknown parameters are kept and listed in `state.unknown`. A change that would make the URL longer
+ * than `LONGEST` throws `TooLong`.
  */
 
 import {h} from "./dom.js";
 
-/** Characters of an address, of which some programs cut the rest. */
+/** Largest length of a URL, as some programs truncate longer ones. */
 const LONGEST = 2000;
 
-/** The state would not fit into an address. */
+/** The state is too long for a URL. */
 export class TooLong extends Error {}
 
 /**
- * Return the query that a change makes of another.
+ * Return a query with changed parameters.
  * @param {string} search With or without `?`.
- * @param {Record<string, string | number | string[] | null | undefined>} changes Null takes a
- *   parameter away.
+ * @param {Record<string, string | number | string[] | null | undefined>} changes Null removes a
+ *   parameter.
  */
 export function changed(search, changes) {
   const query = new URLSearchParams(search);
@@ -41,7 +41,7 @@ export function changed(search, changes) {
 }
 
 /**
- * Return a query as people read it: commas, colons and bars stand for themselves.
+ * Return a query as text with unescaped commas, colons and bars.
  * @param {URLSearchParams} query
  */
 function readable(query) {
@@ -49,10 +49,10 @@ function readable(query) {
 }
 
 /**
- * Return the parameters of a query that a page does not know.
+ * Return the unknown parameters of a query.
  * @param {string} search
  * @param {readonly string[]} names
- * @param {readonly string[]} starts What the names of a family begin with.
+ * @param {readonly string[]} starts Prefixes of parameter families.
  */
 export function unknownIn(search, names, starts) {
   const known = (/** @type {string} */ name) =>
@@ -62,12 +62,12 @@ export function unknownIn(search, names, starts) {
 
 export class AddressState {
   /**
-   * @param {readonly string[]} names Parameters that the page knows.
-   * @param {readonly string[]} [starts] What the names of families of them begin with.
+   * @param {readonly string[]} names Known parameters.
+   * @param {readonly string[]} [starts] Prefixes of known parameter families.
    */
   constructor(names, starts = []) {
     this.names = ["theme", ...names];
-    /** Further names, which a page learns of the service. @type {Set<string>} */
+    /** Further names, which a page gets from the service. @type {Set<string>} */
     this.known = new Set();
     this.starts = starts;
     /** @type {Set<() => void>} */
@@ -79,7 +79,7 @@ export class AddressState {
     return new URLSearchParams(location.search);
   }
 
-  /** Parameters that the page does not know, which it keeps. */
+  /** The unknown parameters, which are kept. */
   get unknown() {
     return unknownIn(location.search, [...this.names, ...this.known], this.starts);
   }
@@ -118,7 +118,7 @@ export class AddressState {
   }
 
   /**
-   * Return a link that changes the state and leaves the page where it is.
+   * Return a link that changes the state without reloading the page.
    * @param {Record<string, string | null>} changes
    * @param {string} text
    * @param {Record<string, any>} [attributes]
@@ -126,7 +126,7 @@ export class AddressState {
    */
   link(changes, text, attributes = {}) {
     const click = (/** @type {MouseEvent} */ event) => {
-      // With such a key the browser opens it beside the page.
+      // With a modifier key the browser opens a new tab or window.
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
       this.set(changes);

@@ -1,21 +1,20 @@
 /**
- * Asks the service below `/v1/`, with the key of this tab.
+ * Requests to the service below `/v1/`, with the key of this tab.
  *
  *   const list = await ask("v1/benchmarks");
  *   const best = await ask("v1/nasbench201/top", {query: {metric: "test_acc", n: 10}, signal});
  *   const {values} = await askColumn("v1/nasbench201/column", {query: {metric: "flops"}});
  *
- * Addresses are relative to the root of the service, so that they work below a prefix of a proxy.
- * Bytes are kept by the browser under their entity tag, as the service says. A question about a table
- * names the version that the page is pinned to, and its answer is compared with earlier ones: where
- * the data was replaced meanwhile, `Replaced` of `identity.js` is thrown.
+ * URLs are relative to the root of the service, so that they work below a prefix of a proxy. The
+ * browser caches responses by entity tag. A request about a table names the version that the page is
+ * pinned to, and its response is compared with earlier ones: if the data was replaced meanwhile,
+ * `Replaced` of `identity.js` is thrown.
  *
- * - 429, 503: waited for as `Retry-After` says (at most `PATIENCE` seconds in all) and told to
- *   `onWaiting`, which the status line of `page.js` listens to; a 503 without it fails at once, and
- *   with it where the question is `atOnce`.
- * - 401: the page where a key is entered opens, and leads back.
- * - other statuses: `ApiError`, whose message is the `detail` of the problem. That of a 403 names
- *   the scope that is needed.
+ * - 429, 503: retried after `Retry-After` (at most `PATIENCE` seconds in all) and reported to
+ *   `onWaiting`, which the status line of `page.js` shows; a 503 fails at once without `Retry-After`,
+ *   or if the request is `atOnce`.
+ * - 401: the page for entering a key opens, and returns afterwards.
+ * - other statuses: `ApiError` with the `detail` of the problem; for a 403 it names the required scope.
  */
 
 import {compare, isRenewed, pinnedTo, tableOf} from "./identity.js";
@@ -24,14 +23,14 @@ import {compare, isRenewed, pinnedTo, tableOf} from "./identity.js";
 export const ROOT = new URL("../../", import.meta.url);
 
 const KEY = "nasbench-key";
-/** Seconds that one question waits for its turn, in all. */
+/** Largest total waiting time of a request, in seconds. */
 const PATIENCE = 60;
 
-/** An answer that is none. */
+/** An error response, or no response. */
 export class ApiError extends Error {
   /**
    * @param {string} message What is wrong, for people.
-   * @param {number} status 0 where there was no answer.
+   * @param {number} status 0 without a response.
    * @param {Record<string, any>} problem The problem document, or {}.
    */
   constructor(message, status, problem) {
@@ -42,16 +41,16 @@ export class ApiError extends Error {
   }
 }
 
-/** Return the key of this tab, or null. */
+/** Return the API key of this tab, or null. */
 export function key() {
   try {
     return sessionStorage.getItem(KEY);
   } catch {
-    return null; // storage is switched off: no key is kept
+    return null; // session storage is disabled
   }
 }
 
-/** @param {string | null} value Null forgets it. */
+/** @param {string | null} value Null removes the key. */
 export function setKey(value) {
   if (value === null) sessionStorage.removeItem(KEY);
   else sessionStorage.setItem(KEY, value);
@@ -60,20 +59,20 @@ export function setKey(value) {
 /** @typedef {string | number | boolean | null | undefined} Value */
 /**
  * @typedef {object} Options
- * @property {Record<string, Value | Value[]>} [query] What is null or undefined is left out.
+ * @property {Record<string, Value | Value[]>} [query] Null and undefined values are omitted.
  * @property {string} [method]
  * @property {unknown} [body] Sent as JSON.
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal} [signal]
- * @property {boolean} [fresh] Ask whether what the browser keeps is still so.
- * @property {boolean} [atOnce] Have what is away refused at once, where it is a part of a page.
- * @property {boolean} [apart] Do not compare the answer with earlier ones.
+ * @property {boolean} [fresh] Revalidate the browser's cache.
+ * @property {boolean} [atOnce] Do not retry a 503, for a part of a page.
+ * @property {boolean} [apart] Do not compare the response with earlier ones.
  */
 
 /**
- * Return an address below the root, with the version of the table that the page is pinned to.
- * @param {string} path `v1/…` or `explore/…`, its parts escaped.
- * @param {Record<string, Value | Value[]>} [query] `version: null`: of the one that is served.
+ * Return a URL below the root, with the version of the table that the page is pinned to.
+ * @param {string} path `v1/…` or `explore/…`, with escaped parts.
+ * @param {Record<string, Value | Value[]>} [query] `version: null`: the served version.
  */
 export function address(path, query = {}) {
   const url = new URL(path, ROOT);
@@ -91,7 +90,7 @@ export function address(path, query = {}) {
 const waiting = new Set();
 
 /**
- * Be told whenever a question has to wait: with the seconds, and with 0 once it no longer does.
+ * Call a listener when a request has to wait: with the seconds, and with 0 when it no longer does.
  * @param {(seconds: number) => void} listener
  */
 export function onWaiting(listener) {
@@ -99,7 +98,7 @@ export function onWaiting(listener) {
 }
 
 /**
- * Return the answer to a question, as the browser has it: for streams and headers.
+ * Return the raw response to a request, for streams and headers.
  * @param {string} path
  * @param {Options} [options]
  * @returns {Promise<Response>}
@@ -132,7 +131,7 @@ export async function send(path, options = {}) {
       await pause(seconds, options.signal);
     }
   } finally {
-    // Also when nobody wants the answer any more: else the page would say for ever that it waits.
+    // Also for an aborted request: otherwise the page would show forever that it waits.
     if (waited) for (const tell of waiting) tell(0);
   }
 }
@@ -147,9 +146,9 @@ async function answer(url, request) {
   }
 }
 
-/** Of several questions that are refused together, one leads away. */
+/** Whether the page for entering a key is opening, as several requests may get a 401. */
 let leaving = false;
-// The browser may keep the page, and come back to it.
+// The browser may restore the page from its cache.
 globalThis.addEventListener?.("pageshow", () => {
   leaving = false;
 });
@@ -183,7 +182,7 @@ export function pause(seconds, signal) {
 }
 
 /**
- * Return the answer to a question.
+* Return the JSON response to a request.
  * @param {string} path
  * @param {Options} [options]
  * @returns {Promise<any>}
@@ -196,10 +195,10 @@ export async function ask(path, options = {}) {
 }
 
 /**
- * Ask for items that a page can do without, such as jobs: a service without them has no such address.
+ * Request optional items, such as jobs; a service without them has no such path.
  * @param {string} path
  * @param {Options} [options]
- * @returns {Promise<{items: any[], missing: string}>} `missing`: why they are left out.
+ * @returns {Promise<{items: any[], missing: string}>} `missing`: why there are none.
  */
 export async function askAside(path, options) {
   try {
@@ -210,7 +209,7 @@ export async function askAside(path, options) {
   }
 }
 
-/** @param {string} path @param {Options} options Return the version that a question names now. */
+/** @param {string} path @param {Options} options Return the version in a request. */
 function versionOf(path, {query}) {
   return address(path, query).searchParams.get("version");
 }
@@ -228,8 +227,8 @@ const ARRAYS = {
 /** @typedef {Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array} Values */
 
 /**
- * Await several answers. Of several failures that of the first in order is thrown, whichever came
- * first: an unknown benchmark is told as that, not as an address below it where there is nothing.
+ * Await several responses. If several fail, the error of the first in order is thrown: an unknown
+ * benchmark is reported as such, and not as a missing path below it.
  * @template {readonly unknown[]} T
  * @param {T} asked
  * @returns {Promise<{-readonly [K in keyof T]: Awaited<T[K]>}>}
@@ -241,11 +240,11 @@ export async function allOf(asked) {
 }
 
 /**
- * Return the values of a binary answer, and what its header says of them.
+ * Return the values of a binary response, and its metadata header.
  *
- * They are little-endian, as every browser's arrays are.
+ * Values are little-endian, as typed arrays are in all browsers.
  * @param {string} path
- * @param {Options & {header?: string, dtype?: Dtype}} [options] `dtype`: where the header has none.
+ * @param {Options & {header?: string, dtype?: Dtype}} [options] `dtype`: if the header has none.
  * @returns {Promise<{values: Values, said: Record<string, any>}>}
  */
 export async function askColumn(path, {header = "X-Column", dtype = "float32", ...options} = {}) {
@@ -258,7 +257,7 @@ export async function askColumn(path, {header = "X-Column", dtype = "float32", .
 }
 
 /**
- * Return the address of a picture that may need the key, for `img`; give it back with
+ * Return an object URL of a picture for `img`, as requests may need the key; release it with
  * `URL.revokeObjectURL`.
  * @param {string} path
  * @param {Options} [options]

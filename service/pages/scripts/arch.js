@@ -1,8 +1,8 @@
 /**
  * One architecture: cell, spellings, runs, learning curves, ranks, equals, neighbors, costs.
  *
- * The address: `arch` in any spelling, the axes of the part, `metric` that ranks and neighbors are
- * about, `curve` that is drawn, `runs=1` for one line a run, `ys=log` or `ys=linear`.
+ * URL parameters: `arch` in any form, the axes of the part, `metric` for ranks and neighbors, `curve`
+ * to draw, `runs=1` for a line per run, `ys=log` or `ys=linear`.
  */
 
 import {AddressState} from "./address.js";
@@ -22,7 +22,7 @@ import {costSection, equalSection, neighborSection, proxySection, rankSection} f
 
 const state = new AddressState(["arch", "metric", "curve", "runs", "ys", "d"]);
 const page = startPage();
-/** What the present picture was made for; curves alone are drawn anew while it is the same. */
+/** Identity of the drawn content; while it is the same, only curves are redrawn. */
 let drawn = "";
 /** @type {(() => void) | null} */
 let redrawCurves = null;
@@ -31,11 +31,11 @@ let redrawCurves = null;
 /** @typedef {import("./architecture.js").Found} Found */
 
 /**
- * Return a section that fills itself.
+ * Return a section that is filled asynchronously.
  * @param {string} id
  * @param {string} title
- * @param {(body: any) => Promise<any>} fill Its result is shown; what it throws is told.
- * @param {string} [size] "wide" for all of the width.
+ * @param {(body: any) => Promise<any>} fill Its result or error is shown.
+ * @param {string} [size] "wide" for the full width.
  */
 function section(id, title, fill, size = "") {
   const body = h("div", {class: "section-body"}, h("p", {class: "quiet"}, "Loading …"));
@@ -82,13 +82,13 @@ function opener(bench, arch) {
 }
 
 /**
- * Return the picture that the service draws, in the colours of the theme, or null.
+ * Return the service's picture in the colours of the theme, or null.
  * @param {Benchmark} bench
  * @param {Found} found
  * @param {string} arch
  */
 async function picture(bench, found, arch) {
-  // Of a space that is too large to list, the service knows the networks that are recorded.
+  // For a space that is too large to list, the service knows only the recorded networks.
   const known = found.runs.length || bench.info.num_architectures !== null;
   if (!bench.has("picture") || !known) return null;
   const path = `${bench.path}/picture`;
@@ -101,13 +101,13 @@ async function picture(bench, found, arch) {
     const src = await pictureAddress(path, {query: query()});
     const decoded = h("img", {src});
     await decoded.decode();
-    // Of a theme that was left meanwhile, the picture comes too late.
+    // The theme has changed meanwhile.
     const old = turn === latest ? image.src : src;
     if (turn === latest) image.src = src;
     if (old) URL.revokeObjectURL(old);
   };
   await load();
-  // Of pages that were drawn before, the pictures are gone, and ask no more.
+  // Pictures of earlier drawings are removed and need no update.
   addEventListener("themechange", () => image.isConnected && run(page, load));
   const file = async () => {
     const drawn = await (await send(path, {query: query()})).text();
@@ -128,7 +128,7 @@ async function picture(bench, found, arch) {
   ];
 }
 
-/** @param {Record<string, any>} names Return a picture in words. */
+/** @param {Record<string, any>} names Return a text that describes the picture. */
 function pictureText({arch}) {
   if (!arch || typeof arch !== "object") return "The architecture";
   const parts = Object.entries(arch).map(([place, op]) => `${place.replace("_", " to ")}: ${op}`);
@@ -223,9 +223,9 @@ function takeAway(bench, found, arch) {
   ];
 }
 
-/** Kinds of jobs about a network, with the address that takes them. */
+/** Kinds of jobs about a network, with the path for submissions. */
 const JOBS = /** @type {const} */ ([["Build it here", "v1/models"], ["Measure its latency here", "v1/latency"]]);
-/** Jobs of an architecture that are listed, the latest. */
+/** Largest number of listed jobs, latest first. */
 const MOST_JOBS = 20;
 
 /** @param {any} job Return its link. */
@@ -233,7 +233,7 @@ function jobLink(job) {
   return h("a", {href: address("explore/jobs", {id: job.id}).href}, `job ${job.id.slice(0, 12)}`);
 }
 
-/** @param {any} job Return the figure that it was done for, where there is one. */
+/** @param {any} job Return its main figure, if it has one. */
 function foundBy(job) {
   const {median, top1, accuracy, parameters} = job.result?.metrics ?? job.result ?? {};
   if (typeof median === "number") return figure(1000 * median, "milliseconds");
@@ -243,7 +243,7 @@ function foundBy(job) {
 }
 
 /**
- * What workers do with it, and what they have done.
+ * Return the jobs about an architecture, and buttons to submit new ones.
  * @param {Benchmark} bench
  * @param {string} arch
  */
@@ -251,7 +251,7 @@ function jobForm(bench, arch) {
   const told = h("span", {role: "status", id: "job"});
   const earlier = h("div", {id: "jobs"});
   const {dataset = null} = bench.part;
-  // A network of an architecture of parts depends on where it is of, too, such as its design space.
+  // If architectures belong to parts, such as design spaces, the part selects the network as well.
   const whole = arch.startsWith("{") ? {...bench.part, ...JSON.parse(arch)} : arch;
   const network = {benchmark: bench.name, arch: whole, dataset};
   const asked = {...network, arch: typeof whole === "string" ? whole : JSON.stringify(whole)};
@@ -287,7 +287,7 @@ function jobForm(bench, arch) {
   return [h("p", {class: "bar", title: "By a worker of this service"}, buttons, told), earlier];
 }
 
-/** Restore the focus that new elements have taken away. @param {Element | null} before */
+/** Restore the focus that was lost to new elements. @param {Element | null} before */
 function refocus(before) {
   const name = before?.getAttribute("name");
   if (name) page.content.querySelector(`[name="${CSS.escape(name)}"]`)?.focus();

@@ -1,5 +1,5 @@
 /**
- * What is asked about one architecture, whatever the benchmark.
+ * Requests about one architecture of any benchmark.
  *
  *   const found = await lookUp(bench, "7");   // names, and its figures in every part
  *   found.names, found.recorded, figures(found, part).mean
@@ -13,26 +13,26 @@ import {part as escaped} from "./page.js";
 /** @typedef {import("./parts.js").Part} Part */
 /**
  * @typedef {object} Found
- * @property {string} arch As it was asked for.
- * @property {Record<string, any>} names Every name; that of the runs where there is no other.
- * @property {any[]} runs Of all parts, one a run,
- * @property {any[]} means and one a part,
- * @property {any[]} spreads with the standard deviations.
+ * @property {string} arch As requested.
+ * @property {Record<string, any>} names All names; if there are none, those of the runs.
+ * @property {any[]} runs The runs of all parts,
+ * @property {any[]} means the mean of each part,
+ * @property {any[]} spreads and the standard deviations.
  */
 
 const MOST_RUNS = 1000;
-/** What names an architecture, the most telling first. */
+/** Names of an architecture, most informative first. */
 const NAMES = ["arch_str", "index", "hash", "unique_str", "arch", "model_spec", "cell_spec"];
 
 /**
  * Look an architecture up.
  * @param {Benchmark} bench
- * @param {string} arch Any spelling.
+ * @param {string} arch In any form.
  * @returns {Promise<Found>}
  */
 export async function lookUp(bench, arch) {
   const stats = `${bench.path}/computed-stats`;
-  // The name first: a spelling that is none is refused once.
+  // The name first, so that an invalid form is refused only once.
   const named = bench.has("architecture")
     ? await ask(`${bench.path}/architecture`, {method: "POST", body: {arch}})
     : null;
@@ -51,7 +51,7 @@ function namesOf(config) {
 }
 
 /**
- * Return the shortest spelling of an architecture that addresses carry.
+ * Return the shortest form of an architecture for URLs.
  * @param {Record<string, any>} names
  * @returns {string}
  */
@@ -66,7 +66,7 @@ export function spelling(names) {
 }
 
 /**
- * Return how an architecture is called in a line.
+ * Return the name of an architecture for a line of text.
  * @param {Record<string, any>} names
  */
 export function shownName(names) {
@@ -74,7 +74,7 @@ export function shownName(names) {
   return String(name);
 }
 
-/** @param {any} item @param {Part} part Whether a row is of a part. */
+/** @param {any} item @param {Part} part Whether a row belongs to a part. */
 export function isOf(item, part) {
   return Object.entries(part).every(([axis, value]) => {
     const of = item.config?.[axis] ?? item[axis];
@@ -98,7 +98,7 @@ export function figures(found, part) {
 }
 
 /**
- * Return the means over runs of many architectures in a part: null where nothing is recorded.
+ * Return the means over runs of many architectures in a part; null if nothing is recorded.
  * @param {Benchmark} bench
  * @param {any[]} archs
  * @param {Part} part
@@ -112,7 +112,7 @@ export async function meansOf(bench, archs, part) {
 }
 
 /**
- * Return value, rank, number of architectures and regret; null where it is not recorded.
+ * Return value, rank, number of architectures and regret; null if not recorded.
  * @param {Benchmark} bench
  * @param {string} arch
  * @param {string} metric
@@ -123,7 +123,7 @@ export async function rankOf(bench, arch, metric, part) {
   return answer.items[0] ?? null;
 }
 
-/** @param {{rank: number, of: number}} item Return the share of the others that are not better. */
+/** @param {{rank: number, of: number}} item Return the fraction of the others that are not better. */
 export function quantile({rank, of}) {
   return of > 1 ? (of - rank) / (of - 1) : 1;
 }
@@ -142,7 +142,7 @@ export async function curvesOf(bench, arch, part) {
 }
 
 /**
- * Return the epochs at which some run has a value of a field, ascending.
+ * Return the epochs at which any run has a value of a field, ascending.
  * @param {any[]} items Runs with their curves.
  * @param {string} name
  * @returns {number[]}
@@ -155,7 +155,7 @@ export function epochsOf(items, name) {
 }
 
 /**
- * Return what of a curve is drawn: mean, smallest and largest over runs, at every epoch.
+ * Return mean, smallest and largest value over runs at every epoch.
  * @param {any[]} items
  * @param {string} name
  */
@@ -178,7 +178,7 @@ export function band(items, name) {
 }
 
 /**
- * Return the places at which two architectures differ, and what each has there.
+ * Return the positions at which two architectures differ, with both values.
  * @param {Record<string, any>} one Names.
  * @param {Record<string, any>} other
  * @returns {{place: string, from: string, to: string}[]}
@@ -194,7 +194,7 @@ export function differences(one, other) {
 }
 
 /**
- * Return the address of a page about architectures.
+ * Return the URL of a page about architectures.
  * @param {"arch" | "compare" | "correlation"} page
  * @param {Benchmark} bench
  * @param {Record<string, any>} query

@@ -17,12 +17,12 @@ import {lookAgain, markChanges, markRows, openColumns} from "./versions.js";
 const state = new AddressState(NAMES, STARTS);
 const page = startPage();
 const store = new Store(page.benchmark);
-/** Candidates of which the columns come at once; of more, counts come first. */
+/** Largest number of candidates whose columns are loaded at once; above it, counts are loaded first. */
 const MOST_AT_ONCE = 50_000;
-/** Architectures side by side, at most. */
+/** Largest number of compared architectures. */
 const MOST_COMPARED = 8;
 
-/** @type {Set<number>} Numbers of those that are checked. */
+/** @type {Set<number>} Indices of checked architectures. */
 const compared = new Set();
 
 /** @param {Record<string, any>} changes @param {{replace?: boolean}} [how] */
@@ -113,7 +113,7 @@ async function compare() {
   location.assign(address(`explore/${part(store.benchmark)}/compare`, {arch, ...store.part}));
 }
 
-/** @param {Map<string, import("./store.js").Ends>} dragged Show a drag that has not ended. */
+/** @param {Map<string, import("./store.js").Ends>} dragged Show an unfinished drag. */
 function preview(dragged) {
   store.keep(dragged);
   picture.keptChanged(true);
@@ -125,7 +125,7 @@ function tellKept() {
   byId("kept").textContent = `${count(store.kept)} of ${count(store.rows)} kept`;
 }
 
-/** @param {string[]} names Ask for columns that nothing waits for. */
+/** @param {string[]} names Load columns in the background. */
 async function fetchLater(names) {
   const missing = names.filter((name) => !store.asked.has(name));
   await Promise.all(missing.map((name) => store.column(name)));
@@ -135,7 +135,7 @@ async function fetchLater(names) {
   }
 }
 
-/** @param {string[]} names Ask for columns, and say how many have come. */
+/** @param {string[]} names Load columns and show the progress. */
 async function fetchNow(names) {
   let come = names.filter((name) => store.values.has(name)).length;
   const told = () => come < names.length && page.say(`Loading column ${come + 1} of ${names.length} …`);
@@ -151,10 +151,10 @@ async function fetchNow(names) {
 }
 
 let turn = 0;
-/** The version that the store is of, as the address names it; undefined: none is yet. @type {string | null | undefined} */
+/** The version of the store, as in the URL; undefined before the first one. @type {string | null | undefined} */
 let shown;
 const look = lookAgain(page);
-/** Show what the address says. */
+/** Show the state in the URL. */
 async function update() {
   const mine = ++turn;
   const query = state.query;
@@ -207,7 +207,7 @@ async function update() {
   page.ready();
 }
 
-/** Ask for the column that the table is sorted by. */
+/** Load the column that the table is sorted by. */
 async function sortColumn() {
   if (store.sort.name !== NUMBER) await store.column(store.sort.name);
 }
@@ -222,7 +222,7 @@ function describePage() {
   markChanges(page, state, info);
 }
 
-// Until it is known what is shown, there is nothing to choose or take away.
+// Controls and exports need the description of the benchmark.
 page.content.hidden = true;
 replace(
   page.content,

@@ -1,4 +1,4 @@
-/** Histograms of the metrics in use, each with the ends of its bound: typed or dragged. */
+/** Histograms of the metrics in use, each with its bounds, which are typed or dragged. */
 
 import {h, onceAFrame, redraw, replace} from "./dom.js";
 import {axisLabel, count, figure} from "./format.js";
@@ -51,7 +51,7 @@ export class BoundsPanel {
     element.append(h("h2", {}, "Bounds"), form, this.names, this.toldBad, this.chips, this.list);
   }
 
-  /** @param {boolean} whole Whether typing has ended. Return the bound that is typed. */
+  /** @param {boolean} whole Whether typing has ended. Return the typed bound. */
   judge(whole) {
     const text = this.input.value;
     const bound = readBound(text);
@@ -66,7 +66,7 @@ export class BoundsPanel {
     return known ? bound : null;
   }
 
-  /** @param {string} name Return metrics that have a part of a name, or all. */
+  /** @param {string} name Return the metrics whose names contain a text, or all. */
   near(name) {
     const names = this.store.metrics.map((one) => one.name);
     const near = names.filter((one) => one.includes(name) || name.includes(one));
@@ -83,7 +83,7 @@ export class BoundsPanel {
     this.told.onBound(bound.name, ends);
   }
 
-  /** Show other metrics, or other data. */
+  /** Redraw for other metrics or data. */
   show() {
     const {store} = this;
     replace(
@@ -104,7 +104,7 @@ export class BoundsPanel {
     names.forEach((name, place) => {
       let shown = this.shown.get(name);
       if (!shown) this.shown.set(name, (shown = new Histogram(name, store, this.told)));
-      // What is moved loses the focus, of who is typing its bounds.
+      // Moving an element removes the focus from its inputs.
       const there = this.list.children[place] ?? null;
       if (there !== shown.element) this.list.insertBefore(shown.element, there);
       shown.all();
@@ -112,7 +112,7 @@ export class BoundsPanel {
     this.keptChanged();
   }
 
-  /** Show what is kept. */
+  /** Redraw for another selection. */
   keptChanged() {
     for (const shown of this.shown.values()) shown.kept();
     const sides = /** @type {["min" | "max", string][]} */ ([["min", "≥"], ["max", "≤"]]);
@@ -126,7 +126,7 @@ export class BoundsPanel {
           .map(([side, sign]) => this.chip(name, ends, side, sign)),
       ),
     );
-    // Who takes one away by keyboard is at the next one then, or where another is typed.
+    // After removing one by keyboard, the focus goes to the next one, or to the input.
     if (place >= 0 && !this.chips.contains(document.activeElement)) (chips().at(place) ?? chips().at(-1) ?? this.input).focus();
   }
 
@@ -144,7 +144,7 @@ export class BoundsPanel {
   }
 }
 
-/** How one metric is distributed, and its bound. */
+/** The histogram of a metric, with its bounds. */
 class Histogram {
   /**
    * @param {string} name
@@ -218,7 +218,7 @@ class Histogram {
     this.canvas.addEventListener("dblclick", () => this.told.onBound(this.name, {}));
   }
 
-  /** @param {number} a @param {number} b Return the ends between two places from 0 to 1. */
+  /** @param {number} a @param {number} b Return the bounds between two positions from 0 to 1. */
   between(a, b) {
     const [low, high] = this.range;
     const value = (/** @type {number} */ place) =>
@@ -231,7 +231,7 @@ class Histogram {
     };
   }
 
-  /** Count all. */
+  /** Count all candidates. */
   all() {
     const {store, name} = this;
     const values = store.values.get(name);
@@ -242,7 +242,7 @@ class Histogram {
     this.outline = histogram(values, null, {low, high, bins: BINS, log: this.log});
   }
 
-  /** Count and draw what is kept. */
+  /** Count and draw the selected candidates. */
   kept() {
     const {store, name, outline} = this;
     const values = store.values.get(name);

@@ -1,11 +1,11 @@
 /**
- * Pictures of cells as elements, for where the picture of the service does not fit: small, many, or
- * with edges marked. Operations have letters, so that nothing is told by colour alone.
+ * Pictures of cells as elements, used instead of the service's picture if they are small, many, or
+ * have marked edges. Operations have letters, so that colour is not needed to tell them apart.
  *
  *   element.append(cellPicture(names.arch, {marked: new Set(["0_1"])}))
  *
- * A cell is a dict of operations by edge `source_target`, one of NAS-Bench-101 (`op1`, `input1`, …),
- * or a list of choices, one after the other. Anything else has no picture: null.
+ * A cell is a dict of operations by edge `source_target`, a cell of NAS-Bench-101 (`op1`, `input1`, …),
+ * or a list of choices in sequence. For anything else the result is null.
  */
 
 import {h, svg} from "./dom.js";
@@ -16,14 +16,14 @@ const EDGE = /^(\d+)_(\d+)$/;
 const WIDTH = 300;
 const HEIGHT = 150;
 
-/** @param {string} op Return its letters: `conv_3x3` is C3, `skip_connect` is S. */
+/** @param {string} op Return its abbreviation: `conv_3x3` is C3, `skip_connect` is S. */
 export function letters(op) {
   const size = /(\d)x\d/.exec(op)?.[1] ?? /(\d+)$/.exec(op)?.[1] ?? "";
   const word = op.replace(/^nor_/, "");
   return `${word.charAt(0).toUpperCase()}${size}`;
 }
 
-/** @param {string} op Return the number of its colour, the same on every page. */
+/** @param {string} op Return the index of its colour, which is the same on every page. */
 function tint(op) {
   if (/^none|zero/.test(op)) return 0;
   if (/skip|ident/.test(op)) return 8;
@@ -36,7 +36,7 @@ function tint(op) {
 /**
  * Return the picture of a cell, or null.
  * @param {any} arch
- * @param {{marked?: Set<string>, small?: boolean}} [how] `marked`: places that are pointed out.
+ * @param {{marked?: Set<string>, small?: boolean}} [how] `marked`: highlighted edges or nodes.
  * @returns {SVGElement | null}
  */
 export function cellPicture(arch, {marked = new Set(), small = false} = {}) {
@@ -73,7 +73,7 @@ function graph(edges, marked, small) {
   const lines = edges.map((edge) => {
     const [one, other] = [centre(edge.from, nodes), centre(edge.to, nodes)];
     const span = edge.to - edge.from;
-    // Long edges bow, those of even length to the other side.
+    // Long edges are curved, those of even length to the other side.
     const bow = span === 1 ? 0 : (span % 2 ? -1 : 1) * (span * 18);
     const middle = {x: (one.x + other.x) / 2, y: one.y + bow};
     const path = `M${one.x} ${one.y} Q${middle.x} ${middle.y + bow} ${other.x} ${other.y}`;
@@ -106,7 +106,7 @@ function label(x, y, text, whole) {
   );
 }
 
-/** @param {any} arch @param {Set<string>} marked Nodes with operations, as NNI writes them. */
+/** @param {any} arch @param {Set<string>} marked Draw nodes with operations, in NNI's format. */
 function labelled(arch, marked) {
   const count = Object.keys(arch).filter((name) => /^input\d+$/.test(name)).length + 1;
   /** @type {any[]} */
@@ -155,7 +155,7 @@ function chain(choices, marked) {
 }
 
 /**
- * Return what the letters stand for.
+ * Return the legend of the abbreviations.
  * @param {any[]} archs
  */
 export function letterLegend(archs) {

@@ -1,8 +1,8 @@
 /**
  * Two to eight architectures side by side: cells, figures, curves, costs, ranks.
  *
- * The address: `arch` once for each, in order, in any spelling; the axes of the part; `metric` that
- * the ranks are about; `curve` and `ys` as on the page of one architecture.
+ * URL parameters: `arch` once per architecture, in order, in any form; the axes of the part; `metric`
+ * for the ranks; `curve` and `ys` as on the page of one architecture.
  */
 
 import {AddressState, TooLong} from "./address.js";
@@ -30,15 +30,15 @@ let redrawCurves = null;
 /** @typedef {import("./parts.js").Benchmark} Benchmark */
 /**
  * @typedef {object} Compared
- * @property {string} arch As the address has it.
+ * @property {string} arch As in the URL.
  * @property {string} letter
- * @property {import("./architecture.js").Found | null} found Null where the spelling is none:
- * @property {string} problem why.
- * @property {any} mean Of the part, or null.
+ * @property {import("./architecture.js").Found | null} found Null if the form is invalid;
+ * @property {string} problem the reason.
+ * @property {any} mean In the part, or null.
  * @property {string} short
  */
 
-/** @param {string[]} archs Change what is compared. */
+/** @param {string[]} archs Change the compared architectures. */
 function compare(archs) {
   try {
     state.set({arch: archs});
@@ -57,7 +57,7 @@ function move(from, to) {
   compare(archs);
 }
 
-/** What takes the focus once the page is drawn anew. */
+/** Id of the element that gets the focus after redrawing. */
 let focusAfter = "";
 
 /** @param {Benchmark} bench @param {string} arch @param {number} place @returns {Promise<Compared>} */
@@ -74,7 +74,7 @@ async function compared(bench, arch, place) {
   }
 }
 
-/** @param {string[]} archs The form that adds one. */
+/** @param {string[]} archs Return the form that adds an architecture. */
 function adder(archs) {
   const input = h("input", {id: "add", name: "add", autocomplete: "off", spellcheck: "false"});
   const full = archs.length >= MOST;
@@ -95,7 +95,7 @@ function adder(archs) {
   );
 }
 
-/** @param {Benchmark} bench @param {Compared[]} columns @param {number} place The head of a column. */
+/** @param {Benchmark} bench @param {Compared[]} columns @param {number} place Return the head of a column. */
 function head(bench, columns, place) {
   const {arch, letter, found, problem, short} = columns[place];
   const first = columns[0].found?.names ?? {};
@@ -207,7 +207,7 @@ function table(bench, columns) {
   ];
 }
 
-/** @param {number} change From the first. @param {boolean} noise Whether two trainings differ as much. */
+/** @param {number} change Difference from the first. @param {boolean} noise Whether it is within noise. */
 function difference(change, noise) {
   const title = noise ? "within the noise of two trainings" : null;
   return h("span", {class: "change", title}, ` ${noise ? "≈ " : ""}${signed(change)}`);
@@ -223,7 +223,7 @@ function pythonLines(bench, columns) {
   );
 }
 
-/** @param {Benchmark} bench @param {Compared[]} columns Costs as bars: the longest is the largest. */
+/** @param {Benchmark} bench @param {Compared[]} columns Draw costs as bars. */
 async function costs(bench, columns) {
   const metrics = bench.metrics.filter(
     ({source, missing, unit, name, better}) =>
@@ -259,7 +259,7 @@ async function costs(bench, columns) {
   );
 }
 
-/** @param {number} part Of the longest bar. @param {number} place */
+/** @param {number} part Fraction of the longest bar. @param {number} place */
 function share(part, place) {
   return svg(
     "svg",
@@ -268,7 +268,7 @@ function share(part, place) {
   );
 }
 
-/** @param {Benchmark} bench @param {Compared[]} columns @param {string} metric Ranks in every part. */
+/** @param {Benchmark} bench @param {Compared[]} columns @param {string} metric Return the ranks in every part. */
 async function ranks(bench, columns, metric) {
   const parts = bench.parts.slice(0, 16);
   const known = columns.filter(({found}) => found?.runs.length);
@@ -301,7 +301,7 @@ async function ranks(bench, columns, metric) {
 }
 
 /**
- * A line an architecture over the parts: the higher, the more of the others are worse.
+ * Draw a line per architecture over the parts: the higher, the more of the others are worse.
  * @param {{letter: string, place: number, ranks: any[]}[]} lines
  * @param {string[]} names
  * @param {string} metric

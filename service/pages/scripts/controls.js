@@ -1,4 +1,4 @@
-/** What the main page shows: part, axes, scales, Pareto front; and the keys. */
+/** Controls of the main page: part, axes, scales, Pareto front; and the keyboard shortcuts. */
 
 import {h, replace} from "./dom.js";
 import {axisLabel} from "./format.js";
@@ -55,7 +55,7 @@ export class Controls {
     this.compare.textContent = checked ? `Compare ${checked}` : "Compare";
   }
 
-  /** @returns {Element[]} A choice for each axis by which parts differ. */
+  /** @returns {Element[]} A select for each axis by which parts differ. */
   parts() {
     const {store} = this;
     /** @type {any[]} */
@@ -68,7 +68,7 @@ export class Controls {
     });
   }
 
-  /** @param {string} axis Return how the other axes are named, too: one alone may mean another part. */
+  /** @param {string} axis Return the values of the other axes, as one alone may select another part. */
   keptParts(axis) {
     return (/** @type {string} */ value) => ({...this.store.part, [axis]: value, view: null});
   }
@@ -110,7 +110,7 @@ export class Controls {
    * @param {string} label
    * @param {boolean | null} on Null: a button without a state.
    * @param {() => Record<string, any>} changes
-   * @param {string} [more] Said, not shown.
+   * @param {string} [more] For screen readers only.
    */
   toggle(id, label, on, changes, more) {
     return h(
@@ -141,7 +141,7 @@ const KEYS = [
   ["?", "this list"],
 ];
 
-/** Return a dialog with all keys; it is gone once it closes. */
+/** Return a dialog with all keyboard shortcuts, which is removed when it closes. */
 export function keysDialog() {
   const dialog = h(
     "dialog",

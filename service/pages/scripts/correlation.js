@@ -1,7 +1,7 @@
 /**
- * How two metrics agree: Kendall, Spearman, Pearson, the overlap of the best, and the scatter.
+ * Correlation of two metrics: Kendall, Spearman, Pearson, overlap of the best, and a scatter plot.
  *
- * The address: `x` and `y` (metrics), the axes of the part of x, `y_AXIS` for those of y where they
+* URL parameters: `x` and `y` (metrics), the axes of the part of x, `y_AXIS` for those of y if they
  * differ, `top_k`, `resamples` (bootstrap intervals), `xs` and `ys` (`log`), `min_*` and `max_*`.
  */
 
@@ -30,13 +30,13 @@ let plot = null;
 /** @typedef {import("./parts.js").Benchmark} Benchmark */
 /** @typedef {import("./parts.js").Part} Part */
 
-/** @param {string} name @param {number} least Return a whole number of the address, or null. */
+/** @param {string} name @param {number} least Return an integer parameter of the URL, or null. */
 function whole(name, least) {
   const given = state.get(name);
   return given !== null && /^\d{1,6}$/.test(given) && Number(given) >= least ? Number(given) : null;
 }
 
-/** @param {Part} part @param {Part} other Return the parameters of another part for y. */
+/** @param {Part} part @param {Part} other Return the parameters of y's part, if it differs. */
 function yAxes(part, other) {
   return Object.fromEntries(
     Object.entries(other).filter(([name, value]) => part[name] !== value).map(([name, value]) => [`y_${name}`, value]),
@@ -44,7 +44,7 @@ function yAxes(part, other) {
 }
 
 /**
- * Return the pairs of both metrics that are recorded.
+ * Return the pairs of recorded values of both metrics.
  * @param {Benchmark} bench
  * @param {string} x
  * @param {string} y
@@ -70,7 +70,7 @@ async function pairs(bench, x, y, other) {
     for (let row = 0; row < xs.length; row += 1) add(xs[row], ys[row]);
     return found;
   }
-  // Both ascend by number: walk them together.
+  // Both are sorted by index, so they are merged.
   for (let row = 0, place = 0; row < left.length && place < right.length; ) {
     if (left[row] === right[place]) add(xs[row++], ys[place++]);
     else if (left[row] < right[place]) row += 1;
@@ -121,13 +121,13 @@ function row(item, name, label, meaning) {
   );
 }
 
-/** @param {any} item Return how many of the best are the same, in a sentence. */
+/** @param {any} item Return a sentence about the overlap of the best. */
 function overlap({top_k: most, top_k_overlap: share}) {
   if (share === null) return `They are too few to compare the best ${count(most)}.`;
   return `${figure(100 * share, null, 3)} % of the best ${count(most)} are the same.`;
 }
 
-/** @param {any} item The answer as a table. */
+/** @param {any} item Return the answer as a table. */
 function results(item) {
   return madeTable(
     "Correlation",
@@ -200,7 +200,7 @@ async function draw() {
       title: `${labels.y} against ${labels.x}`,
       origin: originOf(bench.info),
       ...{width, height, draw: copied(ctx.canvas, {width, height})},
-      // The counts are an image between axes of vectors, of a pixel a cell.
+      // The counts are an image with a pixel per cell, between vector axes.
       parts: () => {
         const {canvas} = painter;
         const size = Math.round(devicePixelRatio * cellSize(points.x.length)) / devicePixelRatio;

@@ -1,14 +1,14 @@
 /**
  * Pictures of many points: counts per cell of some pixels, as colours.
  *
- * One canvas path of more than about 180,000 points is not drawn by browsers, and overlapping
- * translucent marks of one path do not get darker: so cells are counted and painted as an image.
+ * Browsers do not draw a canvas path of more than about 180,000 points, and overlapping translucent
+ * marks of one path do not get darker, so counts per cell are painted as an image.
  */
 
 /** @typedef {import("./plot.js").Box} Box */
 /** @typedef {[number, number, number]} Rgb */
 
-/** Colours from few to many, even to the eye: light theme, dark theme. */
+/** Perceptually uniform colours from low to high counts: light theme, dark theme. */
 const RAMPS = {
   light: /** @type {Rgb[]} */ ([[77, 147, 205], [45, 108, 176], [55, 66, 145], [62, 22, 102], [25, 4, 40]]),
   dark: /** @type {Rgb[]} */ ([[62, 109, 168], [44, 148, 181], [74, 189, 157], [168, 221, 118], [253, 231, 120]]),
@@ -39,13 +39,13 @@ export function rgb(text) {
   return [number >> 16, (number >> 8) & 255, number & 255];
 }
 
-/** @param {number} rows Return the side of a cell in CSS pixels: few candidates are seen as well. */
+/** @param {number} rows Return the side of a cell in CSS pixels: larger for few candidates. */
 export function cellSize(rows) {
   if (rows <= 3_000) return 5;
   return rows <= 50_000 ? 3 : 2;
 }
 
-/** Where candidates lie in a picture: their pixels and the cell that each is counted in. */
+/** Positions of candidates in a picture: pixel coordinates and the cell of each. */
 export class Places {
   /**
    * @param {import("./selection.js").Values} xs
@@ -61,10 +61,10 @@ export class Places {
     this.width = Math.max(1, Math.ceil(box.width / size));
     this.height = Math.max(1, Math.ceil(box.height / size));
     const rows = xs.length;
-    /** Pixels from the left and the top of the box; NaN for what is not in view. */
+    /** Pixels from the left and top of the box; NaN outside the view. */
     this.px = new Float32Array(rows);
     this.py = new Float32Array(rows);
-    /** The cell of each row; -1 for what is not in view. */
+    /** The cell of each row; -1 outside the view. */
     this.cells = new Int32Array(rows);
     this.inView = 0;
     const fx = log.x ? Math.log : Number;
@@ -90,7 +90,7 @@ export class Places {
     }
   }
 
-  /** @param {number} row Return how many others lie in its cell. */
+  /** @param {number} row Return the number of others in its cell. */
   others(row) {
     const cell = this.cells[row];
     let found = -1;
@@ -101,7 +101,7 @@ export class Places {
   }
 }
 
-/** Paints cells; keeps its canvas between pictures. */
+/** Paints cells; reuses its canvas. */
 export class Painter {
   constructor() {
     this.canvas = document.createElement("canvas");
@@ -123,12 +123,12 @@ export class Painter {
   }
 
   /**
-   * Draw where candidates lie: what is kept by the logarithm of its count, the rest in one colour.
+   * Draw candidates: selected ones coloured by the logarithm of their count, the rest in one colour.
    * @param {CanvasRenderingContext2D} context
    * @param {Places} places
    * @param {Uint8Array} mask
    * @param {{colors: Uint32Array, off: number}} palette
-   * @returns {number} The largest count of what is kept.
+   * @returns {number} The largest count of selected candidates.
    */
   counts(context, places, mask, {colors, off}) {
     const {cells, width, height} = places;
@@ -153,7 +153,7 @@ export class Painter {
   }
 
   /**
-   * Draw the same, what is kept by the mean of a third metric in each cell.
+   * Draw the same, with selected candidates coloured by the mean of a third metric per cell.
    * @param {CanvasRenderingContext2D} context
    * @param {Places} places
    * @param {Uint8Array} mask
@@ -184,7 +184,7 @@ export class Painter {
   }
 
   /**
-   * Draw a grid of counts that the service has made.
+   * Draw a grid of counts from the service.
    * @param {CanvasRenderingContext2D} context
    * @param {{width: number, height: number, counts: Uint32Array}} grid Rows from the bottom up.
    * @param {Box} box Where the grid lies, in device pixels.
@@ -237,7 +237,7 @@ export function drawFront(context, points, {color, scale}) {
 }
 
 /**
- * Draw a ring with a cross of four ticks: seen without colours, too.
+ * Draw a ring with four ticks, which is recognisable without colours.
  * @param {CanvasRenderingContext2D} context
  * @param {{x: number, y: number}} at
  * @param {{color: string, back: string, scale: number}} how

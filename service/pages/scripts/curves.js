@@ -1,6 +1,6 @@
 /**
  * The learning curves of one or several architectures: mean line, band from the smallest to the
- * largest run, one line a run on demand, and the same as a table.
+ * largest run, optionally a line per run, and a table of the values.
  */
 
 import {band, epochsOf} from "./architecture.js";
@@ -15,12 +15,12 @@ import {madeTable} from "./states.js";
 /** @type {WeakMap<Element, {destroy: () => void}>} */
 const plots = new WeakMap();
 
-/** The part of the epochs of the longest curve that an accuracy must have to be shown unasked. */
+/** Fraction of the longest curve's epochs that an accuracy must have to be shown by default. */
 const MOST_OF_IT = 0.5;
 
 /**
- * Return which curve is meant: as asked, else the accuracy that is bought, else any that is there.
- * Some tables have test figures of the last epoch alone: that is no curve to begin with.
+ * Return the curve to draw: the requested one, else the accuracy to optimise, else any.
+ * Some tables have test figures of the last epoch only, which are not chosen by default.
  * @param {any[]} fields
  * @param {any[]} items
  * @param {string | null} asked
@@ -107,7 +107,7 @@ function runLabel(item, place) {
   return `run ${place}`;
 }
 
-/** @param {any} found @param {number[]} epochs Put values at the epochs of all. */
+/** @param {any} found @param {number[]} epochs Align values with the epochs of all runs. */
 function onEpochs(found, epochs) {
   const at = new Map(found.epochs.map((/** @type {number} */ epoch, /** @type {number} */ place) => [epoch, place]));
   const moved = (/** @type {(number | null)[]} */ values) =>

@@ -1,19 +1,19 @@
 /**
- * Elements. All text goes in as text: nothing here, and nothing that uses it, reads markup.
+ * DOM elements. Text is always inserted as text and never parsed as HTML.
  *
  *   h("button", {type: "button", class: "chip", on: {click: remove}}, "flops ≤ 150")
  *   replace(list, items.map((item) => h("li", {}, item.title)))
- *   redraw(list, items.map((item) => h("li", {}, item.title)))    // what is equal stays, with its focus
+ *   redraw(list, items.map((item) => h("li", {}, item.title)))    // equal elements stay, with their focus
  *
- * An attribute that is `false`, `null` or `undefined` is left out, `true` is an empty one.
+ * Attributes that are `false`, `null` or `undefined` are omitted; `true` is an empty attribute.
  */
 
-/** @typedef {Node | string | number | null | undefined | false} Child Lists of them may nest. */
+/** @typedef {Node | string | number | null | undefined | false} Child Lists may be nested. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** @typedef {Record<string, (event: any) => void>} Listeners By event. */
-/** What elements listen with: looked up when an event comes, so that `redraw` can renew it. @type {WeakMap<Node, Listeners>} */
+/** @typedef {Record<string, (event: any) => void>} Listeners By event name. */
+/** Listeners of elements, looked up at each event, so that `redraw` can replace them. @type {WeakMap<Node, Listeners>} */
 const LISTENERS = new WeakMap();
 
 /**
@@ -70,7 +70,7 @@ export function svg(tag, attributes = {}, ...children) {
 }
 
 /**
- * Return a form of choices that take effect at once.
+ * Return a form of inputs that take effect at once.
  * @param {Record<string, any>} attributes
  * @param {...(Child | Child[])} children
  */
@@ -80,7 +80,7 @@ export function bar(attributes, ...children) {
 }
 
 /**
- * Return a paragraph of our own words, in which `code` stands between backticks.
+ * Return a paragraph of fixed text with `code` in backticks.
  * @param {string} text
  * @returns {HTMLParagraphElement}
  */
@@ -88,14 +88,14 @@ export function prose(text) {
   return h("p", {}, coded(text));
 }
 
-/** @param {string} text @returns {Child[]} Its parts, in which `code` stands between backticks. */
+/** @param {string} text @returns {Child[]} Its parts, with `code` in backticks as elements. */
 export function coded(text) {
   const parts = text.split("`");
   return parts.length % 2 ? parts.map((part, place) => (place % 2 ? h("code", {}, part) : part)) : [text];
 }
 
 /**
- * Put other children into an element.
+* Replace the children of an element.
  * @param {Element} element
  * @param {...(Child | Child[])} children
  */
@@ -105,11 +105,10 @@ export function replace(element, ...children) {
 }
 
 /**
- * Put other children into an element that shows something alive, and keep what is equal: who points
- * at a button, or has come to it by keyboard, still has it when the next figures arrive. What is kept
- * listens as the new child would. Children are compared by their places; those of a list in which
- * some come and go have a `data-key` each, by which they stay even where their attributes change.
- * Only for children that nothing else refers to.
+ * Replace the children of an element that is updated repeatedly, but keep equal ones, so that buttons
+ * keep focus and hover. Kept children get the listeners of the new ones. Children are compared by
+ * position; children of lists whose items come and go need a `data-key`, by which they are kept even
+ * if their attributes change. Only for children that nothing else refers to.
  * @param {Element} element
  * @param {...(Child | Child[])} children
  */
@@ -120,9 +119,9 @@ export function redraw(element, ...children) {
 }
 
 /**
- * Put other buttons into an element. Who had one that is gone comes to what tells how things are now.
+ * Replace the buttons in an element; if the focused one is removed, the focus moves to `after`.
  * @param {Element} element
- * @param {HTMLElement} after What takes the focus.
+ * @param {HTMLElement} after The element that gets the focus.
  * @param {...(Child | Child[])} children
  */
 export function redrawActions(element, after, ...children) {
@@ -135,7 +134,7 @@ export function redrawActions(element, after, ...children) {
 function merge(kept, fresh) {
   let old = kept.firstChild;
   for (const child of [...fresh.childNodes]) {
-    // Nothing that is kept is moved, which would take its focus: what stands before it goes.
+    // Kept children are never moved, as they would lose the focus; those before them are removed.
     if (isBelow(old, child)) while (old && keyOf(old) !== keyOf(child)) old = dropped(old);
     if (old && (alike(old, child) || isSame(old, child))) {
       takeAttributes(old, child);
@@ -156,31 +155,31 @@ function keyOf(node) {
   return node instanceof HTMLElement ? node.dataset.key : undefined;
 }
 
-/** @param {Node | null} old @param {Node} child Return whether one with the key of a child follows. */
+/** @param {Node | null} old @param {Node} child Return whether a later sibling has the key of a child. */
 function isBelow(old, child) {
   const key = keyOf(child);
   for (let one = old; one && key !== undefined; one = one.nextSibling) if (keyOf(one) === key) return true;
   return false;
 }
 
-/** @param {ChildNode} old Remove it, and return what followed it. */
+/** @param {ChildNode} old Remove a node and return its next sibling. */
 function dropped(old) {
   const next = old.nextSibling;
   old.remove();
   return next;
 }
 
-/** @param {Node} old @param {Node} fresh Return whether they differ at most in their children. */
+/** @param {Node} old @param {Node} fresh Return whether two nodes are equal except for their children. */
 function alike(old, fresh) {
   const copy = old.cloneNode(false);
-  // Whoever opened it wants to go on reading.
+  // Opened details stay open.
   if (copy instanceof HTMLDetailsElement) copy.open = /** @type {HTMLDetailsElement} */ (fresh).open;
-  // What was checked is no attribute.
+  // The checked state is not an attribute.
   if (old instanceof HTMLInputElement && old.checked !== /** @type {any} */ (fresh).checked) return false;
   return copy.isEqualNode(fresh.cloneNode(false)) && eventsOf(old) === eventsOf(fresh);
 }
 
-/** @param {Node} old @param {Node} fresh Return whether both are of one key, and so one thing in two states. */
+/** @param {Node} old @param {Node} fresh Return whether both have the same key, and so are two states of one item. */
 function isSame(old, fresh) {
   const key = keyOf(fresh);
   return key !== undefined && keyOf(old) === key && old.nodeName === fresh.nodeName && eventsOf(old) === eventsOf(fresh);
@@ -191,7 +190,7 @@ function eventsOf(node) {
   return Object.keys(LISTENERS.get(node) ?? {}).join();
 }
 
-/** @param {Node} old @param {Node} fresh Give a keyed element the attributes that it would have now. */
+/** @param {Node} old @param {Node} fresh Copy the attributes of the new element to the kept one. */
 function takeAttributes(old, fresh) {
   if (!(old instanceof HTMLElement && fresh instanceof HTMLElement) || keyOf(fresh) === undefined) return;
   for (const {name} of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
@@ -201,8 +200,8 @@ function takeAttributes(old, fresh) {
 const FOCUSABLE = "a, button, input, select, summary, [tabindex]";
 
 /**
- * Draw something anew, and leave the focus where it was: on what has its place afterwards. Where new
- * children may be compared with the old ones, `redraw` does more.
+ * Redraw an element and restore the focus to the element at the same position. `redraw` does more, if
+ * new children can be compared with the old ones.
  * @param {Element} element
  * @param {() => void} draw
  */
@@ -215,7 +214,7 @@ export function keepingFocus(element, draw) {
 }
 
 /**
- * Return the element with an id, which the shell or the page has.
+ * Return the element with an id, which must exist.
  * @param {string} id
  * @returns {any}
  */
@@ -226,7 +225,7 @@ export function byId(id) {
 }
 
 /**
- * Return a function that runs another at most once a frame, with the latest arguments.
+ * Return a function that calls another at most once per frame, with the latest arguments.
  * @template {any[]} A
  * @param {(...given: A) => void} run
  * @returns {(...given: A) => void}

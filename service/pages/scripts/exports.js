@@ -1,11 +1,11 @@
 /**
- * What is taken away: files, pictures, snippets. Everything carries the source of its numbers.
+ * Exports: files, pictures, snippets. All of them state the source of their numbers.
  *
  *   save("kept.csv", csv(columns, origin));
  *   save("kept.npy", npy(indices), "application/octet-stream");
  *   copyButton("Copy as curl", () => curl("v1/nasbench201/top", {metric: "test_acc"}), page)
  *
- * An `Origin` says of which benchmark the numbers are, and how much of it: `originOf(info)`.
+ * An `Origin` identifies the benchmark and version of the numbers: `originOf(info)`.
  */
 
 import {ROOT, address} from "./api.js";
@@ -28,14 +28,14 @@ export function originOf(info) {
   };
 }
 
-/** @param {Origin} origin Return the line below every picture. */
+/** @param {Origin} origin Return the line of text below a picture. */
 export function originLine(origin) {
   const made = origin.synthetic ? "MADE-UP DATA · " : "";
   return made + [origin.title, origin.source, shortDigest(origin.digest)].filter(Boolean).join(" · ");
 }
 
 /**
- * Return a file of comma-separated values, numbers as they are.
+ * Return the text of a CSV file, with unrounded numbers.
  * @param {{name: string, unit?: string | null, values: ArrayLike<any>}[]} columns
  * @param {Origin} origin
  * @param {{question?: string, date?: string}} [about] For the comment line.
@@ -52,7 +52,7 @@ export function csv(columns, origin, {question = "", date = new Date().toISOStri
   return `${lines.join("\n")}\n`;
 }
 
-/** @param {any} value What spreadsheets would take for a formula stays text. */
+/** @param {any} value Texts that spreadsheets would execute as formulas are escaped. */
 function cell(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "";
   if (typeof value === "number") return String(value);
@@ -72,7 +72,7 @@ const DESCRIPTIONS = new Map(
 );
 
 /**
- * Return an array as a file of NumPy (format 1.0).
+ * Return an array as a NumPy file (format 1.0).
  * @param {Uint8Array | Int32Array | Uint32Array | Float32Array | Float64Array} array
  * @returns {Uint8Array}
  */
@@ -89,7 +89,7 @@ export function npy(array) {
 }
 
 /**
- * Return the line that asks the same in a shell.
+ * Return the curl command of a request.
  * @param {string} path
  * @param {Record<string, any>} query
  */
@@ -99,7 +99,7 @@ export function curl(path, query) {
 }
 
 /**
- * Return a value as Python writes it.
+ * Return a value as a Python literal.
  * @param {unknown} value
  * @returns {string}
  */
@@ -108,16 +108,16 @@ export function python(value) {
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "number") return String(value);
   if (Array.isArray(value)) return `[${value.map(python).join(", ")}]`;
-  // JSON's escapes are Python's, for what lies in the basic plane and for surrogates written out.
+  // JSON escapes are valid in Python for the basic plane; other characters are converted.
   return JSON.stringify(String(value));
 }
 
-/** @param {Record<string, any>} values Return them as arguments by name that follow others. */
+/** @param {Record<string, any>} values Return them as keyword arguments after others. */
 export function pythonArguments(values) {
   return Object.entries(values).map(([name, value]) => `, ${name}=${python(value)}`).join("");
 }
 
-/** Return the lines with which a snippet of Python begins: `bench` is a client of this service. */
+/** Return the first lines of a Python snippet, which create the client `bench` of this service. */
 export function clientLines() {
   return `from bench_client import BenchClient\n\nbench = BenchClient(${python(ROOT.href.replace(/\/$/, ""))})\n`;
 }
@@ -126,7 +126,7 @@ export function clientLines() {
 const WORDS = {true: "True", false: "False", null: "None"};
 
 /**
- * Return an architecture, written as JSON or by a name, as Python writes it.
+ * Return an architecture, given as JSON or by name, as a Python literal.
  * @param {string} arch
  */
 export function spelled(arch) {
@@ -134,9 +134,9 @@ export function spelled(arch) {
     const read = JSON.parse(arch);
     if (read === null || typeof read !== "object") return python(arch);
   } catch {
-    return python(arch); // no JSON: whatever an address says is copied as text, never as code
+    return python(arch); // not JSON: text from a URL becomes a string literal, never code
   }
-  // The numbers stay as they are written; words within strings are no words.
+  // Numbers are not reformatted; words within strings are not replaced.
   return arch.replaceAll(/"(?:[^"\\]|\\.)*"|\b(?:true|false|null)\b/g, (found) => WORDS[found] ?? found);
 }
 
@@ -161,11 +161,11 @@ export function saveCsv(name, content) {
 }
 
 /**
- * Return a button that saves columns as a file of comma-separated values.
+ * Return a button that saves columns as CSV.
  * @param {string} label
  * @param {string} name
  * @param {{name: string, unit?: string | null, values: ArrayLike<any>}[]} columns
- * @param {any} info The benchmark that they are of.
+ * @param {any} info Their benchmark.
  * @param {string} question
  */
 export function csvButton(label, name, columns, info, question) {
@@ -174,7 +174,7 @@ export function csvButton(label, name, columns, info, question) {
 }
 
 /**
- * Return a button that copies a text; where the browser forbids it, the text is shown to be copied.
+ * Return a button that copies a text; if the browser forbids it, the text is shown instead.
  * @param {string} label
  * @param {() => string} text
  * @param {{say: (text: string) => void}} page
@@ -208,7 +208,7 @@ function showText(label, text) {
   area.select();
 }
 
-/** Pixels above and below a picture, for its title and the line of its origin. */
+/** Pixels above and below a picture, for its title and origin. */
 const ABOVE = 34;
 const BELOW = 26;
 
@@ -272,7 +272,7 @@ export function saveSvg(name, picture) {
   save(name, svgText(picture), "image/svg+xml");
 }
 
-/** @param {Picture & {parts: Element[]}} picture Return it as a file of SVG. */
+/** @param {Picture & {parts: Element[]}} picture Return it as the text of an SVG file. */
 function svgText({width, height, parts, title, origin, colors}) {
   const whole = height + ABOVE + BELOW;
   const font = "system-ui, sans-serif";

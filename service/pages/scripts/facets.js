@@ -1,16 +1,16 @@
 /**
- * Facets: what architectures are made of, by value, each with its count of what is kept.
+ * Facets: features of architectures by value, with the count of selected candidates for each.
  *
- * A click keeps a value or no longer does; with alt held, or by Delete, it is dropped.
+ * A click toggles keeping a value; with alt, or by Delete, the value is excluded.
  */
 
 import {h, redraw} from "./dom.js";
 import {count} from "./format.js";
 import {valueCounts} from "./selection.js";
 
-/** Values of a feature that are listed; more are bounded by typing in the address alone. */
+/** Largest number of listed values; features with more can be filtered only in the URL. */
 const MOST_VALUES = 40;
-/** Candidates up to which all facets are loaded unasked. */
+/** Largest number of candidates for which all facets are loaded by default. */
 const MOST_UNASKED = 50_000;
 
 export class FacetsPanel {
@@ -40,7 +40,7 @@ export class FacetsPanel {
     if (this.details.open) this.told.onNeed(this.store.features.map((one) => one.name));
   }
 
-  /** Show the features of other data. */
+  /** Redraw for the features of other data. */
   show() {
     const {store} = this;
     this.details.hidden = !store.features.length;

@@ -1,5 +1,5 @@
 /**
- * Numbers, counts and units as people read them. Exports have numbers as they are: `String(value)`.
+ * Numbers, counts and units for people. Exports use unrounded numbers: `String(value)`.
  *
  *   count(15625)                  "15,625"
  *   counted(1, "job")             "1 job"
@@ -25,7 +25,7 @@ const UNITS = {
 };
 
 /**
- * Return how a unit is written.
+ * Return the symbol of a unit.
  * @param {string | null | undefined} unit
  */
 export function sign(unit) {
@@ -37,14 +37,14 @@ export function count(value) {
   return COUNT.format(value);
 }
 
-/** @param {number} many @param {string} one The word of one. @param {string} [more] That of several. */
+/** @param {number} many @param {string} one The singular. @param {string} [more] The plural. */
 export function counted(many, one, more = `${one}s`) {
   return `${count(many)} ${many === 1 ? one : more}`;
 }
 
 /**
- * Return a number with four significant digits and thousands set off, and its unit.
- * @param {number | null | undefined} value NaN and null are not recorded.
+ * Return a number with four significant digits, thousands separators and its unit.
+ * @param {number | null | undefined} value NaN and null mean not recorded.
  * @param {string | null} [unit]
  * @param {number} [digits]
  */
@@ -79,7 +79,7 @@ export function axisLabel(name, unit = null) {
   return after ? `${name} (${after})` : name;
 }
 
-/** @param {number} seconds @param {number} [digits] That matter. */
+/** @param {number} seconds @param {number} [digits] Significant digits. */
 export function duration(seconds, digits = 3) {
   if (seconds < 120) return `${figure(seconds, null, digits)} s`;
   if (seconds < 7200) return `${figure(seconds / 60, null, digits)} min`;
@@ -87,7 +87,7 @@ export function duration(seconds, digits = 3) {
   return `${figure(seconds / 86_400, null, digits)} days`;
 }
 
-/** @param {number} hours Of workers, as limits of plans count them. */
+/** @param {number} hours Worker hours, as in the limits of plans. */
 export function workerTime(hours) {
   return hours !== 0 && hours < 1 ? duration(3600 * hours) : `${figure(hours, null, 3)} h`;
 }
@@ -101,7 +101,7 @@ export function bytes(value) {
 }
 
 /**
- * Return the first 12 digits of a content digest, as addresses carry them.
+ * Return the first 12 digits of a content digest, for URLs.
  * @param {string} digest `sha256:…`
  */
 export function shortDigest(digest) {

@@ -1,13 +1,13 @@
 /**
- * Which data the answers of a page are of: the version of a table that its questions name, and the
- * content that its answers had. No page shows figures of two states of a table side by side.
+ * The identity of a page's data: the version of a table in its requests, and the content digest of its
+ * responses. No page mixes figures of two states of a table.
  *
- *   pin("digits", 3);              // every question and link about digits names version 3
- *   tableName("digits");           // "digits@3", as clients write it
- *   compare("digits@3", provenance);   // throws `Replaced` if earlier answers had another content
+ *   pin("digits", 3);              // every request and link about digits has version 3
+ *   tableName("digits");           // "digits@3", as clients name it
+ *   compare("digits@3", provenance);   // throws `Replaced` if earlier responses had other content
  */
 
-/** The data of a table are others than those that the page has shown. */
+/** The data of a table have changed since the page showed them. */
 export class Replaced extends Error {
   constructor() {
     super("the data was replaced meanwhile");
@@ -17,32 +17,32 @@ export class Replaced extends Error {
 
 /** @type {Map<string, number>} */
 const pinned = new Map();
-/** The content of earlier answers, by table and version that was asked for. @type {Map<string, string>} */
+/** The content of earlier responses, by requested table and version. @type {Map<string, string>} */
 const seen = new Map();
 let renewed = false;
 
 /**
- * Let every question about a table name a version.
+ * Let all requests about a table have a version.
  * @param {string} table
- * @param {number | null} version Null: that which is served.
+ * @param {number | null} version Null: the served one.
  */
 export function pin(table, version) {
   if (version === null) pinned.delete(table);
   else pinned.set(table, version);
 }
 
-/** @param {string} table Return the version that questions about it name, or null. */
+/** @param {string} table Return the version in requests about it, or null. */
 export function pinnedTo(table) {
   return pinned.get(table) ?? null;
 }
 
-/** @param {string} table Return how clients name it, with the version: `digits@3`. */
+/** @param {string} table Return its name in clients, with the version: `digits@3`. */
 export function tableName(table) {
   const version = pinnedTo(table);
   return version === null ? table : `${table}@${version}`;
 }
 
-/** @param {string} path Below the root of the service. Return the table that it is about, or "". */
+/** @param {string} path Path below the root of the service. Return the table in it, or "". */
 export function tableOf(path) {
   const found = /^(?:v1\/benchmarks|v1|explore)\/([^/?#]+)/.exec(path);
   try {
@@ -52,21 +52,21 @@ export function tableOf(path) {
   }
 }
 
-/** @param {any} provenance Return what answers depend on: content, and of a plan's table its version. */
+/** @param {any} provenance Return the identity of the data: its content, and for a plan's table the version. */
 export function identityOf(provenance) {
   const version = provenance.version ?? planOf(provenance)?.version ?? "";
   return `${provenance.content_digest}@${version}`;
 }
 
-/** @param {any} provenance Return what a plan says of the table that it made, or null. */
+/** @param {any} provenance Return the plan's digest in the provenance of its table, or null. */
 export function planOf({contents}) {
   return typeof contents?.plan === "string" && contents.cells ? contents : null;
 }
 
 /**
- * Compare the content of an answer with that of earlier ones.
- * @param {string | null} version That was asked for.
- * @param {any} provenance Of the answer, where it has one.
+ * Compare the content of a response with that of earlier ones.
+ * @param {string | null} version The requested version.
+ * @param {any} provenance That of the response, if it has one.
  */
 export function compare(version, provenance) {
   if (!provenance?.content_digest || !provenance.benchmark) return;
@@ -76,13 +76,13 @@ export function compare(version, provenance) {
   seen.set(key, identity);
 }
 
-/** Begin anew: nothing was shown, and what the browser keeps may be of what was replaced. */
+/** Forget the shown data; the browser's cache may contain replaced data. */
 export function forget() {
   seen.clear();
   renewed = true;
 }
 
-/** Return whether each question must ask whether what the browser keeps is still so. */
+/** Return whether requests must revalidate the browser's cache. */
 export function isRenewed() {
   return renewed;
 }

@@ -1,4 +1,4 @@
-/** One job: how it is, what it found and made, and what was asked; followed by its events. */
+/** One job: state, results, artifacts and request; updated by its event stream. */
 
 import {ApiError, address, ask, key, pause, send} from "./api.js";
 import {h, redraw, redrawActions, replace} from "./dom.js";
@@ -7,7 +7,7 @@ import {bytes, count, duration, figure} from "./format.js";
 import {attempt, part} from "./page.js";
 import {UNFINISHED, ago, asJson, factList, plainTable, stateMark} from "./states.js";
 
-/** Where a job of a kind is submitted. @type {Record<string, string>} */
+/** Path for submissions of each kind of job. @type {Record<string, string>} */
 const PATHS = {
   model: "v1/models",
   evaluation: "v1/evaluations",
@@ -15,13 +15,13 @@ const PATHS = {
   training: "v1/trainings",
   supernet: "v1/supernets",
 };
-/** Bytes of a file that go through the page; a larger one is for a shell. */
+/** Largest file in bytes that is downloaded by the page; for others a shell command is shown. */
 const MOST = 50e6;
-/** Seconds after which a stream that broke is asked for again. */
+/** Seconds until an interrupted stream is requested again. */
 const AGAIN = 2;
 
 /**
- * Yield the data of the events of a stream. `EventSource` could not send a key.
+ * Yield the data of the events of a stream. `EventSource` cannot send a key.
  * @param {Response} response
  */
 async function* events(response) {
@@ -106,7 +106,7 @@ export async function drawJob(page, state, id, signal) {
       for await (const data of events(stream)) take(JSON.parse(data));
       if (UNFINISHED.includes(job.state)) throw new ApiError("the service ended the events", 0, {});
     } catch (error) {
-      // A server that stops breaks the stream: a TypeError in the reader.
+      // If the server stops, the reader of the stream throws a TypeError.
       if (signal.aborted || !(error instanceof ApiError || error instanceof TypeError)) throw error;
       page.say(`${error.message}: asking again`);
       await pause(AGAIN, signal);

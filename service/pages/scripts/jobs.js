@@ -1,4 +1,4 @@
-/** Jobs with live progress: the list, or with `?id=` one of them. */
+/** The list of jobs with live progress, or with `?id=` one job. */
 
 import {AddressState} from "./address.js";
 import {ask, pause} from "./api.js";
@@ -10,18 +10,18 @@ import {JOB_STATES, UNFINISHED, ago, plainTable, stateMark} from "./states.js";
 
 const KINDS = ["model", "evaluation", "latency", "training", "supernet"];
 const ROWS = 50;
-/** Jobs that are followed at a time: a browser has six connections to a service. */
+/** Largest number of jobs that are followed: browsers have six connections per server. */
 const FOLLOWED = 3;
-/** Seconds between looks for new jobs. */
+/** Seconds between two requests for new jobs. */
 const LOOK = 5;
-/** Seconds that one question may be held: what the service allows at most. */
+/** Duration of a long poll in seconds, the longest that the service allows. */
 const HELD = 10;
 
 const state = new AddressState(["id", "state", "kind", "cursor"]);
 const page = startPage({state});
 const view = viewsOf(page);
 
-/** @param {any} job Return how far a job is. */
+/** @param {any} job Return the progress of a job. */
 function progressOf(job) {
   const {progress} = job;
   if (!progress || job.state !== "running") return job.error ? job.error.kind : "";
@@ -36,7 +36,7 @@ function progressOf(job) {
   );
 }
 
-/** @param {any} job Return what a job is about, in a few words. */
+/** @param {any} job Return the subject of a job in a few words. */
 function subject(job) {
   const {network = {}, dataset, seed, epochs} = job.request;
   const named = network.model ?? network.benchmark ?? network.space ?? "a network";
@@ -74,7 +74,7 @@ function choice(name, label, values) {
   return h("label", {}, `${label} `, h("select", {name, on: {change}}, options));
 }
 
-/** Say why there is no job to be seen, and what makes one. */
+/** Explain why no job is shown, and how to create one. */
 function none() {
   if (["state", "kind", "cursor"].some((name) => state.get(name))) return h("p", {}, "No job matches.");
   return prose(
@@ -133,7 +133,7 @@ async function list(signal) {
     draw();
   };
   while (!signal.aborted) {
-    // New jobs are looked for now and then, changes of known ones are told at once.
+    // New jobs are polled for; changes of known ones arrive by long polls.
     const turn = pause(LOOK, signal);
     try {
       await Promise.race([Promise.all(open.map(follow)), turn]);

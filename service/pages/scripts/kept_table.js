@@ -1,4 +1,4 @@
-/** The table of what is kept: spellings come as one scrolls. */
+/** The table of selected candidates; architecture strings are loaded while scrolling. */
 
 import {ask} from "./api.js";
 import {h} from "./dom.js";
@@ -6,7 +6,7 @@ import {axisLabel, count, figure} from "./format.js";
 import {NUMBER} from "./store.js";
 import {VirtualTable} from "./table.js";
 
-/** Spellings asked for in one question: their numbers fit into an address. */
+/** Architecture strings per request, so that their indices fit into a URL. */
 const AT_A_TIME = 100;
 const PAUSE = 80;
 
@@ -29,7 +29,7 @@ export class KeptTable {
   constructor(element, store, told) {
     this.store = store;
     this.told = told;
-    /** @type {Map<number, string>} Spellings by number. */
+    /** @type {Map<number, string>} Architecture strings by index. */
     this.spellings = new Map();
     this.heading = h("h2", {}, "Architectures kept");
     this.timer = 0;
@@ -46,7 +46,7 @@ export class KeptTable {
     element.append(this.heading, this.table.element);
   }
 
-  /** Show what is kept. */
+  /** Show the selected candidates. */
   show() {
     const {store} = this;
     const part = JSON.stringify([store.part, store.info.provenance.content_digest]);
@@ -67,7 +67,7 @@ export class KeptTable {
     this.table.show(rows, store.sort);
   }
 
-  /** @returns {string[]} Metrics that stand in the table: those in use first. */
+  /** @returns {string[]} The metrics in the table, those in use first. */
   columns() {
     const {store} = this;
     const sort = store.sort.name === NUMBER ? [] : [store.sort.name];
@@ -140,7 +140,7 @@ export class KeptTable {
     };
   }
 
-  /** @param {number[]} rows Ask for the spellings of rows in view, once scrolling rests. */
+  /** @param {number[]} rows Load the architecture strings of visible rows when scrolling stops. */
   want(rows) {
     const missing = rows.map((row) => this.store.number(row)).filter((number) => !this.spellings.has(number));
     clearTimeout(this.timer);
@@ -157,7 +157,7 @@ export class KeptTable {
     this.table.refresh();
   }
 
-  /** @param {number} row @returns {Promise<string>} A text that every question takes for it. */
+  /** @param {number} row @returns {Promise<string>} The architecture as text, in a form that all requests accept. */
   async spelling(row) {
     const number = this.store.number(row);
     if (!this.spellings.has(number)) await this.ask([number]);

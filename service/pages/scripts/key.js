@@ -1,4 +1,4 @@
-/** Enter, test and forget the key of this tab. */
+/** Enter, test and remove the API key of this tab. */
 
 import {ApiError, ROOT, address, ask, key, setKey} from "./api.js";
 import {byId, h, prose, replace} from "./dom.js";
@@ -6,13 +6,13 @@ import {run, startPage} from "./page.js";
 
 const page = startPage();
 
-/** @param {string} token Return its name and its last four signs: never the whole. */
+/** @param {string} token Return its id and last four characters, never the whole key. */
 function shown(token) {
   const name = token.split("_")[1] ?? "";
   return `${name.slice(0, 20)} … ${token.slice(-4)}`;
 }
 
-/** The page that needed the key: an address of this service, whatever the parameter says. */
+/** Return the page that needed the key, restricted to this service. */
 function back() {
   const asked = new URLSearchParams(location.search).get("back");
   if (!asked || !URL.canParse(asked, ROOT)) return null;

@@ -1,4 +1,4 @@
-/** The installed benchmarks as cards, and how the service is. */
+/** The installed benchmarks as cards, and the state of the service. */
 
 import {ApiError, ask} from "./api.js";
 import {Painter, ramp} from "./counts.js";
@@ -13,7 +13,7 @@ import {Store} from "./store.js";
 
 const page = startPage();
 const COUNTED = ["architectures", "cells", "configurations", "runs", "costs", "spaces"];
-/** @param {any} info @returns {[string, any][]} What is told of a benchmark, by name. */
+/** @param {any} info @returns {[string, any][]} The facts about a benchmark, by name. */
 function told(info) {
   const contents = info.provenance.contents ?? {};
   const counted = COUNTED.filter((name) => typeof contents[name] === "number").map(
@@ -53,10 +53,10 @@ function card(info) {
   );
 }
 
-/** Cells of a side of a thumbnail. */
+/** Cells per side of a thumbnail. */
 const BINS = 64;
 
-/** @param {any} info Return a small density, which is asked for once it is in view. */
+/** @param {any} info Return a small density plot, which is loaded when it becomes visible. */
 function thumbnail(info) {
   const canvas = h("canvas", {class: "thumbnail", width: BINS, height: BINS, role: "img"});
   canvas.setAttribute("aria-label", `All of ${info.title}`);
@@ -73,7 +73,7 @@ function thumbnail(info) {
   return h("figure", {}, canvas, caption);
 }
 
-/** One after the other: thirty tables ask for little at a time. */
+/** Chains the requests of thumbnails, as there may be thirty of them. */
 let waiting = Promise.resolve();
 
 /** @param {any} info @param {HTMLCanvasElement} canvas @param {Element} caption */
@@ -114,7 +114,7 @@ const MORE = h(
   prose("`nbs generate --help` lists them; a file can declare any other table."),
 );
 
-/** @returns {Promise<string>} How the service is, in a line. */
+/** @returns {Promise<string>} The state of the service in a line. */
 async function health() {
   try {
     const state = await ask("readyz");
@@ -127,7 +127,7 @@ async function health() {
   }
 }
 
-/** @param {any[]} items Return what the figures of all cards depend on. */
+/** @param {any[]} items Return the identity of the data of all cards. */
 function statesOf(items) {
   return items.map(({name, provenance}) => `${name} ${identityOf(provenance)}`).join("\n");
 }

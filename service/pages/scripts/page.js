@@ -1,15 +1,15 @@
 /**
- * The frame around every page: head, navigation, theme, marks, status line.
+ * The frame of every page: head, navigation, theme, marks, status line.
  *
- *   const page = startPage({state});            // state: the page's AddressState, where it has one
+ *   const page = startPage({state});            // state: the page's AddressState, if it has one
  *   page.title("NAS-Bench-201");
  *   page.mark("made up", "These numbers are made up.", "made-up");
  *   page.say("loading 3 of 4 columns");          // announced by screen readers, too
  *   replace(page.content, …);
  *   page.ready();                                // sets data-state="ready": tests wait for it
  *
- * `run(page, work)` runs an asynchronous function and shows what it throws. `page.benchmark` is the
- * name in the address of a page below one, as it is written there; escape it in paths with `part`.
+ * `run(page, work)` runs an asynchronous function and shows its error. `page.benchmark` is the name in
+ * the URL of a page about a benchmark, unescaped; escape it in paths with `part`.
  */
 
 import {ApiError, ROOT, address, onWaiting} from "./api.js";
@@ -22,17 +22,17 @@ const THEMES = ["auto", "light", "dark"];
 
 /** @typedef {ReturnType<typeof startPage>} ExplorerPage */
 
-/** @param {string} name Return it as a part of a path. */
+/** @param {string} name Return it escaped for a path. */
 export function part(name) {
   return encodeURIComponent(name);
 }
 
-/** @param {any} info Return the address of the page that shows a benchmark. */
+/** @param {any} info Return the URL of the page of a benchmark. */
 export function pageOf(info) {
   return address(`explore/${part(info.joined_to ?? info.name)}`).href;
 }
 
-/** Return the name of the benchmark in the address, or "". */
+/** Return the name of the benchmark in the URL, or "". */
 function benchmarkName() {
   const [, name = ""] = location.pathname.slice(ROOT.pathname.length).split("/");
   try {
@@ -59,9 +59,9 @@ export function startPage({state} = {}) {
     busy = seconds;
     tellStatus(seconds ? `the service is busy: asking again in ${seconds} s` : said);
   });
-  /** The text in the line of the status; null where it tells an error. @type {string | null} */
+/** The text of the status line; null if it shows an error. @type {string | null} */
   let told = null;
-  /** @param {string} text Said once more it is no news, which screen readers would read out again. */
+  /** @param {string} text Not set again if unchanged, as screen readers would repeat it. */
   function tellStatus(text) {
     if (text !== told) replace(status, coded(text));
     told = text;
@@ -73,9 +73,9 @@ export function startPage({state} = {}) {
     benchmark,
     /** Which version of a table is shown; filled by `versions.js`. */
     versions,
-    /** Draw all of the page once more: its data was replaced. */
+    /** Reload the page, because its data was replaced. */
     again: () => location.reload(),
-    /** Link the pages about the same benchmark, in the version that is shown. */
+    /** Add links to the pages about the same benchmark, in the shown version. */
     linkParts() {
       for (const link of parts.querySelectorAll("a")) {
         link.href = address(`explore/${part(benchmark)}${link.dataset.below}`).href;
@@ -87,10 +87,10 @@ export function startPage({state} = {}) {
       document.title = `${text} – NAS benchmarks`;
     },
     /**
-     * Say something about the whole page beside its title; the same name replaces it.
-     * @param {string} text Empty takes it away.
-     * @param {string} [meaning] A sentence, shown where one points.
-     * @param {string} [name] Of its class: "made-up", "notice", "plain".
+     * Show a mark beside the title; one with the same name is replaced.
+     * @param {string} text Empty removes it.
+     * @param {string} [meaning] A sentence for the tooltip.
+     * @param {string} [name] Its class: "made-up", "notice", "plain".
      */
     mark(text, meaning = "", name = "plain") {
       marks.querySelector(`[data-mark="${name}"]`)?.remove();
@@ -98,7 +98,7 @@ export function startPage({state} = {}) {
         marks.append(h("span", {class: `mark ${name}`, "data-mark": name, title: meaning}, text));
       }
     },
-    /** @param {string} text What happens or has happened, in a line. */
+    /** @param {string} text Show a message in the status line. */
     say(text) {
       said = text;
       if (!busy) tellStatus(text);
@@ -107,7 +107,7 @@ export function startPage({state} = {}) {
       main.dataset.state = "ready";
       main.removeAttribute("aria-busy");
     },
-    /** Loading again: nothing that waits for the page to be ready goes on meanwhile. */
+    /** Mark the page as loading, for tests that wait until it is ready. */
     busy() {
       main.dataset.state = "loading";
       main.setAttribute("aria-busy", "true");
@@ -128,7 +128,7 @@ export function startPage({state} = {}) {
 }
 
 /**
- * Tell the parameters of the address that the page does not know.
+ * Show the unknown parameters of the URL.
  * @param {ExplorerPage} page
  * @param {import("./address.js").AddressState} state
  */
@@ -139,7 +139,7 @@ export function tellUnknown(page, state) {
 }
 
 /**
- * Run what fills a page, and show what it throws.
+ * Run a function that fills a page, and show its error.
  * @param {ExplorerPage} page
  * @param {() => Promise<void>} work
  */
@@ -152,7 +152,7 @@ export async function run(page, work) {
 }
 
 /**
- * Do what somebody has asked for, and say in a line why the service refuses it.
+ * Run an action of the user, and show in the status line why the service refuses it.
  * @param {ExplorerPage} page
  * @param {() => Promise<void>} work
  */
@@ -166,8 +166,7 @@ export async function attempt(page, work) {
 }
 
 /**
- * Say that a question is asked again, which the service did not answer; throw any other error, and all
- * of a view that was left.
+ * Show that a failed request is retried; rethrow other errors, and all if the view was left.
  * @param {ExplorerPage} page
  * @param {unknown} error
  * @param {AbortSignal} signal
@@ -177,13 +176,13 @@ export function sayAgain(page, error, signal) {
   page.say(`${error.message}: asking again`);
 }
 
-/** Milliseconds until a page asks anew: replicas of a service go over one after the other. */
+/** Milliseconds until a page reloads, as the replicas of a service do not switch at the same time. */
 const RENEWED = 500;
-/** Whether a page is about to be drawn anew: several answers may have told. */
+/** Whether a reload is pending, as several responses may trigger it. */
 let renewing = false;
 
 /**
- * Show what was thrown. Where the data of a table was replaced, the page is drawn anew and says so.
+ * Show an error. If the data of a table was replaced, the page is reloaded and says so.
  * @param {ExplorerPage} page
  * @param {unknown} error
  */
@@ -206,8 +205,8 @@ export function tell(page, error) {
 }
 
 /**
- * Return what shows one view of a page after the other. A new one ends what that before has under
- * way, by the signal that its drawing was given.
+ * Return a function that shows one view of a page after another. A new view aborts the requests of
+ * the previous one through the signal passed to its drawing function.
  * @param {ExplorerPage} page
  * @returns {(draw: (signal: AbortSignal) => Promise<void>) => void}
  */
@@ -222,7 +221,7 @@ export function viewsOf(page) {
       try {
         await draw(signal);
       } catch (error) {
-        // What belongs to a view that was left says nothing about this one; our mistakes are told.
+        // Errors of a view that was left are ignored, except programming errors.
         const expected = error instanceof ApiError || error instanceof DOMException || error instanceof Replaced;
         if (!signal.aborted || !expected) throw error;
       }
@@ -231,8 +230,8 @@ export function viewsOf(page) {
 }
 
 /**
- * Draw a page, now and whenever the state in its address changes; one drawing after the other, so
- * that the answer to an earlier state, coming late, does not draw over a later one.
+ * Draw a page, now and whenever the state in its URL changes. Drawings run one after another, so that
+ * a late response for an earlier state does not overwrite a later one.
  * @param {ExplorerPage} page
  * @param {import("./address.js").AddressState} state
  * @param {() => Promise<void>} draw
@@ -241,7 +240,7 @@ export function followState(page, state, draw) {
   let turn = Promise.resolve();
   const show = () => {
     page.busy();
-    // A drawing that has failed by our own mistake was told, and forbids no later one.
+    // An error of a drawing has been shown, and does not prevent later ones.
     turn = turn.catch(() => {}).then(() => run(page, draw));
   };
   state.onChange(show);
@@ -250,8 +249,8 @@ export function followState(page, state, draw) {
 }
 
 /**
- * Return the marks of where numbers come from: of a class, with a text and a sentence.
- * @param {any} provenance Of a benchmark.
+ * Return the marks about the origin of numbers, each with class, text and explanation.
+ * @param {any} provenance That of a benchmark.
  * @param {boolean} [here] Whether the plan that made the table is one of this service.
  * @returns {{name: string, text: string, meaning: string}[]}
  */
@@ -278,7 +277,7 @@ export function originMarks(provenance, here = true) {
 }
 
 /**
- * Mark a page by the origin of its numbers, as every answer carries it.
+ * Mark a page by the origin of its numbers.
  * @param {ExplorerPage} page
  * @param {any} provenance
  * @param {boolean} [here] Whether the plan that made the table is one of this service.
@@ -291,7 +290,7 @@ export function markOrigin(page, provenance, here) {
   }
 }
 
-/** Take the theme from the address, then from this browser, and offer the choice. */
+/** Set the theme from the URL or else from this browser, and create the selector. */
 function theming() {
   const asked = new URLSearchParams(location.search).get("theme");
   let theme = asked && THEMES.includes(asked) ? asked : (stored() ?? "auto");
@@ -307,7 +306,7 @@ function theming() {
     try {
       localStorage.setItem(THEME, theme);
     } catch {
-      // Storage is switched off: the choice is that of this page alone.
+      // Storage is disabled: the choice is not remembered.
     }
     apply();
   });

@@ -1,6 +1,6 @@
 /**
- * What the pages about architectures know of a benchmark: its description, its columns, and which
- * part of it is shown. A part is one value of each axis, such as a data set and a budget.
+ * The benchmark of a page about architectures: its description, its columns, and the shown part. A
+ * part is a value for each axis, such as a data set and a budget.
  *
  *   const bench = await openBenchmark(page, state);
  *   bench.part, bench.metrics, bench.has("curves")
@@ -22,13 +22,13 @@ import {markChanges, markRows, openColumns} from "./versions.js";
  * @property {string} description
  * @property {string | null} unit
  * @property {"larger" | "smaller" | null} better
- * @property {string} source Name of the table that has it.
- * @property {number | null} missing How many architectures have no value.
+ * @property {string} source Name of its table.
+ * @property {number | null} missing Number of architectures without a value.
  */
 /**
  * @typedef {object} Benchmark
  * @property {string} name
- * @property {string} table Its name as clients take it, with the version where one is shown: `digits@3`.
+ * @property {string} table Its name for clients, with the version if one is shown: `digits@3`.
  * @property {string} path
  * @property {any} info
  * @property {{name: string, values: (string | number)[], required: boolean}[]} axes
@@ -37,12 +37,12 @@ import {markChanges, markRows, openColumns} from "./versions.js";
  * @property {number} rows
  * @property {Metric[]} metrics
  * @property {Map<string, Metric>} byName
- * @property {any[]} curves Fields that are recorded epoch by epoch.
+ * @property {any[]} curves Fields that are recorded for every epoch.
  * @property {(question: string) => boolean} has
  */
 
 /**
- * Ask what a benchmark has, in the version that the address names, and tell where it comes from.
+ * Load the description of a benchmark, in the version in the URL, and show its origin.
  * @param {import("./page.js").ExplorerPage} page
  * @param {import("./address.js").AddressState} state
  * @returns {Promise<Benchmark>}
@@ -79,7 +79,7 @@ export async function openBenchmark(page, state) {
 }
 
 /**
- * Say what of the address was not understood.
+ * Show the invalid parameters of the URL.
  * @param {import("./page.js").ExplorerPage} page
  * @param {import("./address.js").AddressState} state
  * @param {{name: string}[]} axes
@@ -95,7 +95,7 @@ function tellProblems(page, state, axes, part) {
   page.mark(text.slice(0, 200), "Kept as it is, without effect.", "notice");
 }
 
-/** @param {Benchmark} bench Return the address of what is seen, with the digest of the data. */
+/** @param {Benchmark} bench Return the URL of the current state, with the digest of the data. */
 export function linkHere(bench) {
   const url = new URL(location.href);
   for (const [name, value] of Object.entries(bench.part)) url.searchParams.set(name, String(value));
@@ -104,7 +104,7 @@ export function linkHere(bench) {
 }
 
 /**
- * Return the part that is meant: as asked, else the one that was trained longest, the first of them.
+ * Return the part to show: the requested one, else the first of those with the longest training.
  * @param {Record<string, any>[]} parts
  * @param {{name: string}[]} axes
  * @param {Record<string, string>} asked
@@ -122,7 +122,7 @@ export function choosePart(parts, axes, asked) {
 }
 
 /**
- * Return the metric that is meant: as asked, else what is bought, else any.
+ * Return the metric to show: the requested one, else one to optimise, else any.
  * @param {Metric[]} metrics
  * @param {string | null} asked
  * @param {"larger" | "smaller"} better
@@ -138,7 +138,7 @@ export function chooseMetric(metrics, asked, better = "larger") {
   return found?.name ?? "";
 }
 
-/** @param {Part} part Return it as people read it. */
+/** @param {Part} part Return it as text. */
 export function partText(part) {
   return Object.entries(part)
     .map(([name, value]) => (name === "num_epochs" ? `${value} ${value === 1 ? "epoch" : "epochs"}` : String(value)))
@@ -156,7 +156,7 @@ export function samePart(one, other) {
 }
 
 /**
- * Return a labelled choice that changes the address.
+ * Return a labelled select that changes the URL.
  * @param {import("./address.js").AddressState} state
  * @param {string} parameter
  * @param {string} label
@@ -173,11 +173,11 @@ export function choice(state, parameter, label, values, value) {
 }
 
 /**
- * Return the choices of a part: axes with more than one value.
+ * Return the selects of a part, for axes with more than one value.
  * @param {Benchmark} bench
  * @param {import("./address.js").AddressState} state
- * @param {Part} [part] That of the page by default.
- * @param {string} [before] What stands before the parameters.
+ * @param {Part} [part] By default that of the page.
+ * @param {string} [before] Prefix of the parameters.
  */
 export function partChoices(bench, state, part = bench.part, before = "") {
   return bench.axes

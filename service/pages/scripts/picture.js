@@ -1,6 +1,6 @@
 /**
- * The plot of the main page: two metrics of all candidates, what is kept in colour, and the keys and
- * gestures on it.
+ * The plot of the main page: two metrics of all candidates, selected ones in colour, with keyboard and
+ * pointer controls.
  */
 
 import {Painter, Places, cellSize, drawFront, drawRing, pixel, ramp, rgb} from "./counts.js";
@@ -9,17 +9,17 @@ import {axisLabel, count, counted, figure} from "./format.js";
 import {Frame, canDraw, color, isDark} from "./plot.js";
 import {extent, following, nearest, rounded} from "./selection.js";
 
-/** Candidates in view that can have colours of their own. */
+/** Largest number of visible candidates that are coloured individually. */
 const MOST_COLORED = 20_000;
-/** Pixels around the pointer in which the nearest candidate is told. */
+/** Distance from the pointer in pixels within which the nearest candidate is described. */
 const REACH = 40;
 
 /** @typedef {import("./plot.js").Bounds} Bounds */
 /**
- * @typedef {object} Told What the page is told.
+ * @typedef {object} Told Callbacks of the page.
  * @property {(bounds: Bounds | null) => void} onBrush
  * @property {(bounds: Bounds) => void} onDrag
- * @property {(ends: import("./store.js").Ends) => void} onMove Of the bound of x.
+ * @property {(ends: import("./store.js").Ends) => void} onMove The bound of x has moved.
  * @property {(view: Bounds | null) => void} onView
  * @property {(row: number) => void} onSelect
  * @property {(row: number) => void} onOpen
@@ -57,7 +57,7 @@ export class Picture {
     this.painter = new Painter();
     /** @type {Places | null} */
     this.places = null;
-    /** What is drawn until the columns are there. @type {import("./store.js").Grid | null} */
+/** Drawn until the columns are loaded. @type {import("./store.js").Grid | null} */
     this.grid = null;
     /** @type {import("./plot.js").Frame | null} */
     this.frame = null;
@@ -68,11 +68,11 @@ export class Picture {
     this.point = onceAFrame((/** @type {number} */ x, /** @type {number} */ y) => this.pointAt(x, y));
     this.drag = onceAFrame((/** @type {Bounds} */ bounds) => told.onDrag(bounds));
     this.wheeled = 0;
-    /** What the legend says. */
+    /** Content of the legend. */
     this.legended = "";
   }
 
-  /** Draw anew: other axes, another view, or other data. */
+  /** Redraw for other axes, another view, or other data. */
   show() {
     const {store} = this;
     const name = `${axisLabel(store.y, store.unit(store.y))} by ${axisLabel(store.x, store.unit(store.x))}`;
@@ -97,7 +97,7 @@ export class Picture {
         height: () => Math.max(260, Math.min(520, Math.round(window.innerHeight * 0.55))),
         draw: (context, box, drawnFrame) => {
           this.draw(context, box, drawnFrame);
-          // What benchmarks/pages.py measures.
+          // Measured by benchmarks/pages.py.
           if (!performance.getEntriesByName("plot").length) performance.mark("plot");
         },
         onBrush: (bounds) => this.told.onBrush(this.roundedBounds(bounds)),
@@ -113,7 +113,7 @@ export class Picture {
     this.keptChanged();
   }
 
-  /** @param {boolean} [dragging] Draw what is kept: all else, and a brush in hand, is as it was. */
+  /** @param {boolean} [dragging] Redraw the selection only, leaving a brush that is being dragged. */
   keptChanged(dragging = false) {
     const {store} = this;
     const here = store.values.has(store.x) && store.values.has(store.y);
@@ -123,7 +123,7 @@ export class Picture {
     this.summarize();
   }
 
-  /** @returns {Bounds} What shows all candidates. */
+  /** @returns {Bounds} The view of all candidates. */
   whole() {
     const {store} = this;
     const side = (/** @type {"x" | "y"} */ axis) => {
@@ -144,7 +144,7 @@ export class Picture {
     return {x0, x1, y0, y1};
   }
 
-  /** @returns {Bounds | null} The bounds on both axes as a rectangle, where there are some. */
+  /** @returns {Bounds | null} The bounds on both axes as a rectangle, or null without bounds. */
   brushed() {
     const {store, frame: shown} = this;
     const x = store.bounds.get(store.x);
@@ -223,7 +223,7 @@ export class Picture {
   }
 
   /**
-   * Show the counts of the service: what is kept by the bounds, before the columns are there.
+   * Show the service's counts of candidates within the bounds, until the columns are loaded.
    * @param {import("./store.js").Grid} grid
    */
   showGrid(grid) {
@@ -268,7 +268,7 @@ export class Picture {
     );
   }
 
-  /** @param {Places} places Say how many are drawn, and why others are not. */
+  /** @param {Places} places Show how many candidates are drawn, and why others are not. */
   tellDrawn(places) {
     const {store} = this;
     const reasons = [];
@@ -302,7 +302,7 @@ export class Picture {
     this.summary.textContent = `${count(store.kept)} of ${count(store.rows)} kept${found}${front}.`;
   }
 
-  /** @param {number} x @param {number} y Tell the nearest candidate. */
+  /** @param {number} x @param {number} y Describe the nearest candidate. */
   pointAt(x, y) {
     if (!this.places || !this.frame) return;
     if (Number.isNaN(x)) {
@@ -325,7 +325,7 @@ export class Picture {
     this.readout.textContent = row < 0 ? "" : this.described(row);
   }
 
-  /** @param {number} row Return its figures in a line. */
+  /** @param {number} row Return the figures of a candidate in a line. */
   described(row) {
     const {store, places} = this;
     const figures = [store.x, store.y, ...(store.c ? [store.c] : [])].map(
@@ -337,7 +337,7 @@ export class Picture {
   }
 
   /**
-   * Zoom about a point; the centre by default.
+   * Zoom about a point, by default the centre.
    * @param {number} factor
    * @param {number} [x]
    * @param {number} [y]
@@ -356,7 +356,7 @@ export class Picture {
     const [y0, y1] = side(view.y0, view.y1, y, log.y);
     this.places = null;
     this.frame.show({x0, x1, y0, y1});
-    // One step of the address at the end of a turn of the wheel.
+    // One change of the URL at the end of a wheel gesture.
     clearTimeout(this.wheeled);
     this.wheeled = setTimeout(() => this.frame && this.told.onView(this.frame.view), 200);
   }
@@ -394,7 +394,7 @@ export class Picture {
     if (next >= 0) this.summary.textContent = this.described(next);
   }
 
-  /** @param {1 | -1} step Move the bound of x by a tenth of the view, or make one in the middle. */
+  /** @param {1 | -1} step Move the bound of x by a tenth of the view, or create one in the middle. */
   moveBrush(step) {
     if (!this.frame) return;
     const {x0, x1} = this.frame.view;

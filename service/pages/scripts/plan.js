@@ -1,6 +1,5 @@
 /**
- * One plan: how far it is, the map of its cells, what it costs, what failed, and its versions;
- * followed by held answers.
+ * One plan: progress, map of its cells, cost, failures and versions; updated by long polls.
  */
 
 import {ApiError, address, ask, pause} from "./api.js";
@@ -12,17 +11,17 @@ import {PlanMap} from "./plan_map.js";
 import {ago, asJson, factList, plainTable, stateMark} from "./states.js";
 import {noiseText} from "./versions.js";
 
-/** Seconds that one question may be held: what the service allows at most. */
+/** Duration of a long poll in seconds, the longest that the service allows. */
 const HELD = 10;
-/** Seconds between two looks at a plan that changes all the time. */
+/** Pause between two requests in seconds, as a running plan changes all the time. */
 const REST = 1;
 const AGAIN = 2;
-/** Failed cells that are listed. */
+/** Largest number of listed failed cells. */
 const LISTED = 50;
-/** Seconds that the pace is taken over. */
+/** Seconds over which the pace is averaged. */
 const PACE = 600;
 
-/** What may be done in a state, and undone again; what is final is for a shell. */
+/** Reversible actions by state; final ones must be done in a shell. */
 const ACTIONS = /** @type {Record<string, string[]>} */ ({
   ready: ["start"],
   running: ["pause", "version"],
@@ -44,10 +43,10 @@ export function progressBar(plan) {
   return h("progress", {max: 1, value: plan.fraction, "aria-label": `${plan.name}: cells that ended`});
 }
 
-/** States in which cells end without anybody's doing. */
+/** States in which cells are being trained. */
 const FEEDING = ["pilot", "running"];
 
-/** @param {any} estimate Return the time of workers with the interval they lie in. */
+/** @param {any} estimate Return the worker hours with their interval. */
 export function hours(estimate) {
   if (!estimate || estimate.hours === null) return NONE;
   const between = estimate.low === null ? "" : ` (${workerTime(estimate.low)} to ${workerTime(estimate.high)})`;
@@ -59,7 +58,7 @@ function tablePage(plan) {
   return address(`explore/${part(plan.name)}`).href;
 }
 
-/** @param {any} plan Return a link to the table that is served of it; null: there is none yet. */
+/** @param {any} plan Return a link to its served table; null if there is none yet. */
 export function tableLink(plan) {
   const last = plan.versions.at(-1);
   if (!last) return null;
@@ -101,7 +100,7 @@ export async function drawPlan(page, state, name, signal) {
     const ended = plan.cells - counts.left;
     const now = performance.now() / 1000;
     seen = [...seen.filter(({at}) => now - at <= PACE), {at: now, ended}];
-    // Cells end all the time while it runs: their number stands below, and is not read out each time.
+    // The number of cells is not in the status line, as screen readers would read out every change.
     const far = FEEDING.includes(plan.state) ? "" : `${count(ended)} of ${count(plan.cells)} cells have ended, `;
     page.say(`${plan.state}: ${far}${count(counts.failed)} failed${plan.reason ? `; ${plan.reason}` : ""}.`);
     redraw(parts.how, h("p", {}, progressBar(plan), ` ${figure(100 * plan.fraction, "percent", 3)}`), factList(facts(plan, seen)));
@@ -187,7 +186,7 @@ export async function drawPlan(page, state, name, signal) {
   while (!signal.aborted) {
     try {
       const now = await ask(path, {query: {wait: HELD, revision: plan.revision}, signal});
-      // As many may wait already as may: the answer came at once, and says nothing new.
+      // Too many clients wait: the response came at once and is unchanged.
       if (now.revision !== plan.revision) await take(now);
       await pause(REST, signal);
     } catch (error) {
@@ -224,18 +223,18 @@ function facts(plan, seen) {
   ];
 }
 
-/** @param {any} plan Return how far the cells that were trained twice are apart, by its last version. */
+/** @param {any} plan Return the noise of cells that were trained twice, from its last version. */
 function noise(plan) {
   const told = plan.versions.at(-1)?.noise;
   return told ? h("span", {id: "noise"}, noiseText(told)) : null;
 }
 
-/** @param {any} used Return which function of another package trains the networks; null: none does. */
+/** @param {any} used Return the custom trainer of the networks; null if there is none. */
 function trainer(used) {
   return used ? `${used.name} of ${used.package} ${used.version}, ${shortDigest(used.sha256)}` : null;
 }
 
-/** @param {{at: number, ended: number}[]} seen Return how fast cells have ended since the page is open. */
+/** @param {{at: number, ended: number}[]} seen Return the pace of cells since the page was opened. */
 function pace(seen) {
   const first = seen[0];
   const last = seen[seen.length - 1];
@@ -253,7 +252,7 @@ function remaining(plan) {
   return `${workerTime(plan.hours_left)} of a worker${when}`;
 }
 
-/** @param {any} plan Return what was estimated, beside what happened. */
+/** @param {any} plan Return the estimated and the actual cost. */
 function cost(plan) {
   const {first_estimate: first, estimate: now, worker_hours: used, counts} = plan;
   const ended = plan.cells - counts.left;
@@ -326,10 +325,10 @@ function versions(plan) {
 }
 
 /**
- * Return what became of the cells of a place of the map.
+ * Return the cells at a position of the map.
  * @param {string} path
  * @param {PlanMap} map
- * @param {string} asked The number of the first of them.
+ * @param {string} asked The number of the first one.
  * @param {AbortSignal} signal
  */
 async function cellsFrom(path, map, asked, signal) {

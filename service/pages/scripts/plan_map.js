@@ -1,9 +1,9 @@
 /**
- * The map of a plan: a line a seed and budget, a place a run of architectures, and in each place how
- * many of its cells are done, diverged, failed or on their way.
+ * The map of a plan: a row per seed and budget, a column per range of architectures; each position
+ * shows how many of its cells are done, diverged, failed or outstanding.
  *
- * A place of several architectures is filled from below by what has figures and from above by what
- * failed, so that no state is told by its colour alone; where places are large, signs stand in them.
+ * A position with several architectures is filled from below by cells with results and from above by
+ * failed ones, and large positions contain symbols, so that colour is not needed to tell states apart.
  * The same numbers are in a table below.
  */
 
@@ -13,19 +13,19 @@ import {canDraw, color} from "./plot.js";
 import {canvasPart, plotButtons} from "./plot_files.js";
 import {plainTable, stateMark} from "./states.js";
 
-/** Pixels of a place, at least; and of a line, at least and at most. */
+/** Least width of a position, and least and largest height of a row, in pixels. */
 const NARROW = 4;
 const LOW = 3;
 const HIGH = 26;
-/** Pixels of a place that has room for a sign. */
+/** Least width of a position with a symbol, in pixels. */
 const SIGNED = 7;
-/** Pixels of all lines, about. */
+/** Approximate height of all rows in pixels. */
 const HEIGHT = 320;
 const GUTTER = 76;
-/** Pixels of the picture in an SVG, for one in CSS. */
+/** Pixels of the image in an SVG per CSS pixel. */
 const SHARP = 4;
 
-/** What is drawn from below, in this order; failures hang from above, what is left is the ground. */
+/** States in drawing order from below; failed cells are drawn from above. */
 const STATES = /** @type {const} */ (["done", "diverged", "outstanding", "failed"]);
 /** @type {Record<string, string>} */
 const COLORS = {done: "--good", diverged: "--mark", outstanding: "--accent", failed: "--bad", left: "--faint"};
@@ -34,7 +34,7 @@ const COLORS = {done: "--good", diverged: "--mark", outstanding: "--accent", fai
 /** @typedef {{turn: number, bin: number, seed: number, num_epochs: number, size: number}} Place */
 
 /**
- * Return how many cells of each state there are in a place.
+ * Return the number of cells per state at a position.
  * @param {any} counts The answer of the service.
  * @param {number} turn
  * @param {number} bin
@@ -51,7 +51,7 @@ export function placeCounts(counts, turn, bin) {
 }
 
 /**
- * Return the number of the first cell of a place.
+ * Return the number of the first cell at a position.
  * @param {any} counts
  * @param {number} turn
  * @param {number} bin
@@ -62,7 +62,7 @@ export function firstCell(counts, turn, bin) {
 }
 
 /**
- * Return where a cell is; null: the plan has no such cell.
+ * Return the position of a cell; null if the plan has no such cell.
  * @param {any} counts
  * @param {number} number
  * @returns {Place | null}
@@ -85,7 +85,7 @@ export class PlanMap {
    */
   constructor(element, told) {
     this.told = told;
-    /** Cells of a place that are listed at most. */
+    /** Largest number of listed cells of a position. */
     this.most = 20;
     /** @type {any} */
     this.counts = null;
@@ -133,17 +133,17 @@ export class PlanMap {
     removeEventListener("themechange", this.again);
   }
 
-  /** Pixels that a picture may be wide: those of the element without its padding. */
+  /** Width of the picture in pixels: that of the element without its padding. */
   get width() {
     return Math.max(0, this.box.clientWidth - 8);
   }
 
-  /** Places that there is room for. */
+  /** Number of columns that fit. */
   get bins() {
     return Math.min(512, Math.max(16, Math.floor((this.width - GUTTER) / NARROW)));
   }
 
-  /** Cells to ask for, so that those of one place are among them. */
+  /** Number of cells to request to include those of one position. */
   cellsToAsk() {
     const own = Math.min(this.most, this.counts.size);
     return Math.min(1000, this.counts.order === "depth" ? own * this.counts.rounds.length : own);
@@ -183,7 +183,7 @@ export class PlanMap {
     return counts.done[0].length;
   }
 
-  /** @param {number} width @returns {{left: number, width: number, height: number}} Of places, in CSS pixels. */
+  /** @param {number} width @returns {{left: number, width: number, height: number}} Of positions, in CSS pixels. */
   layout(width) {
     const lines = this.counts.rounds.length;
     const height = Math.min(HIGH, Math.max(LOW, Math.floor(HEIGHT / lines)));
@@ -264,7 +264,7 @@ export class PlanMap {
     this.draw();
   }
 
-  /** Say what is in the place that is pointed at. */
+  /** Describe the cells at the pointer. */
   tell() {
     const {turn, bin} = this.at;
     const {rounds, size} = this.counts;
@@ -308,7 +308,7 @@ export class PlanMap {
     if (turn >= 0) this.told.onOpen(firstCell(this.counts, turn, bin));
   }
 
-  /** @returns {import("./plot_files.js").Shown | null} What is saved of it. */
+  /** @returns {import("./plot_files.js").Shown | null} The picture to save. */
   shown() {
     if (!this.draws || !this.counts) return null;
     const origin = this.told.origin();
@@ -331,7 +331,7 @@ export class PlanMap {
 }
 
 /**
- * Draw a sign into a place of one cell.
+ * Draw the symbol at a position with one cell.
  * @param {CanvasRenderingContext2D} context
  * @param {Record<CellState, number>} found
  * @param {{x: number, y: number, wide: number, high: number}} box

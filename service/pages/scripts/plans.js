@@ -1,4 +1,4 @@
-/** Plans of benchmarks that are being made: the list, or with `?name=` one of them. */
+/** The list of plans, or with `?name=` one plan. */
 
 import {AddressState} from "./address.js";
 import {ask, pause} from "./api.js";
@@ -8,13 +8,13 @@ import {sayAgain, startPage, viewsOf} from "./page.js";
 import {drawPlan, hours, progressBar, tableLink} from "./plan.js";
 import {ago, plainTable, stateMark} from "./states.js";
 
-/** Seconds between two looks at the list. */
+/** Seconds between two requests for the list. */
 const LOOK = 5;
 
 const state = new AddressState(["name", "cell"]);
 const page = startPage({state});
 const view = viewsOf(page);
-/** The plan that is shown, whose own parameters `plan.js` follows. @type {string | null | undefined} */
+/** The shown plan, whose parameters are handled by `plan.js`. @type {string | null | undefined} */
 let shown;
 
 /** @param {any} plan Return the cells of a row. */

@@ -1,5 +1,5 @@
 /**
- * The one module that knows uPlot, which the shell has loaded as a script (`Page(plots=True)`).
+ * The only module that uses uPlot, which the shell loads as a script (`Page(plots=True)`).
  *
  *   const plot = curves(element, {
  *     name: "Test accuracy by epoch",
@@ -10,9 +10,9 @@
  *   plot.destroy();
  *
  *   new Frame(element, {height, x, y, view, draw(context, box), …}) is a frame with axes, a brush and a
- *   cursor, in which the caller draws.
+ *   cursor, whose content the caller draws.
  *
- * Colours are those of the theme (`color(name)`, custom properties of frame.css) and follow it.
+ * Colours are those of the theme (`color(name)`, custom properties of frame.css) and change with it.
  */
 
 import {h} from "./dom.js";
@@ -21,12 +21,12 @@ import {figure} from "./format.js";
 /** @type {any} */
 const uPlot = /** @type {any} */ (globalThis).uPlot;
 
-/** Colours of series, told apart with colour blindness (Okabe and Ito), as custom properties. */
+/** Custom properties of the colours of series, safe for colour blindness (Okabe and Ito). */
 export const SERIES = [1, 2, 3, 4, 5, 6, 7, 8].map((rank) => `--series-${rank}`);
-/** Dashes of series, by which they are told apart without colours. */
+/** Dashes of series, which distinguish them without colours. */
 export const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4], [3, 6], [8, 2, 2, 2]];
 
-/** @param {string} name Of a custom property. Return the colour that it has now. */
+/** @param {string} name A custom property. Return its current colour. */
 export function color(name) {
   const value = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const both = /^light-dark\((.+), (.+)\)$/.exec(value);
@@ -35,14 +35,14 @@ export function color(name) {
 
 const systemIsDark = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
 
-/** Whether the theme is dark now: as it was chosen, else as the system has it. */
+/** Whether the theme is dark: as chosen, else that of the system. */
 export function isDark() {
   const {theme} = document.documentElement.dataset;
   return theme ? theme === "dark" : Boolean(systemIsDark?.matches);
 }
 
 /**
- * Whether pictures can be drawn; where the browser has no canvas, an element says so instead.
+ * Return whether the browser has a canvas; if not, the element says so.
  * @param {HTMLElement} element
  */
 export function canDraw(element) {
@@ -100,15 +100,15 @@ function follow(plot, element, height) {
  * @typedef {object} Series
  * @property {string} label
  * @property {ArrayLike<number | null>} values
- * @property {ArrayLike<number | null>} [low] The lower edge of a band around them,
- * @property {ArrayLike<number | null>} [high] and the upper one.
- * @property {string} [color] A custom property; the next of SERIES by default.
+ * @property {ArrayLike<number | null>} [low] Lower edge of a band,
+ * @property {ArrayLike<number | null>} [high] and its upper edge.
+ * @property {string} [color] A custom property; by default the next of SERIES.
  */
 
 /**
- * Draw lines over a common x, with bands and a legend; a table with the same content is the
- * caller's. Without a canvas the `plot` is null.
- * @param {HTMLElement} element What it is drawn in; its content is replaced.
+ * Draw lines over a common x, with bands and a legend; the caller adds a table with the same content.
+ * Without a canvas, `plot` is null.
+ * @param {HTMLElement} element Its content is replaced.
  * @param {{name: string, x: AxisOf & {values: ArrayLike<number>}, y: AxisOf, series: Series[],
  *   height?: number, points?: boolean, stepped?: boolean}} options `stepped`: values hold until the
  *   next one.
@@ -158,10 +158,10 @@ export function curves(element, {name, x, y, series, height = 260, points = fals
   return {destroy: follow(plot, element, () => height), plot, geometry: () => geometryOf(plot)};
 }
 
-/** @typedef {{text: string, place: number}} Tick Without a text where there is no room for one. */
+/** @typedef {{text: string, place: number}} Tick The text is empty if there is no room. */
 /**
- * @typedef {object} Geometry Where things are, in CSS pixels.
- * @property {Box} box Of the axes.
+ * @typedef {object} Geometry Positions in CSS pixels.
+ * @property {Box} box The area of the axes.
  * @property {{x: Tick[], y: Tick[]}} ticks
  * @property {(value: number, axis: "x" | "y") => number} at
  */
@@ -192,7 +192,7 @@ function scale({log}) {
   return {time: false, distr: log ? 3 : 1};
 }
 
-/** @param {ArrayLike<number | null>} values @param {boolean} [log] What a log axis cannot show is left out. */
+/** @param {ArrayLike<number | null>} values @param {boolean} [log] Drop values that a log axis cannot show. */
 function clean(values, log) {
   return Array.from(values, (value) =>
     value === null || Number.isNaN(value) || (log && value <= 0) ? null : value,
@@ -232,20 +232,20 @@ function legend(series) {
  * @typedef {object} FrameOptions
  * @property {AxisOf} x
  * @property {AxisOf} y
- * @property {Bounds} view What is in view.
+ * @property {Bounds} view The visible area.
  * @property {() => number} height
  * @property {(context: CanvasRenderingContext2D, box: Box, frame: Frame) => void} draw
  * @property {(bounds: Bounds) => void} [onBrush] A rectangle was drawn,
  * @property {(bounds: Bounds) => void} [onDrag] or is being drawn.
- * @property {(bounds: Bounds) => void} [onZoom] So was one with shift held.
- * @property {(x: number, y: number) => void} [onPoint] The pointer is there, in values.
- * @property {() => void} [onLeave] It is gone.
+ * @property {(bounds: Bounds) => void} [onZoom] A rectangle was drawn with shift.
+ * @property {(x: number, y: number) => void} [onPoint] The pointer moved, in values.
+ * @property {() => void} [onLeave] The pointer left.
  * @property {(x: number, y: number) => void} [onClick]
  * @property {(x: number, y: number, factor: number) => void} [onWheel]
  * @property {() => void} [onDouble]
  */
 
-/** A frame with axes in which the caller draws. */
+/** A frame with axes, whose content the caller draws. */
 export class Frame {
   /** @param {HTMLElement} element @param {FrameOptions} options */
   constructor(element, options) {
@@ -288,7 +288,7 @@ export class Frame {
     this.destroy = follow(this.plot, element, options.height);
   }
 
-  /** Where it is drawn, in device pixels. */
+  /** The drawing area in device pixels. */
   get box() {
     return /** @type {Box} */ (this.plot.bbox);
   }
@@ -310,7 +310,7 @@ export class Frame {
     this.plot.redraw(false, false);
   }
 
-  /** @param {Bounds} view Show another part. */
+  /** @param {Bounds} view Show another area. */
   show(view) {
     this.view = view;
     this.plot.batch(() => {
@@ -333,7 +333,7 @@ export class Frame {
     this.plot.setSelect({left, top, width, height}, false);
   }
 
-  /** @returns {Bounds | null} The rectangle that is drawn. */
+  /** @returns {Bounds | null} The rectangle of the brush. */
   get rectangle() {
     const {left, top, width, height} = this.plot.select;
     if (width < 3 && height < 3) return null;
@@ -363,7 +363,7 @@ export class Frame {
     else this.options.onPoint?.(this.plot.posToVal(left, "x"), this.plot.posToVal(top, "y"));
   }
 
-  /** Listen to what uPlot leaves alone. */
+  /** Listen to events that uPlot does not handle. */
   listen() {
     const over = /** @type {HTMLElement} */ (this.plot.over);
     const at = (/** @type {MouseEvent} */ event) => {

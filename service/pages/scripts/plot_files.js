@@ -1,5 +1,5 @@
 /**
- * Save a plot as PNG and as SVG: one way for all of them, with title, axes, legend and origin.
+ * Save any plot as PNG or SVG, with title, axes, legend and origin.
  *
  *   plotButtons(page, () => ({file: "front", title, origin, width, height, parts, draw}))
  *   plotButtons(page, () => curvesShown(made, {file, title, origin, x, y, series}))
@@ -11,22 +11,22 @@ import {color} from "./plot.js";
 import {axisParts, curveParts, legendHeight} from "./vectors.js";
 
 /**
- * @typedef {object} Shown What a plot shows now.
+ * @typedef {object} Shown The current content of a plot.
  * @property {string} file Name of the file, without its ending.
  * @property {string} title
  * @property {import("./exports.js").Origin} origin
  * @property {number} width In CSS pixels, without title and origin.
  * @property {number} height
- * @property {() => Element[]} parts It as elements of SVG.
+ * @property {() => Element[]} parts The content as SVG elements.
  * @property {(context: CanvasRenderingContext2D) => void} [draw] Draws a PNG, in CSS pixels from
- *   (0, 0); without it, a PNG shows the same as the SVG.
+ *   (0, 0); without it, the PNG is rendered from the SVG.
  */
 
 /**
  * Return the buttons.
  * @param {{fail: (error: unknown) => void}} page
- * @param {() => Shown | null} shown Null: there is no picture.
- * @param {number[]} [scales] Of PNGs, a button each.
+ * @param {() => Shown | null} shown Returns null without a picture.
+ * @param {number[]} [scales] Scales of PNGs, with a button each.
  */
 export function plotButtons(page, shown, scales = [2]) {
   const button = (/** @type {string} */ label, /** @type {(told: any) => unknown} */ act) => {
@@ -53,7 +53,7 @@ export function plotButtons(page, shown, scales = [2]) {
 }
 
 /**
- * Return what a plot of curves shows, or null without a canvas.
+ * Return the content of a plot of curves, or null without a canvas.
  * @param {ReturnType<typeof import("./plot.js").curves>} made
  * @param {{file: string, title: string, origin: import("./exports.js").Origin, at: ArrayLike<number>,
  *   x: string, y: string, log?: boolean, stepped?: boolean, points?: boolean, series: import("./plot.js").Series[]}} told
@@ -71,7 +71,7 @@ export function curvesShown(made, {at, x, y, log, stepped, points, series, ...to
 }
 
 /**
- * Return what draws a canvas as it is, in a size in CSS pixels.
+ * Return a function that draws a canvas at a size in CSS pixels.
  * @param {HTMLCanvasElement} canvas
  * @param {{width: number, height: number}} size
  */
@@ -83,7 +83,7 @@ export function copied(canvas, {width, height}) {
 }
 
 /**
- * Return a canvas as an element of SVG.
+ * Return a canvas as an SVG element.
  * @param {HTMLCanvasElement} canvas
  * @param {{x: number, y: number, width: number, height: number}} box
  */

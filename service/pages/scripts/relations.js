@@ -1,7 +1,7 @@
 /**
- * How an architecture stands among others: ranks, equals, neighbors, costs and proxies.
+ * An architecture in relation to others: ranks, isomorphic ones, neighbors, costs and proxies.
  *
- * Each function returns what is shown in a section of the page of one architecture.
+ * Each function returns the content of a section of the page of one architecture.
  */
 
 import {ask} from "./api.js";
@@ -18,22 +18,22 @@ import {VirtualTable} from "./table.js";
  * @typedef {object} Shown
  * @property {import("./parts.js").Benchmark} bench
  * @property {import("./architecture.js").Found} found
- * @property {string} arch Its shortest spelling.
+ * @property {string} arch Its shortest form.
  * @property {string} metric
  * @property {import("./address.js").AddressState} state
  */
 
 const BINS = 32;
 const MOST_PARTS = 40;
-/** Units of what an architecture costs. */
+/** Units of costs. */
 const COSTS = /^(milliseconds|millijoules|seconds|microseconds|FLOP\/byte)$/;
 
-/** @param {number} share All but all is not rounded to all. */
+/** @param {number} share Fractions below 1 are not rounded to 100 %. */
 function percent(share) {
   return `${figure(100 * share, null, share > 0.99 ? 4 : 3)} %`;
 }
 
-/** @param {number} share @param {string} label A bar as long as a share. */
+/** @param {number} share @param {string} label Return a bar with a length. */
 function shareBar(share, label) {
   return svg(
     "svg",
@@ -45,12 +45,12 @@ function shareBar(share, label) {
 
 /**
  * A small histogram with a mark at a value.
- * @param {{value: number[], max: number}} spread Equally frequent values.
+ * @param {{value: number[], max: number}} spread Quantiles.
  * @param {number} value
  * @param {string} label
  */
 function distributionBar({value: values, max}, value, label) {
-  // The worst twentieth, often far off, shares the first bin.
+  // The worst 5 %, often outliers, share the first bin.
   const min = values[Math.floor(values.length / 20)];
   const range = max - min || 1;
   const bins = new Array(BINS).fill(0);
@@ -71,7 +71,7 @@ function distributionBar({value: values, max}, value, label) {
   );
 }
 
-/** @param {Shown} shown Value, rank, quantile and regret in every part. */
+/** @param {Shown} shown Return value, rank, quantile and regret in every part. */
 export async function rankSection({bench, found, arch, metric}) {
   const parts = bench.parts.map((part) => Object.fromEntries(Object.entries(part).filter(([, value]) => value !== null)));
   const asked = parts.slice(0, MOST_PARTS);
@@ -113,7 +113,7 @@ export async function rankSection({bench, found, arch, metric}) {
 }
 
 /**
- * A table of architectures with the metric, which sorts.
+ * Return a sortable table of architectures with a metric.
  * @param {Shown} shown
  * @param {string} label
  * @param {any[]} rows Each {names, value, change, edit}.
@@ -164,7 +164,7 @@ function changeText(change) {
   return change === null ? NONE : signed(change);
 }
 
-/** @param {Shown} shown Architectures that compute the same: how they differ is noise. */
+/** @param {Shown} shown Return the isomorphic architectures, whose differences are noise. */
 export async function equalSection(shown) {
   const {bench, found, metric} = shown;
   const indices = /** @type {number[]} */ (found.names.isomorphic_indices);
@@ -200,7 +200,7 @@ function difference(value, own) {
   return value === null || value === undefined || own === null ? null : value - own;
 }
 
-/** @param {Shown} shown All architectures that one edit leads to, as a ring and as a table. */
+/** @param {Shown} shown Return all architectures one edit away, as a ring and as a table. */
 export async function neighborSection(shown) {
   const {bench, found, arch, metric, state} = shown;
   const body = {arch};
@@ -247,10 +247,10 @@ export async function neighborSection(shown) {
 }
 
 /**
- * The neighbors around this one, coloured by the change of the metric.
+ * Draw the neighbors around the architecture, coloured by the change of the metric.
  * @param {Shown} shown
  * @param {any[]} rows
- * @param {number} better 1 where larger is better.
+ * @param {number} better 1 if larger is better.
  */
 function ring({bench, found, metric}, rows, better) {
   if (!cellPicture(found.names.arch) || rows.length > 60) return null;
@@ -334,13 +334,13 @@ async function standings({bench, arch}, metrics, label) {
   );
 }
 
-/** @param {Shown} shown What it costs, by device. */
+/** @param {Shown} shown Return the costs by device. */
 export async function costSection(shown) {
   const {bench} = shown;
   return standings(shown, bench.metrics.filter((metric) => isCost(bench, metric)), "Costs");
 }
 
-/** @param {Shown} shown What joined tables say of it. */
+/** @param {Shown} shown Return the values in joined tables. */
 export async function proxySection(shown) {
   const {bench} = shown;
   const others = bench.metrics.filter((metric) => metric.source !== bench.name && !isCost(bench, metric));

@@ -1,8 +1,8 @@
 /**
- * What is kept, and what follows from it: plain functions over whole columns.
+ * The selection of candidates, and what is computed from it: pure functions over columns.
  *
- * Columns are typed arrays of the same length, one value a candidate; NaN is not recorded. A mask
- * has 1 for what is kept. Everything is one loop over the rows: 423,624 take some milliseconds.
+ * Columns are typed arrays of the same length, a value per candidate; NaN means not recorded. A mask
+ * is 1 for selected candidates. Every function is one loop over the rows: 423,624 take some milliseconds.
  */
 
 /** @typedef {Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array} Values */
@@ -10,9 +10,9 @@
 /** @typedef {{values: Values, keep: Set<number>, drop: Set<number>}} Facet */
 
 /**
- * Return the mask of what lies within all bounds and facets.
+ * Return the mask of candidates within all bounds and facets.
  *
- * Bounds are rounded as the values were: what a bound in 64 bits keeps, it keeps in 32.
+ * Bounds are rounded like the values, so that 32-bit values give the same result as 64-bit ones.
  * @param {number} rows
  * @param {Bound[]} bounds
  * @param {Facet[]} facets
@@ -51,7 +51,7 @@ export function counted(mask) {
 /**
  * Return the rows of a mask in the order of a list of all rows.
  * @param {Uint8Array} mask
- * @param {Int32Array | null} order Null: ascending.
+ * @param {Int32Array | null} order Null: ascending by index.
  */
 export function keptRows(mask, order = null) {
   const rows = new Int32Array(counted(mask));
@@ -64,10 +64,10 @@ export function keptRows(mask, order = null) {
 }
 
 /**
- * Return all rows sorted by a column: equal ones in ascending order, what is not recorded last.
+ * Return all rows sorted by a column: ties ascending by index, NaN last.
  *
- * Values and rows are packed into one number each, which browsers sort ten times as fast as rows
- * that a function compares.
+ * Each value is packed with its row into one number, which browsers sort ten times as fast as rows
+ * with a comparison function.
  * @param {Values} values
  * @param {boolean} descending
  */
@@ -80,7 +80,7 @@ export function sortedBy(values, descending) {
   for (let row = 0; row < rows; row += 1) {
     let rank = 2 ** 32;
     if (!Number.isNaN(exact[row])) {
-      // In this form, 32-bit floats are in the order of their bits. -0 is 0.
+      // After this transformation, 32-bit floats sort by their bits. -0 becomes 0.
       const plain = exact[row] === 0 ? 0 : bits[row];
       rank = plain >>> 31 ? ~plain >>> 0 : (plain | 0x80000000) >>> 0;
       if (descending) rank = 2 ** 32 - 1 - rank;
@@ -91,12 +91,12 @@ export function sortedBy(values, descending) {
   return Int32Array.from(keys, (key) => key % room);
 }
 
-/** Parts of x in which the best y is looked for, before the few that remain are sorted. */
+/** Bins of x with their best y, by which most rows are excluded before sorting. */
 const PARTS = 4096;
 
 /**
- * Return the kept rows that no other beats in one metric without losing in the other, the best by
- * x first; rows that agree in both are all returned.
+ * Return the Pareto front of the selected rows, best x first; rows that are equal in both metrics are
+ * all returned.
  * @param {Values} xs
  * @param {Values} ys
  * @param {{x: boolean, y: boolean}} larger Whether larger is better.
@@ -123,7 +123,7 @@ export function pareto(xs, ys, larger, mask) {
 }
 
 /**
- * Return the kept rows that none beats of those in another part of x.
+ * Return the selected rows that are not dominated by a row in another bin of x.
  * @param {Values} xs
  * @param {Values} ys
  * @param {{x: number, y: number}} sign
@@ -153,9 +153,9 @@ function hopeful(xs, ys, sign, mask) {
 }
 
 /**
- * Return how many values lie in each of equal bins between two ends, both included.
+ * Return the number of values in each of equal bins between two ends, both included.
  * @param {Values} values
- * @param {Uint8Array | null} mask Null counts all.
+ * @param {Uint8Array | null} mask Null: all rows.
  * @param {{low: number, high: number, bins: number, log?: boolean}} grid
  */
 export function histogram(values, mask, {low, high, bins, log = false}) {
@@ -176,8 +176,8 @@ export function histogram(values, mask, {low, high, bins, log = false}) {
  * Return how many rows have each value of a feature.
  * @param {Values} values
  * @param {Uint8Array} mask
- * @returns {Map<number, number>} By value, in ascending order; values that only rows have that are
- *   not kept count 0.
+ * @returns {Map<number, number>} By value, in ascending order; values that no selected
+ *   row has are included with 0.
  */
 export function valueCounts(values, mask) {
   /** @type {Map<number, number>} */
@@ -196,10 +196,10 @@ export function valueCounts(values, mask) {
 }
 
 /**
- * Return the smallest and the largest finite value, positive ones alone for a log axis.
+ * Return the smallest and the largest finite value, only positive ones for a log axis.
  * @param {Values} values
  * @param {boolean} [log]
- * @returns {[number, number] | null} Null where there is none.
+ * @returns {[number, number] | null} Null if there is none.
  */
 export function extent(values, log = false) {
   let low = Infinity;
@@ -215,12 +215,12 @@ export function extent(values, log = false) {
 
 /**
  * Return the row that is nearest to a pixel, or -1.
- * @param {Float32Array} px Pixels of all rows; NaN for what is not in view.
+ * @param {Float32Array} px Pixels of all rows; NaN outside the view.
  * @param {Float32Array} py
  * @param {Uint8Array | null} mask
  * @param {number} x
  * @param {number} y
- * @param {number} most Pixels away.
+ * @param {number} most Largest distance in pixels.
  */
 export function nearest(px, py, mask, x, y, most) {
   let best = most * most;
@@ -239,7 +239,7 @@ export function nearest(px, py, mask, x, y, most) {
 }
 
 /**
- * Return the kept row that follows another in the order of a column, or the row itself at the end.
+ * Return the next selected row in the order of a column, or the row itself at the end.
  * @param {Values} values
  * @param {Uint8Array} mask
  * @param {number} row -1: the first of all.
@@ -263,9 +263,9 @@ function after(values, a, b, step) {
 }
 
 /**
- * Round an end of a bound outwards to as many digits as pixels can tell.
+ * Round a bound outwards to the resolution of a pixel.
  * @param {number} value
- * @param {number} range Of the axis in view.
+ * @param {number} range Range of the visible axis.
  * @param {"down" | "up"} way
  */
 export function rounded(value, range, way) {
@@ -276,7 +276,7 @@ export function rounded(value, range, way) {
 }
 
 /**
- * Read a bound as people type it: `flops <= 150`, `test_acc ≥ 94`, `max_flops=150`.
+ * Parse a typed bound: `flops <= 150`, `test_acc ≥ 94`, `max_flops=150`.
  * @param {string} text
  * @returns {{name: string, side: "min" | "max", value: number} | null}
  */

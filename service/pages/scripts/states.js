@@ -1,8 +1,8 @@
 /**
- * States of jobs, workers, databases, plans and their cells: each a word and a shape, and a colour besides.
+ * Marks of states of jobs, workers, databases, plans and cells: each has a word, a shape and a colour.
  *
  *   stateMark("running")      // ◐ running
- *   ago("2026-01-01T00:00:00Z")   // "3 min ago", with the whole time where one points
+ *   ago("2026-01-01T00:00:00Z")   // "3 min ago", with the full time in the tooltip
  */
 
 import {coded, h} from "./dom.js";
@@ -34,12 +34,12 @@ const STATES = {
   left: ["○", "quiet"],
 };
 
-/** States that a job leaves again. */
+/** States of jobs that are not final. */
 export const UNFINISHED = ["queued", "running"];
-/** All states of jobs, in the order of their lives. */
+/** All states of jobs, in order. */
 export const JOB_STATES = Object.keys(STATES).slice(0, 8);
 
-/** @param {string} state @param {string} [word] Instead of its name. */
+/** @param {string} state @param {string} [word] Text instead of its name. */
 export function stateMark(state, word = state) {
   const [shape, tone] = STATES[state] ?? ["?", "quiet"];
   return h(
@@ -52,7 +52,7 @@ export function stateMark(state, word = state) {
 }
 
 /**
- * Return a moment as people say it.
+ * Return a time relative to now.
  * @param {string | null} moment In ISO 8601.
  */
 export function ago(moment) {
@@ -64,7 +64,7 @@ export function ago(moment) {
 }
 
 /**
- * Return facts as a list of names and values; those without a value are left out.
+ * Return facts as a list of names and values, without those whose value is missing.
  * @param {[string, import("./dom.js").Child | import("./dom.js").Child[]][]} facts
  */
 export function factList(facts) {
@@ -78,12 +78,12 @@ export function factList(facts) {
 }
 
 /**
- * Return a plain table; for one of any length take `table.js`.
+ * Return a plain table; `table.js` is for tables of any length.
  * @param {string} label
  * @param {string[]} headings
  * @param {(import("./dom.js").Child | import("./dom.js").Child[])[][]} rows
- * @param {{keys?: string[], named?: boolean}} [how] `keys`: of the rows, where some come and go: see
- *   `redraw`. `named`: whether the first of the cells says what a row is about; true by default.
+ * @param {{keys?: string[], named?: boolean}} [how] `keys`: keys of the rows, if rows come and go; see
+ *   `redraw`. `named`: whether the first cell is the heading of its row; true by default.
  */
 export function plainTable(label, headings, rows, {keys, named = true} = {}) {
   const cell = (/** @type {any} */ content, /** @type {number} */ place) =>
@@ -93,7 +93,7 @@ export function plainTable(label, headings, rows, {keys, named = true} = {}) {
 }
 
 /**
- * Return a table of rows that are elements already.
+ * Return a table of row elements.
  * @param {string} label
  * @param {(string | Element)[]} heads Texts, "" for none, or cells.
  * @param {Element[]} rows
@@ -106,12 +106,12 @@ export function madeTable(label, heads, rows, attributes = {}, caption = null) {
   return scrolled(label, h("table", attributes, caption, h("thead", {}, h("tr", {}, heads.map(head))), h("tbody", {}, rows)));
 }
 
-/** @param {string} label @param {Element} wide Return what may be wider than the page, in a region that scrolls. */
+/** @param {string} label @param {Element} wide Return an element in a scrollable region, as it may be wider than the page. */
 export function scrolled(label, wide) {
   return h("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": label}, wide);
 }
 
-/** @param {string} id @param {string} summary @param {any} value Return it as JSON, once it is opened. */
+/** @param {string} id @param {string} summary @param {any} value Return a collapsed element that shows the value as JSON. */
 export function asJson(id, summary, value) {
   return h("details", {}, h("summary", {}, summary), h("pre", {tabindex: "0", id}, JSON.stringify(value, null, 2)));
 }

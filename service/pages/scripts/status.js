@@ -1,4 +1,4 @@
-/** How the service is, for its users: what it has, who works for it, and what is degraded. */
+/** The state of the service for its users: databases, workers, and degraded functions. */
 
 import {ApiError, address, ask, send} from "./api.js";
 import {h, prose, redraw} from "./dom.js";
@@ -6,13 +6,13 @@ import {bytes, count, counted, duration, shortDigest} from "./format.js";
 import {originMarks, pageOf, run, startPage} from "./page.js";
 import {JOB_STATES, ago, factList, plainTable, stateMark} from "./states.js";
 
-/** Seconds between two looks. */
+/** Seconds between two requests. */
 const LOOK = 5;
 
 const page = startPage();
 
 /**
- * Ask something that may be missing here.
+ * Request something that the service may not have.
  * @param {string} path
  * @returns {Promise<{answer: any, missing: string}>}
  */
@@ -21,7 +21,7 @@ async function tried(path) {
     return {answer: await ask(path, {atOnce: true}), missing: ""};
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    // A service that is not ready says in its problem what of it is.
+    // A service that is not ready gives the details in its problem document.
     return {answer: error.problem.benchmarks ? error.problem : null, missing: error.message};
   }
 }
@@ -105,7 +105,7 @@ function queue(told) {
     JOB_STATES.map((state) => {
       const many = by.get(state) ?? 0;
       const mark = stateMark(state, count(many));
-      // That nothing has failed is no alarm.
+      // Zero failures are not marked.
       if (!many) mark.className = "state quiet";
       return h("div", {}, h("dt", {}, state), h("dd", {}, mark));
     }),

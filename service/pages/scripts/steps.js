@@ -1,11 +1,11 @@
 /**
- * Values that hold until the next one, on a common axis: the best so far of several searches.
+ * Step functions on a common axis, such as the best value so far of several searches.
  *
  *   const at = united([[1, 3], [2]]);              // [1, 2, 3]
  *   stepped([1, 3], [0.5, 0.2], at);               // [0.5, 0.5, 0.2]
  */
 
-/** @param {ArrayLike<number>[]} lists Each ascending. Return every number of them once, ascending. */
+/** @param {ArrayLike<number>[]} lists Each ascending. Return the sorted union of their numbers. */
 export function united(lists) {
   const all = new Set();
   for (const list of lists) for (const value of Array.from(list)) all.add(value);
@@ -13,8 +13,8 @@ export function united(lists) {
 }
 
 /**
- * Return the value that holds at each place; null before the first one, and behind the last one.
- * @param {ArrayLike<number>} at Where values begin to hold, ascending.
+ * Return the value of a step function at each place; null before the first and after the last step.
+ * @param {ArrayLike<number>} at Positions of the steps, ascending.
  * @param {ArrayLike<number | null>} values
  * @param {number[]} places Ascending.
  * @returns {(number | null)[]}

@@ -1,6 +1,6 @@
 /**
- * What the main page knows of a benchmark: the description, the columns that have come, and what
- * the address says is kept. Every view draws from this one store; none has a selection of its own.
+ * The state of the main page: the description of a benchmark, the loaded columns, and the selection
+ * in the URL. All views draw from this store; none has a selection of its own.
  */
 
 import {allOf, ask, askColumn} from "./api.js";
@@ -14,7 +14,7 @@ import * as selection from "./selection.js";
 /** @typedef {{min?: number, max?: number}} Ends */
 /** @typedef {{keep: Set<number>, drop: Set<number>}} Choice */
 /**
- * @typedef {object} Described What `/columns` says of a column.
+ * @typedef {object} Described The description of a column by `/columns`.
  * @property {string} name
  * @property {"metric" | "number" | "choice" | "count" | "flag"} kind
  * @property {string} description
@@ -27,23 +27,23 @@ import * as selection from "./selection.js";
  */
 
 export const NUMBER = "@number";
-/** Cells of a side of a density: 17 kB of 423,624 architectures. */
+/** Cells per side of a density grid: 17 kB for 423,624 architectures. */
 const BINS = 256;
-/** Parameters of the address with a meaning of their own. */
+/** Reserved parameters of the URL. */
 export const NAMES = ["x", "y", "c", "xs", "ys", "view", "sort", "sel", "pareto", "d"];
 export const STARTS = ["min_", "max_"];
 
 /**
  * @typedef {object} Grid
  * @property {number} bins
- * @property {Uint32Array} counts Row after row, both sides from the smallest.
+ * @property {Uint32Array} counts Row by row, both axes ascending.
  * @property {number} counted
  * @property {{low: number, high: number}} x
  * @property {{low: number, high: number}} y
  */
 
 /**
- * Return the grid of a density, which is sent whole or as its filled cells.
+ * Return the grid of a density response, which has all cells or only the filled ones.
  * @param {Values} values
  * @param {any} said
  * @returns {Grid}
@@ -84,14 +84,14 @@ export class Store {
     /** @type {Map<string, Choice>} */
     this.choices = new Map();
     this.sort = {name: "", descending: true};
-    /** The number of the selected architecture, or null. @type {number | null} */
+/** The index of the selected architecture, or null. @type {number | null} */
     this.selected = null;
     this.pareto = false;
     /** @type {import("./plot.js").Bounds | null} */
     this.view = null;
     this.mask = new Uint8Array(0);
     this.kept = 0;
-    /** @type {string[]} What of the address was not understood. */
+    /** @type {string[]} The invalid parameters of the URL. */
     this.problems = [];
   }
 
@@ -115,7 +115,7 @@ export class Store {
     return this.described.get(name)?.better === "larger";
   }
 
-  /** @param {string} name Of a feature. Return what it is called in the address. */
+  /** @param {string} name A feature. Return its parameter in the URL. */
   parameter(name) {
     const short = name.replace(/^@/, "");
     const taken = NAMES.includes(short) || short === "theme" || this.axes.includes(short);
@@ -132,7 +132,7 @@ export class Store {
   }
 
   /**
-   * Ask what there is, and of which part.
+   * Load the description of the benchmark and choose the part.
    * @param {URLSearchParams} query
    */
   async describe(query) {
@@ -167,9 +167,9 @@ export class Store {
   }
 
   /**
-   * Take what is known of the benchmark: where it is of other data, all is asked for anew.
+   * Set the description of the benchmark; if its data has changed, everything is loaded again.
    * @param {any} info
-   * @param {any} columns Of no part.
+   * @param {any} columns The description of columns without a part.
    */
   take(info, columns) {
     if (!this.info || identityOf(info.provenance) !== identityOf(this.info.provenance)) {
@@ -180,13 +180,13 @@ export class Store {
     this.info = info;
   }
 
-  /** How clients name the table. */
+  /** The name of the table in clients. */
   get table() {
     return tableName(this.benchmark);
   }
 
   /**
-   * Take the state of the address; what is broken is told in `problems` and left as it is there.
+   * Read the state from the URL; invalid parameters are listed in `problems` and kept in the URL.
    * @param {URLSearchParams} query
    */
   read(query) {
@@ -281,19 +281,19 @@ export class Store {
     return shown ? {x0, x1, y0, y1} : null;
   }
 
-  /** @param {Described} feature @param {number} value Return what a value is called. */
+  /** @param {Described} feature @param {number} value Return the name of a value. */
   label(feature, value) {
     return feature.legend[value] ?? String(value);
   }
 
-  /** Return the columns without which nothing can be drawn. */
+  /** Return the columns that are required for drawing. */
   get needed() {
     const third = this.c ? [this.c] : [];
     return [...new Set([this.x, this.y, ...third, ...this.bounds.keys(), ...this.choices.keys()])];
   }
 
   /**
-   * Return a column, asked for once.
+   * Return a column, which is loaded once.
    * @param {string} name
    * @returns {Promise<Values>}
    */
@@ -321,7 +321,7 @@ export class Store {
   }
 
   /**
-   * Ask for the counts of a grid over both axes, within the bounds: a picture before the columns.
+   * Load counts on a grid over both axes, within the bounds, to draw before the columns are loaded.
    * @param {number} [bins]
    * @returns {Promise<Grid>}
    */
@@ -351,8 +351,8 @@ export class Store {
   }
 
   /**
-   * Find what is kept, by the columns that have come.
-   * @param {Map<string, Ends>} [bounds] Of a drag that has not ended.
+   * Compute the selection from the loaded columns.
+   * @param {Map<string, Ends>} [bounds] Bounds of an unfinished drag.
    */
   keep(bounds = this.bounds) {
     const within = [...bounds].map(([name, ends]) => ({values: this.of(name), ...ends}));
@@ -365,7 +365,7 @@ export class Store {
     this.kept = selection.counted(this.mask);
   }
 
-  /** Return the kept rows as the table shows them. */
+  /** Return the selected rows in the order of the table. */
   sorted() {
     const {name, descending} = this.sort;
     if (name === NUMBER) {
@@ -380,13 +380,13 @@ export class Store {
     return selection.keptRows(this.mask, order);
   }
 
-  /** Return the rows of the Pareto front of what is kept. */
+  /** Return the rows of the Pareto front of the selection. */
   front() {
     const larger = {x: this.larger(this.x), y: this.larger(this.y)};
     return selection.pareto(this.of(this.x), this.of(this.y), larger, this.mask);
   }
 
-  /** @param {number} row Return its number; numbers are ascending. */
+  /** @param {number} row Return its index; indices are ascending. */
   number(row) {
     return this.values.get(NUMBER)?.[row] ?? row;
   }
@@ -407,7 +407,7 @@ export class Store {
 }
 
 /**
- * Return what is plotted if the address does not say: what is bought, against what it costs.
+ * Return the default axes: a metric to optimise against a cost.
  * @param {Described[]} metrics
  */
 function chooseAxes(metrics) {

@@ -1,4 +1,4 @@
-/** Recorded searches: how strategies compare over time, at the end, and what they traded off. */
+/** Recorded searches: comparison of strategies over time and at the end, and their trade-offs. */
 
 import {AddressState} from "./address.js";
 import {address, ask, pause} from "./api.js";
@@ -12,7 +12,7 @@ import {curvesShown, plotButtons} from "./plot_files.js";
 import {plainTable, stateMark} from "./states.js";
 import {stepped, united} from "./steps.js";
 
-/** Seconds between two looks, while searches go on and when none does. */
+/** Seconds between two requests, while searches are running and otherwise. */
 const LOOK = 5;
 const LOOK_SELDOM = 30;
 /** Pixels of a plot. */
@@ -25,7 +25,7 @@ const page = startPage({state});
 const view = viewsOf(page);
 /** @type {{destroy: () => void}[]} */
 let plots = [];
-/** What is known of the benchmarks that are installed, by name. @type {Map<string, any>} */
+/** Descriptions of the installed benchmarks, by name. @type {Map<string, any>} */
 let installed = new Map();
 
 /** @param {AbortSignal} signal */
@@ -39,18 +39,18 @@ async function list(signal) {
   page.ready();
 }
 
-/** @param {string} benchmark As a search has recorded it, `digits@3` too. Return what is known of it. */
+/** @param {string} benchmark Its name in a recorded search, such as `digits@3`. Return its description. */
 function infoOf(benchmark) {
   return installed.get(benchmark.replace(/@\d+$/, "")) ?? null;
 }
 
-/** @param {any} of What was searched. Return the unit of its metric; null where that is not known. */
+/** @param {any} of The searched benchmark and metric. Return the unit; null if unknown. */
 function unitOf({benchmark, metric}) {
   const fields = infoOf(benchmark ?? "")?.fields ?? [];
   return fields.find((/** @type {any} */ field) => field.name === metric)?.unit ?? null;
 }
 
-/** @param {string | null} unit Return the unit of differences of figures in another one. */
+/** @param {string | null} unit Return the unit of differences of values with a unit. */
 function unitOfRegret(unit) {
   return unit === "percent" ? "points" : unit;
 }
@@ -110,7 +110,7 @@ function draw(study) {
         ]
       : null,
   );
-  // A plot is as wide as its element, which must be in the page before.
+  // Plots take the width of their element, which must be in the page first.
   for (const plot of later) plots.push(plot());
   page.say(
     `${counted(study.searches.length, "search", "searches")}, ${growing ? `${count(growing)} going on` : "none going on"}; ` +
@@ -188,10 +188,10 @@ function comparison(study, each, later) {
 }
 
 /**
- * Return a place for a plot, and the buttons that save it.
+ * Return an element for a plot, and the buttons that save it.
  * @param {Omit<Parameters<typeof curves>[1], "height">} plot
  * @param {{file: string, title: string, origin: import("./exports.js").Origin}} file
- * @param {(() => {destroy: () => void})[]} later What draws, once the place is in the page.
+ * @param {(() => {destroy: () => void})[]} later Functions that draw once the element is in the page.
  */
 function chart(plot, file, later) {
   const place = h("div", {class: "chart"});
@@ -225,7 +225,7 @@ function testRow(test) {
   return [test.first, test.second, chance, p];
 }
 
-/** @param {string[]} parts Return a name of a file of them. */
+/** @param {string[]} parts Return a file name from parts. */
 function fileName(...parts) {
   return parts.filter(Boolean).join("-").replaceAll(/[^\w.-]+/g, "-").slice(0, 100);
 }
@@ -263,7 +263,7 @@ function fronts(study, later) {
   return [h("h2", {}, "Trade-offs"), ...parts.flat()];
 }
 
-/** @param {any} search @param {string} arch Return an architecture, linked where its benchmark is installed. */
+/** @param {any} search @param {string} arch Return an architecture, linked if its benchmark is installed. */
 function architecture(search, arch) {
   const text = h("span", {class: "clip", title: arch}, arch);
   const {benchmark = "", dataset, num_epochs: epochs} = search;

@@ -1,25 +1,25 @@
 /**
- * A table of any length: only the rows in view are elements.
+ * A table of any length: only visible rows have elements.
  *
  *   const table = new VirtualTable({
  *     label: "Architectures kept",
  *     columns: [{name: "flops", label: "flops (M)", numeric: true, cell: (row) => figure(flops[row])}],
- *     onSort: (name, descending) => …,   // left out: headings do not sort
+ *     onSort: (name, descending) => …,   // omitted: headings do not sort
  *     onOpen: (row) => …,                // Enter or a double click
- *     onWindow: (rows) => …,             // rows have come into view: fetch what they show
+ *     onWindow: (rows) => …,             // rows became visible: load their content
  *   });
  *   element.append(table.element);
  *   table.show(rows, {name: "flops", descending: false});
  *
- * Rows are whatever the cells take: numbers of candidates, or objects. Keys: up and down, page up
- * and page down, home and end walk the rows, Enter opens one.
+ * Rows are the arguments of `cell`: indices of candidates, or objects. Keys: up and down, page up and
+ * page down, home and end move between rows, Enter opens one.
  */
 
 import {h, onceAFrame, redraw} from "./dom.js";
 
-/** How high a row is, in sizes of text as the reader has it; frame.css says so, too. */
+/** Height of a row in rem; frame.css has the same value. */
 const ROW_REM = 2;
-/** Rows beyond both edges of what is in view. */
+/** Rows drawn beyond both edges of the visible area. */
 const BEYOND = 8;
 
 /**
@@ -28,8 +28,8 @@ const BEYOND = 8;
  * @property {string} name
  * @property {string} label
  * @property {boolean} [numeric]
- * @property {boolean} [sortable] True by default where the table sorts.
- * @property {string} [title] A sentence about it.
+ * @property {boolean} [sortable] True by default if the table sorts.
+ * @property {string} [title] Tooltip of its heading.
  * @property {(row: R) => import("./dom.js").Child} cell
  */
 
@@ -78,7 +78,7 @@ export class VirtualTable {
   /**
    * Show other rows.
    * @param {ArrayLike<R>} rows
-   * @param {{name: string, descending: boolean} | null} [sort] How they are sorted.
+   * @param {{name: string, descending: boolean} | null} [sort] The order of the rows.
    */
   show(rows, sort = null) {
     this.rows = rows;
@@ -89,7 +89,7 @@ export class VirtualTable {
     this.draw();
   }
 
-  /** Draw the rows in view anew: what they show has come. */
+  /** Redraw the visible rows, whose content has been loaded. */
   refresh() {
     this.render();
   }
@@ -136,7 +136,7 @@ export class VirtualTable {
     for (let place = first; place < last; place += 1) window.push(rows[place]);
     const active = this.focusedIn(this.body);
     const column = active?.closest("td")?.cellIndex;
-    // What is pressed or checked while rows come stays what it is.
+    // Pressed or checked elements are kept while rows are redrawn.
     redraw(
       this.body,
       spacer(first * high, this.options.columns.length),
@@ -151,13 +151,13 @@ export class VirtualTable {
     this.options.onWindow?.(window);
   }
 
-  /** @param {HTMLElement} part @returns {HTMLElement | null} What has the focus in a part of the table. */
+  /** @param {HTMLElement} part @returns {HTMLElement | null} The focused element in a part of the table. */
   focusedIn(part) {
     const {activeElement} = document;
     return activeElement instanceof HTMLElement && part.contains(activeElement) ? activeElement : null;
   }
 
-  /** @param {HTMLElement} part @param {string} selector Give something the focus that a part has lost. */
+  /** @param {HTMLElement} part @param {string} selector Focus an element if a part has lost the focus. */
   refocus(part, selector) {
     if (!this.focusedIn(part)) /** @type {HTMLElement | null} */ (part.querySelector(selector))?.focus({preventScroll: true});
   }
@@ -174,7 +174,7 @@ export class VirtualTable {
         "data-place": String(place),
         "data-key": String(place),
         on: {
-          // Not with the click, which is lost where the rows are drawn anew before it.
+          // Not on click, which is lost if the rows are redrawn before it.
           mousedown: (/** @type {MouseEvent} */ event) => this.come(/** @type {Element} */ (event.currentTarget), place),
           dblclick: () => onOpen?.(row),
         },
@@ -203,14 +203,14 @@ export class VirtualTable {
     }
   }
 
-  /** @param {Element} row @param {number} place The pointer comes to a row, which stays as it is. */
+  /** @param {Element} row @param {number} place Make a row current by pointer, without redrawing it. */
   come(row, place) {
     this.body.querySelector('tr[tabindex="0"]')?.setAttribute("tabindex", "-1");
     row.setAttribute("tabindex", "0");
     this.focused = place;
   }
 
-  /** @param {number} place Come to a row. */
+  /** @param {number} place Make a row current. */
   go(place) {
     this.focused = Math.min(Math.max(place, 0), this.rows.length - 1);
     const {row: high} = this;
@@ -223,7 +223,7 @@ export class VirtualTable {
   }
 }
 
-/** @param {number} pixels @param {number} columns Return the room of rows that are not drawn. */
+/** @param {number} pixels @param {number} columns Return a spacer for rows that are not drawn. */
 function spacer(pixels, columns) {
   if (pixels <= 0) return null;
   const cell = h("td", {colspan: String(columns)});

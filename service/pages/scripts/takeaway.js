@@ -1,4 +1,4 @@
-/** Take away what is seen: link, Python, curl, CSV, NumPy, PNG, SVG, citation. */
+/** Exports of the main page: link, Python, curl, CSV, NumPy, PNG, SVG, citation. */
 
 import {address} from "./api.js";
 import {ramp} from "./counts.js";
@@ -12,27 +12,27 @@ import {keptRows} from "./selection.js";
 import {NUMBER} from "./store.js";
 import {axisParts} from "./vectors.js";
 
-/** Points that an SVG has one by one; more are an image in it. */
+/** Largest number of vector points in an SVG; more are drawn as an image. */
 const MOST_VECTORS = 20_000;
-/** Best architectures that one answer holds. */
+/** Largest number of architectures in a response. */
 const MOST_TOP = 1000;
 
 /** @typedef {import("./store.js").Store} Store */
 
-/** @param {Store} store Return the address of what is seen, with the digest of the data. */
+/** @param {Store} store Return the URL of the current state, with the digest of the data. */
 function link(store) {
   const url = new URL(location.href);
   url.searchParams.set("d", store.digest);
   return url.href;
 }
 
-/** @param {string} name Return what a column is called in Python. */
+/** @param {string} name Return the Python variable of a column. */
 function variable(name) {
   const plain = name.replaceAll(/\W/g, "_").replace(/^(?=\d)/, "_");
   return `column_${plain}`;
 }
 
-/** @param {Store} store Return a program that gives the numbers of what is kept. */
+/** @param {Store} store Return a program that reproduces the indices of the selection. */
 function pythonLines(store) {
   const part = pythonArguments(store.part);
   const names = [...new Set([NUMBER, ...store.bounds.keys(), ...store.choices.keys()])];
@@ -63,7 +63,7 @@ function pythonLines(store) {
   ].join("\n");
 }
 
-/** @param {Store} store Return the line that asks for the best of what is kept by its bounds. */
+/** @param {Store} store Return the curl command for the best architectures within the bounds. */
 function curlLine(store) {
   const bounds = [...store.bounds].flatMap(([name, {min, max}]) => [
     [`min_${name}`, min],
@@ -107,7 +107,7 @@ function keptNpy(store) {
   return /** @type {BlobPart} */ (npy(Int32Array.from(keptRows(store.mask), (row) => numbers[row])));
 }
 
-/** @param {Store} store Return the rows of the table with all columns that have come. */
+/** @param {Store} store Return the rows of the table with all loaded columns. */
 function keptCsv(store) {
   const rows = store.sorted();
   const numbers = store.of(NUMBER);
@@ -129,7 +129,7 @@ function keptCsv(store) {
   return csv(columns, originOf(store.info), {question});
 }
 
-/** @param {number} value Return a number of 32 bits with no more digits than it has. */
+/** @param {number} value Return a 32-bit number with its significant digits only. */
 function short(value) {
   return Number.isInteger(value) || Number.isNaN(value) ? value : Number(value.toPrecision(7));
 }
@@ -140,7 +140,7 @@ function title(store) {
   return `${store.info.title}: ${store.y} by ${store.x}${part ? ` (${part})` : ""}, ${count(store.kept)} of ${count(store.rows)} kept`;
 }
 
-/** @param {Store} store @param {import("./picture.js").Picture} picture @param {string} file What is saved. */
+/** @param {Store} store @param {import("./picture.js").Picture} picture @param {string} file Return the content to save. */
 function shown(store, picture, file) {
   const {frame, places} = picture;
   if (!frame || !places) return null;
@@ -176,7 +176,7 @@ function marks(store, picture, box) {
     found.push(svg("path", {d: paths.off || "M0 0", fill: color("--off")}));
     found.push(svg("path", {d: paths.kept || "M0 0", fill: color("--kept")}));
   } else {
-    // The image of the grid, one pixel a cell.
+    // The image of the grid, with a pixel per cell.
     const {width, height} = places;
     const palette = {colors: ramp(isDark()), off: 0};
     const context = document.createElement("canvas").getContext("2d");

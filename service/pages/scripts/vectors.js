@@ -1,5 +1,5 @@
 /**
- * Parts of pictures as elements of SVG: axes, and curves with their bands and legend.
+ * Parts of pictures as SVG elements: axes, and curves with bands and legend.
  *
  *   [...axisParts(geometry, names), ...curveParts(geometry, at, series, {height})]   // see plot_files.js
  */
@@ -9,7 +9,7 @@ import {DASHES, SERIES, color} from "./plot.js";
 
 /** @typedef {import("./plot.js").Geometry} Geometry */
 
-/** Pixels of a line of the legend. */
+/** Height of a line of the legend in pixels. */
 const LINE = 18;
 
 /** @param {import("./plot.js").Series[]} series Return the height of their legend. */
@@ -23,7 +23,7 @@ function label(x, y, said, anchor, more = {}) {
 }
 
 /**
- * Return a frame with ticks, numbers and names.
+ * Return a frame with ticks, numbers and axis names.
  * @param {Geometry} geometry
  * @param {{x: string, y: string}} names
  */
@@ -47,7 +47,7 @@ export function axisParts({box, ticks}, names) {
 }
 
 /**
- * Return the runs of places at which all of some values are there and lie within the frame's scale.
+ * Return the contiguous runs of indices for which a predicate holds.
  * @param {number} length
  * @param {(place: number) => boolean} there
  */
@@ -68,7 +68,7 @@ export function runsOf(length, there) {
  * @param {ArrayLike<number>} at The common x.
  * @param {import("./plot.js").Series[]} series
  * @param {{log?: boolean, stepped?: boolean, points?: boolean, height: number}} options `stepped`: values
- *   hold until the next one; `points`: each is marked; `height`: where the legend begins.
+ *   hold until the next one; `points`: each is marked; `height`: top of the legend.
  */
 export function curveParts({box, at: place}, at, series, {log, stepped, points, height}) {
   const known = (/** @type {number | null | undefined} */ value) =>

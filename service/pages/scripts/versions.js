@@ -1,11 +1,11 @@
 /**
- * The head of every page about a table: where its figures come from, how complete it is, which of
- * its versions is shown, and how far two trainings of a cell are apart.
+ * The head of every page about a table: origin of its figures, completeness, shown version, and noise
+ * of trainings.
  *
- *   const {info, columns} = await openColumns(page, state);   // of the version that the address names
+ *   const {info, columns} = await openColumns(page, state);   // of the version in the URL
  *
- * A version stands in the address (`version=3`). One that is not kept any more is told, with links to
- * those that are.
+ * The version is in the URL (`version=3`). If it is no longer kept, the page says so, with links to
+ * the kept ones.
  */
 
 import {ApiError, allOf, ask} from "./api.js";
@@ -19,7 +19,7 @@ import {markOrigin, part as escaped, tell} from "./page.js";
 /** @typedef {import("./address.js").AddressState} AddressState */
 
 /**
- * Ask what is known of the benchmark of a page, in the version that the address names, and tell it.
+ * Load the description of a page's benchmark, in the version in the URL, and show it.
  * @param {ExplorerPage} page
  * @param {AddressState} state
  * @returns {Promise<any>}
@@ -47,10 +47,10 @@ async function openTable(page, state) {
 }
 
 /**
- * Ask for the table and its columns: at once, where the version is known.
+ * Load the table and its columns, concurrently if the version is known.
  * @param {ExplorerPage} page
  * @param {AddressState} state
- * @returns {Promise<{info: any, columns: any}>} `columns` of no part: `parts` and `axes` are meant.
+ * @returns {Promise<{info: any, columns: any}>} `columns` without a part, for `parts` and `axes`.
  */
 export async function openColumns(page, state) {
   const path = `v1/${escaped(page.benchmark)}/columns`;
@@ -77,13 +77,13 @@ async function pinnedInfo(page, path, served) {
       kept.map((one) => h("a", {href: linkTo(one.version)}, `${one.version}, ${shareOf(one)}`)),
       h("a", {href: linkTo(null)}, "the newest"),
     );
-    // What was drawn of it before says nothing any more.
+    // Content that was drawn before is outdated.
     page.content.hidden = true;
     throw new ApiError(`version ${version} of this table is not kept any more. Choose another one above.`, 404, {});
   }
 }
 
-/** @param {any} info Return the plan that makes a table, where it is one of this service, or null. */
+/** @param {any} info Return the plan of a table if it is on this service, or null. */
 async function planOfTable({name, provenance}) {
   const stated = planOf(provenance);
   if (!stated) return null;
@@ -92,16 +92,16 @@ async function planOfTable({name, provenance}) {
     return plan.digest === stated.plan ? plan : null;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    return null; // It was made elsewhere, or plans cannot be asked here.
+    return null; // It was made elsewhere, or this service has no plans.
   }
 }
 
-/** @param {any} plan Return its versions, the latest first. */
+/** @param {any} plan Return its versions, latest first. */
 function keptOf(plan) {
   return [...plan.versions].reverse();
 }
 
-/** @param {any} version Of a plan, or what a database says of itself. Return how much of it is there. */
+/** @param {any} version Of a plan, or in a provenance. Return its completeness. */
 function shareOf(version) {
   const {there, expected} = version.cells ?? version;
   if (there === expected) return "all cells";
@@ -115,7 +115,7 @@ function linkTo(version) {
 }
 
 /**
- * Show which version it is and what it rests on.
+ * Show the version and its completeness.
  * @param {ExplorerPage} page
  * @param {AddressState} state
  * @param {{info: any, plan: any, newest: number}} told
@@ -150,7 +150,7 @@ function head(page, state, {info, plan, newest}) {
 }
 
 /**
- * Return what the cells that were trained twice say of differences.
+ * Return a text about the noise of cells that were trained twice.
  * @param {{cells: number, other_worker: number, largest: number, std: number}} noise In points of accuracy.
  */
 export function noiseText({cells, other_worker: other, largest, std}) {
@@ -162,14 +162,14 @@ export function noiseText({cells, other_worker: other, largest, std}) {
   );
 }
 
-/** @param {any} info @param {string} metric @param {number | null} change Whether a difference is noise. */
+/** @param {any} info @param {string} metric @param {number | null} change Return whether a difference is within noise. */
 export function isNoise(info, metric, change) {
   const noise = planOf(info.provenance)?.noise;
   return Boolean(noise && metric === "valid_acc" && change && Math.abs(change) <= noise.largest);
 }
 
 /**
- * Say whether the data are others than when the link was made.
+ * Show whether the data has changed since the link was created.
  * @param {ExplorerPage} page
  * @param {AddressState} state
  * @param {any} info
@@ -181,7 +181,7 @@ export function markChanges(page, state, info) {
   page.mark(text, `The link is of ${linked}, the data is ${digest}.`, "changed");
 }
 
-/** @param {ExplorerPage} page @param {number} rows That are recorded here. @param {number | null} whole */
+/** @param {ExplorerPage} page @param {number} rows Recorded rows. @param {number | null} whole */
 export function markRows(page, rows, whole) {
   const some = whole !== null && rows > 0 && rows < whole;
   const text = some ? `partial: ${count(rows)} of ${count(whole)} architectures` : "";
@@ -189,9 +189,9 @@ export function markRows(page, rows, whole) {
 }
 
 /**
- * Look whether the table was replaced whenever somebody comes back to the page, and tell it.
+ * Check whether the table was replaced whenever the page becomes visible again, and show it.
  * @param {ExplorerPage} page
- * @returns {() => Promise<void>} What looks at once.
+ * Promise<void>} What looks at once. => @returns {() => Promise<void>} Checks at once. => Promise<void>} What looks at once.
  */
 export function lookAgain(page) {
   const look = async () => {

@@ -1,4 +1,4 @@
-/** Searched models: what was published of them, and what was measured here. */
+/** Searched models: their published and measured accuracies. */
 
 import {AddressState} from "./address.js";
 import {address, ask, askAside} from "./api.js";
@@ -8,11 +8,11 @@ import {run, startPage} from "./page.js";
 import {factList, stateMark} from "./states.js";
 import {VirtualTable} from "./table.js";
 
-/** Points by which a measured accuracy may differ before that is marked. */
+/** Difference of a measured accuracy in points above which it is marked. */
 const MOST = 0.5;
-/** Evaluations that are looked through, the latest. */
+/** Number of evaluation jobs that are searched, latest first. */
 const EVALUATIONS = 1000;
-/** Images of what accuracies were published on: less of them cannot be compared. @type {Record<string, number>} */
+/** Sizes of the data sets of published accuracies; results on fewer images are not compared. @type {Record<string, number>} */
 const WHOLE = {"ImageNet-1k validation": 50_000, "CIFAR-10 test": 10_000};
 
 const state = new AddressState(["sort", "model", "columns"]);
@@ -60,7 +60,7 @@ function difference(value) {
   return Math.abs(value) > MOST ? stateMark("degraded", `${told} more than ${MOST}`) : told;
 }
 
-/** @param {string} text Return a text whose addresses lead there. */
+/** @param {string} text Return a text with its URLs as links. */
 function linked(text) {
   return text.split(/(https:\/\/[^\s,;]+)/).map((part) =>
     part.startsWith("https://") ? h("a", {href: part, rel: "noopener noreferrer"}, part) : part,
@@ -116,17 +116,17 @@ const COLUMNS = [
   {name: "origin", label: "From", cell: (row) => row.origin},
 ];
 
-/** Columns in the order in which they give way where there is no room for all. */
+/** Columns in the order in which they are hidden without room for all. */
 const GIVING_WAY = ["origin", "licence", "space", "weights", "macs", "parameters", "difference", "measured"];
 
-/** @returns {string[] | null} Names of the columns that the address asks for; null: as many as fit. */
+/** @returns {string[] | null} The columns in the URL; null: as many as fit. */
 function askedColumns() {
   const asked = state.get("columns");
   return asked === null ? null : asked.split(",");
 }
 
 /**
- * Show the columns that are asked for, or as many as there is room for.
+ * Show the requested columns, or as many as fit.
  * @param {VirtualTable<Row>} table
  */
 function fit(table) {
@@ -140,7 +140,7 @@ function fit(table) {
   }
 }
 
-/** @param {VirtualTable<Row>} table Return what tells which columns are shown, and chooses others. */
+/** @param {VirtualTable<Row>} table Return the control that lists and chooses the shown columns. */
 function columnChoice(table) {
   const shown = table.options.columns.map(({name}) => name);
   const change = (/** @type {any} */ event) => {
@@ -183,7 +183,7 @@ function sorted(rows, name, descending) {
   });
 }
 
-/** @param {Row | undefined} row Return all that is known of a model. */
+/** @param {Row | undefined} row Return all facts about a model. */
 function told(row) {
   if (!row) return null;
   const {model} = row;
@@ -240,7 +240,7 @@ run(page, async () => {
     const model = state.get("model");
     if (model === opened && one.firstChild) return;
     replace(one, told(rows.find((/** @type {Row} */ row) => row.name === model)));
-    // What was asked for stands below the table, out of view on a small screen.
+    // The details are below the table, outside the view on a small screen.
     if (model !== opened) one.querySelector("#model")?.focus();
     opened = model;
   };

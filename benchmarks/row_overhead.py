@@ -48,7 +48,7 @@ def stamp() -> None:
     """Patch trainings to record when they ended, in the process that attempts are forked from."""
     from service.worker import training  # noqa: PLC0415 - loads PyTorch
 
-    trained, train_network = training._trained, training.train_network  # noqa: SLF001 - patched
+    trained, train_network = training._run_training, training.train_network  # noqa: SLF001 - patched
     ended: list[float] = []
 
     def noted(*arguments: Any) -> Any:
@@ -61,7 +61,7 @@ def stamp() -> None:
         done.result["provenance"]["ended_at"] = ended[0]
         return done
 
-    training._trained, training.train_network = noted, stamped  # noqa: SLF001
+    training._run_training, training.train_network = noted, stamped  # noqa: SLF001
 
 
 def write_images(folder: Path) -> None:

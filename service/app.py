@@ -1,4 +1,4 @@
-"""The application: routes, errors, limits, databases."""
+"""The FastAPI application: routes, error handlers, limits and middleware."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from service.settings import Settings
 
 __all__ = ["create_app"]
 
-_TRACED_WHERE: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_TRACING_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 _DESCRIPTION: Final = """
 Queries of tabular benchmarks for neural architecture search, and jobs on networks.
@@ -57,10 +57,10 @@ Every answer names its `provenance`; `synthetic: true` marks numbers that are ma
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the application.
+    """Create the application.
 
     Args:
-        settings: Read from the environment by default.
+        settings: By default read from the environment.
     """
     settings = settings or Settings()
     counter = RequestCounter()
@@ -79,9 +79,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
-        # Such a redirect would name the host that the caller wrote.
+        # Such a redirect would contain the host name that the client sent.
         redirect_slashes=False,
-        # Asked for anew in every request, which costs more than logging it.
+        # FastAPI checks it in every request, which costs more than logging the request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     specs = installed_specs(settings.directory.expanduser())
@@ -110,14 +110,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         log_request=logs.request,
         reading_open=reading_open,
     )
-    _trace(app, at_end)
+    _add_tracing(app, at_end)
     return app
 
 
 def _routes(specs: Sequence[BenchmarkSpec]) -> list[BaseRoute]:
-    """Return all routes, with those of the declared tables there are."""
-    # Included routers are searched twice for each request, and routes in order: a quarter of a
-    # query's time. Questions come first.
+    """Return all routes, including those of the declared tables."""
+    # Routes are flattened, as included routers are searched twice per request, and queries come
+    # first: the search would take a quarter of a query's time.
     routers = (
         *(server_state.router, studies.router, openapi.router, pages.router, guide.router),
         *(
@@ -135,7 +135,7 @@ def _routes(specs: Sequence[BenchmarkSpec]) -> list[BaseRoute]:
 def _add_innermost(
     app: FastAPI, settings: Settings, requests: Shares, reads: Mapping[str, Read]
 ) -> None:
-    """Add what bounds the requests that have access, and what answers the fastest of them."""
+    """Add the innermost middleware: limits on requests with access, and the fast path."""
     app.add_middleware(
         FastPath,
         reads=reads,
@@ -154,9 +154,9 @@ def _add_innermost(
     )
 
 
-def _trace(app: FastAPI, at_end: list[Callable[[], None]]) -> None:
-    """Trace the requests where the environment says so; the last traces are sent at the end."""
-    if not any(os.environ.get(name) for name in _TRACED_WHERE):
+def _add_tracing(app: FastAPI, at_end: list[Callable[[], None]]) -> None:
+    """Trace requests if the environment says so; the last spans are sent at shutdown."""
+    if not any(os.environ.get(name) for name in _TRACING_VARIABLES):
         return
     with needs("tracing", "a trace"):
         from service.observability.tracing import (  # noqa: PLC0415 - an extra, and slow to load

@@ -1,4 +1,4 @@
-"""What begins and ends with the server: databases, jobs, metrics, and the tasks beside requests."""
+"""Start-up and shutdown of the server: databases, jobs, metrics and background tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from service.http.job_watch import JobWatch
 from service.http.plan_service import PlanService
 from service.http.request_middleware import RequestCounter
 from service.http.response_cache import PackedCache, ResponseCache
-from service.http.shutdown import Shutdown, when_told_to_stop
+from service.http.shutdown import Shutdown, on_stop_signal
 from service.http.streams import Exports
 from service.jobs import JobSettings
 from service.observability.metrics import Metrics, database_families
@@ -35,12 +35,12 @@ __all__ = ["Lifespan", "lifespan_of"]
 Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 _GARBAGE_THRESHOLDS: Final = (100_000, 20, 100)
-"""A batch makes a hundred thousand objects, none of them in cycles: to look through them as often
-as Python does by default takes a third of its time."""
+"""A batch creates a hundred thousand objects, none of them in cycles: collecting garbage as often
+as by default takes a third of its time."""
 
 _SWITCH_SECONDS: Final = 0.0005
-"""How long a scan may keep the event loop waiting: by default ten times as long, which is that of
-ten answers, at every send and receive."""
+"""How long a scan thread may delay the event loop at every send and receive. The default is ten
+times as long, which is the time of ten responses."""
 
 
 def lifespan_of(
@@ -51,14 +51,14 @@ def lifespan_of(
     shutdown: Shutdown,
     at_end: Iterable[Callable[[], None]],
 ) -> Lifespan:
-    """Return the context manager in which an application serves.
+    """Return the lifespan context manager of the application.
 
     Args:
-        settings: Of the server.
-        counter: Of its requests.
-        requests: The places of requests in progress.
-        shutdown: Whether it is about to stop.
-        at_end: What is to be called when nothing is served any more.
+        settings: The settings of the server.
+        counter: Counts its requests.
+        requests: The slots of concurrent requests.
+        shutdown: The shutdown state.
+        at_end: Called after everything else has been closed.
     """
 
     @asynccontextmanager
@@ -66,17 +66,17 @@ def lifespan_of(
         state, connections = app.state, Connections(settings, counter)
         state.settings, state.shutdown, state.requests = settings, shutdown, requests
         state.scan_limiter = CapacityLimiter(settings.scan_threads)
-        # One: while JSON is parsed nothing else runs, and two would keep all others longer.
+        # One thread: JSON parsing holds the GIL, so a second one would only delay other requests.
         state.body_limiter = CapacityLimiter(1)
         state.response_cache = ResponseCache(settings.response_cache_bytes)
         state.packed_cache = PackedCache(settings.column_cache_bytes)
         state.exports = Exports(settings)
         state.catalog = Catalog(
             settings.directory.expanduser(),
-            # One for the event loop, the others for the threads.
+            # One for the event loop, the others for threads.
             connections=1 + settings.scan_threads + settings.export_limit,
         )
-        # A file may have been replaced since the routes were made.
+        # A file may have been replaced since the routes were created.
         state.routes.exchange_for(state.catalog.declared)()
         state.job_service = JobService(JobSettings())
         state.job_watch = JobWatch(state.job_service, most=settings.job_streams)
@@ -87,20 +87,20 @@ def lifespan_of(
         state.metrics = Metrics(counter)
         state.metrics.watch(lambda: database_families(state.catalog))
         state.metrics.watch(state.job_service.families)
-        isomorphism_classes()  # made now, so that no request waits for it
+        isomorphism_classes()  # computed now, so that no request waits for it
         _set_up_interpreter()
-        with when_told_to_stop(state.job_watch.end), when_told_to_stop(state.claim_watch.end):
+        with on_stop_signal(state.job_watch.end), on_stop_signal(state.claim_watch.end):
             beside = (
                 asyncio.create_task(note_regularly(state)),
                 asyncio.create_task(state.job_service.open_if_used()),
                 asyncio.create_task(state.job_service.sweep_regularly()),
-                asyncio.create_task(state.plan_service.go_on()),
+                asyncio.create_task(state.plan_service.run_forever()),
                 asyncio.create_task(connections.watch()),
             )
             verifier = DatabaseVerifier(state, settings.verify_seconds)
             watch = FolderWatch(state, state.routes)
-            with watch, verifier, shutdown.holding_back():
-                yield {"connections": connections}  # which every connection is given
+            with watch, verifier, shutdown.delay_sigterm():
+                yield {"connections": connections}  # the state of every connection
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
@@ -116,7 +116,7 @@ def lifespan_of(
 
 
 def _set_up_interpreter() -> None:
-    # What lives as long as the server need not be looked at by every garbage collection.
+    # Permanent objects are excluded from garbage collection.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GARBAGE_THRESHOLDS)

@@ -1,4 +1,4 @@
-"""Structured logs: one event a line, JSON for machines or text for people."""
+"""Structured logs: one event per line, as JSON or as text for people."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SECONDS_BETWEEN_WRITES: Final = 0.2
 
 
 def logs_as_json() -> bool:
-    """Tell whether this process and those it starts log for machines: unless a person watches."""
+    """Tell whether to log JSON, by default unless on a terminal; child processes inherit it."""
     default = "0" if sys.stderr.isatty() else "1"
     return os.environ.setdefault("NASBENCH_LOG_JSON", default).lower() not in {"0", "false"}
 
@@ -31,8 +31,8 @@ class Logs:
     """The logs of this process.
 
     Args:
-        write_out: Writes the lines gathered so far; to be called when the process is about to end.
-        request: Writes the line of one request, from its fields.
+        write_out: Writes the buffered lines; must be called before the process ends.
+        request: Logs a request, given its fields.
     """
 
     write_out: Callable[[], None]
@@ -40,13 +40,13 @@ class Logs:
 
 
 def configure_logs(*, as_json: bool) -> Logs:
-    """Set up the logs of this process, which go to standard error."""
+    """Configure the logs of this process, which go to standard error."""
     shared: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if as_json:
-        gathered = _GatheredLines(sys.stderr.buffer)
+        gathered = _BufferedLines(sys.stderr.buffer)
         structlog.configure(
             processors=[
                 *shared,
@@ -66,11 +66,11 @@ def configure_logs(*, as_json: bool) -> Logs:
     return Logs(sys.stderr.flush, lambda fields: log.info("request", **fields))
 
 
-class _GatheredLines:
-    """Lines that are written five times a second instead of one by one.
+class _BufferedLines:
+    """Buffers lines and writes them five times a second.
 
-    A write to the operating system for every request would take as long as half a query. A killed
-    process loses the lines of its last fifth of a second; a server that is told to stop loses none.
+    A system call per request would take as long as half a query. A killed process loses the lines
+    of the last fifth of a second; a server that is stopped loses none.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -83,13 +83,13 @@ class _GatheredLines:
         self._lines.append(line)
 
     def write_request(self, fields: Mapping[str, Any]) -> None:
-        """Write a line such as structlog would write, in a tenth of the time that it takes."""
+        """Write a line in structlog's format, in a tenth of its time."""
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         line = {**fields, "event": "request", "level": "info", "timestamp": now}
         self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def flush(self) -> None:
-        """Leave the lines to the next regular write."""
+        """Do nothing: the next periodic write writes the lines."""
 
     def _write_regularly(self) -> None:
         while True:
@@ -97,7 +97,7 @@ class _GatheredLines:
             self.write_out()
 
     def write_out(self) -> None:
-        """Write the lines gathered so far."""
+        """Write the buffered lines."""
         with self._writing:
             if self._lines:
                 gathered = [self._lines.popleft() for _ in range(len(self._lines))]

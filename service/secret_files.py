@@ -1,7 +1,7 @@
-"""Settings of which each may be a file instead of an environment variable.
+"""Settings that may be read from files instead of environment variables.
 
-What an environment holds is shown by many tools; a password belongs into a file, as containers'
-secrets are.
+Many tools show the environment of a process, so passwords belong into files, such as the secrets of
+containers.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from pydantic_settings import (
 __all__ = ["SECRETS_DIR", "SettingsWithSecretFiles", "WrongSettingError"]
 
 SECRETS_DIR: Final = "NASBENCH_SECRETS_DIR"
-"""The variable that names the folder; its files are called as the variables, in small letters."""
+"""Variable with the folder; its files have the names of the variables in lower case."""
 
 
 class WrongSettingError(ValueError):
-    """A setting has no value that it may have."""
+    """A setting has an invalid value."""
 
 
 class SettingsWithSecretFiles(BaseSettings):
-    """Settings that are also looked for in a folder of secrets; variables come before files.
+    """Settings that are also read from a folder of secret files; variables take precedence.
 
     Raises:
-        WrongSettingError: One is not what it must be; the message names its variable, and not its
-            value, which may hold a password.
+        WrongSettingError: A value is invalid; the message names the variable but not the value,
+            which may contain a password.
     """
 
-    # Compose files hand on what is not set as empty text.
+    # Compose files pass unset variables on as empty text.
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
     def __init__(self, **given: Any) -> None:
@@ -66,7 +66,7 @@ class SettingsWithSecretFiles(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there is none
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return where settings come from, first what counts first."""
+        """Return the sources of settings, highest precedence first."""
         folder = os.environ.get(SECRETS_DIR)
         if folder is None:
             return init_settings, env_settings

@@ -1,7 +1,7 @@
-"""Databases while they are served: checked again and again, and exchanged when files are replaced.
+"""Background threads that verify databases while they are served, and reload replaced files.
 
-Both are done by threads beside the requests, at a quarter of a core, and by each worker process for
-itself: each has read the files for itself, so that several may go over at different moments.
+Both use a quarter of a core. Every worker process has its own threads, because each has opened the
+files itself; processes may reload at different moments.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from service.http.fast_path import ServedRoutes
 
 __all__ = ["DatabaseVerifier", "FolderWatch"]
 
-_REST: Final = 3.0
-"""Seconds of rest for each second of work: a quarter of a core, so that questions do not wait. A
-lower priority would be worse: who holds Python's lock must not be kept from the processor."""
+_PAUSE_PER_WORK_SECOND: Final = 3.0
+"""Seconds of sleep per second of work: a quarter of a core, so that requests are not delayed. A
+lower thread priority would be worse, as a thread that holds the GIL must not be preempted."""
 
-_SECONDS_BETWEEN_LOOKS: Final = 2.0
-"""A look takes as long as asking for the state of each file."""
+_CHECK_SECONDS: Final = 2.0
+"""Pause between two checks of the folder; a check only stats its files."""
 
 
-class _Beside(ABC):
-    """A thread beside the requests, as a context manager around the serving."""
+class _BackgroundThread(ABC):
+    """A background thread, as a context manager around the serving."""
 
     name: str
 
@@ -45,25 +45,25 @@ class _Beside(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Whatever is under way ends within some milliseconds.
+        # A running step ends within milliseconds.
         self._stopped.set()
         self._thread.join()
 
     @abstractmethod
     def _run(self) -> None: ...
 
-    def _goes_on(self) -> bool:
+    def _should_run(self) -> bool:
         return not self._stopped.is_set()
 
 
-class DatabaseVerifier(_Beside):
-    """Checks the bytes of every database, at once and then again and again.
+class DatabaseVerifier(_BackgroundThread):
+    """Verifies the checksums of every database, at once and then periodically.
 
-    A database that fails is not asked any more: its catalog counts it among the unusable ones.
+    A database that fails is no longer queried: its catalog lists it as unusable.
 
     Args:
-        state: Of the application; its `catalog` is the one that is served.
-        seconds: From the end of a check to the next; 0: no checks.
+        state: The application state; its `catalog` is served.
+        seconds: Pause between two verifications; 0: none at all.
     """
 
     name = "verify"
@@ -74,7 +74,7 @@ class DatabaseVerifier(_Beside):
         self._seconds = seconds
 
     def _run(self) -> None:
-        while self._seconds > 0 and self._goes_on():
+        while self._seconds > 0 and self._should_run():
             catalog: Catalog = self._state.catalog
             with catalog.held():
                 self._verify(catalog)
@@ -82,30 +82,30 @@ class DatabaseVerifier(_Beside):
 
     def _verify(self, catalog: Catalog) -> None:
         for name, installed in catalog.installed.items():
-            # One that is replaced meanwhile was checked before it was served, and is to be closed.
+            # A database that is replaced meanwhile is about to be closed; the new one was verified.
             served = partial(self._is_served, name, installed)
             if not served():
                 continue
             try:
-                installed.database.verify(rest=_REST, going_on=served)
+                installed.database.verify(rest=_PAUSE_PER_WORK_SECOND, going_on=served)
             except UnusableDatabaseError as error:
                 log = structlog.get_logger()
                 log.error("database failed its check", benchmark=name, reason=str(error))  # noqa: TRY400
 
     def _is_served(self, name: str, installed: InstalledDataset) -> bool:
-        return self._goes_on() and self._state.catalog.opened.get(name) is installed
+        return self._should_run() and self._state.catalog.opened.get(name) is installed
 
 
-class FolderWatch(_Beside):
-    """Looks every two seconds whether a database was replaced, added or removed, and goes over.
+class FolderWatch(_BackgroundThread):
+    """Checks every two seconds whether databases were replaced, added or removed, and reloads.
 
-    The new files are opened and checked here. Then the event loop exchanges catalog and routes
-    between two steps of its tasks, so that every request meets one state of both. What was begun
-    before is answered from the old files, which are closed once nobody holds their catalog.
+    New files are opened and verified in this thread. The event loop then exchanges catalog and
+    routes in one step, so that every request sees one state of both. Requests that are in progress
+    use the old files, which are closed when no request holds their catalog any more.
 
     Args:
-        state: Of the application; its `catalog` is exchanged.
-        routes: What is served; declared tables come and go with their files.
+        state: The application state; its `catalog` is exchanged.
+        routes: The served routes; those of declared tables come and go with their files.
     """
 
     name = "watch databases"
@@ -119,18 +119,18 @@ class FolderWatch(_Beside):
         self._log = structlog.get_logger()
 
     def _run(self) -> None:
-        while not self._stopped.wait(_SECONDS_BETWEEN_LOOKS):
+        while not self._stopped.wait(_CHECK_SECONDS):
             try:
-                self._look()
-            except Exception:  # noqa: BLE001 - serving goes on, and the next look may do better
+                self._reload_if_changed()
+            except Exception:  # noqa: BLE001 - serving continues, and the next check may succeed
                 self._log.exception("databases could not be looked at")
 
-    def _look(self) -> None:
-        # At each look, also where files are replaced faster than it looks.
+    def _reload_if_changed(self) -> None:
+        # At each check, even if files are replaced more often than that.
         if self._replaced:
-            self._on_the_loop(self._close_unused)
+            self._run_on_event_loop(self._close_unused)
         served: Catalog = self._state.catalog
-        new = served.renewed(rest=_REST, going_on=self._goes_on)
+        new = served.renewed(rest=_PAUSE_PER_WORK_SECOND, going_on=self._should_run)
         if new is None:
             return
         try:
@@ -139,24 +139,24 @@ class FolderWatch(_Beside):
             new.close(keeping=(served,))
             raise
 
-        def go_over() -> None:
+        def exchange_catalog() -> None:
             self._state.catalog = new
             exchange()
             self._replaced.append(served)
 
-        self._on_the_loop(go_over)
-        self._tell(served, new)
+        self._run_on_event_loop(exchange_catalog)
+        self._log_changes(served, new)
 
     def _close_unused(self) -> None:
-        """Close what was replaced and is asked by nobody; on the loop, where questions begin."""
+        """Close replaced catalogs without requests; on the event loop, where requests begin."""
         held = [catalog for catalog in self._replaced if catalog.in_use]
         for catalog in self._replaced:
             if catalog not in held:
                 catalog.close(keeping=(self._state.catalog, *held))
         self._replaced = held
 
-    def _on_the_loop(self, act: Callable[[], Any]) -> None:
-        """Let the event loop do something, and wait until it is done or the server stops."""
+    def _run_on_event_loop(self, act: Callable[[], Any]) -> None:
+        """Run a function on the event loop, and wait until it is done or the server stops."""
         done = threading.Event()
 
         def called() -> None:
@@ -166,10 +166,10 @@ class FolderWatch(_Beside):
                 done.set()
 
         self._loop.call_soon_threadsafe(called)
-        while self._goes_on() and not done.wait(0.05):
+        while self._should_run() and not done.wait(0.05):
             pass
 
-    def _tell(self, old: Catalog, new: Catalog) -> None:
+    def _log_changes(self, old: Catalog, new: Catalog) -> None:
         for name, installed in new.opened.items():
             before = old.opened.get(name)
             if installed is not before:
@@ -184,6 +184,6 @@ class FolderWatch(_Beside):
                 self._log.error("database not served", benchmark=name, reason=reason)
 
     def close(self) -> None:
-        """Close what was replaced and not closed yet, when nothing is served any more."""
+        """Close the replaced catalogs that are still open, after serving has ended."""
         for catalog in self._replaced:
             catalog.close(keeping=(self._state.catalog,))

@@ -161,7 +161,9 @@ def test_a_worker_whose_libraries_cannot_be_loaded_does_not_begin(tmp_path: Path
     )
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()
-    assert line.startswith("nbs: a worker cannot load what jobs need (OSError: libtorch.so: cannot")
+    assert line.startswith(
+        "nbs: a worker cannot import what jobs need (OSError: libtorch.so: cannot"
+    )
     assert install_command("worker") in line
 
 

@@ -1,1 +1,1 @@
-"""Who may ask the service for what: keys, what requests need, and how often one may ask."""
+"""Access control: API keys, and the scopes that requests need."""

@@ -1,8 +1,8 @@
-"""API keys: drawn, kept in a file as digests, and looked up by a server.
+"""API keys: generated here, stored in a file as digests, and looked up by a server.
 
-A key is 256 random bits that this program drew. What is kept is its SHA-256: slow hashes (argon2,
-bcrypt) exist because people choose passwords that can be guessed. Nobody guesses 256 bits, and a
-slow hash would let anyone keep a server busy by showing it wrong keys.
+A key has 256 random bits, and its SHA-256 is stored. Slow password hashes (argon2, bcrypt) exist
+because people choose guessable passwords. 256 random bits cannot be guessed, and a slow hash would
+let anyone keep a server busy by sending wrong keys.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ __all__ = [
 ]
 
 _PREFIX: Final = "nbs"
-"""What makes a key that was published by accident recognisable to programs that look for them."""
+"""Prefix by which secret scanners recognise a key that was published by accident."""
 _ID_BYTES: Final = 6
 _SECRET_BYTES: Final = 32
 _TOKEN: Final = re.compile(rf"{_PREFIX}_([0-9a-f]{{{2 * _ID_BYTES}}})_[A-Za-z0-9_-]{{43}}")
 
 NO_DIGEST: Final = "0" * 64
-"""What a key that does not exist is compared with, so that it takes as long as one that does."""
+"""Digest that an unknown key is compared with, so that its refusal takes as long as any other."""
 
 
 class KeyScope(StrEnum):
-    """What a key allows; each allows reading, and `admin` allows all."""
+    """The scope of a key; each scope allows reading, and `admin` allows everything."""
 
     READ = "read"
     JOBS = "jobs"
@@ -58,21 +58,21 @@ class KeyScope(StrEnum):
     ADMIN = "admin"
 
     def allows(self, needed: KeyScope) -> bool:
-        """Tell whether a key of this scope may do what needs another."""
+        """Tell whether a key of this scope allows requests that need another scope."""
         return needed in {KeyScope.READ, self} or self is KeyScope.ADMIN
 
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """What is known of a key.
+    """A key without its secret.
 
     Attributes:
-        name: What people call it, and what logs and limits call its holder.
+        name: Its name, which also identifies its holder in logs and limits.
         scope: What it allows.
-        id: The part of it that is no secret, by which it is found.
-        digest: SHA-256 of the whole key, in hex.
+        id: The public part of the key, by which it is looked up.
+        digest: SHA-256 of the whole key, in hexadecimal.
         created_at: Seconds since 1970.
-        revoked_at: Since when it is no longer taken; None while it is.
+        revoked_at: When it was revoked, in seconds since 1970; None if it is valid.
     """
 
     name: str
@@ -84,23 +84,23 @@ class Key:
 
 
 def draw_token() -> str:
-    """Return a new key: a prefix, an id and a secret."""
+    """Generate a new key: a prefix, an id and a secret."""
     return f"{_PREFIX}_{secrets.token_hex(_ID_BYTES)}_{secrets.token_urlsafe(_SECRET_BYTES)}"
 
 
 def id_of(token: str) -> str | None:
-    """Return the id in a key; None where it is none."""
+    """Return the id in a key; None if the text is not a key."""
     match = _TOKEN.fullmatch(token)
     return match and match[1]
 
 
 def digest_of(token: str) -> str:
-    """Return what is kept of a key."""
+    """Return the digest of a key."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def matches(token: str, digest: str) -> bool:
-    """Tell whether a key has a digest, in a time that does not depend on either."""
+    """Compare a key with a digest in constant time."""
     return hmac.compare_digest(digest_of(token), digest)
 
 
@@ -108,7 +108,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 class KeyFileError(ValueError):
-    """The keys cannot be read, or cannot be changed as asked."""
+    """The key file cannot be read, or cannot be changed as requested."""
 
 
 class _Entry(BaseModel):
@@ -133,17 +133,17 @@ class KeyFile:
     """The keys in a file.
 
     Args:
-        path: The file; without it there are no keys.
+        path: The file; if it does not exist, there are no keys.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> list[Key] | None:
-        """Return all keys, revoked ones too, oldest first; None where there is no file.
+        """Return all keys, revoked ones included, oldest first; None if the file does not exist.
 
         Raises:
-            KeyFileError: It is no file of keys, or may not be read.
+            KeyFileError: The file is not a key file, or cannot be read.
         """
         try:
             content = self.path.read_bytes()
@@ -160,10 +160,10 @@ class KeyFile:
         return [Key(**dict(entry)) for entry in document.keys]
 
     def create(self, name: str, scope: KeyScope) -> str:
-        """Add a key and return it; nobody can tell it again.
+        """Add a key and return it; only its digest is stored.
 
         Raises:
-            KeyFileError: The name is malformed or taken, or the file is no file of keys.
+            KeyFileError: The name is malformed or taken, or the file is not a key file.
         """
         if not _NAME.fullmatch(name):
             raise KeyFileError(
@@ -173,7 +173,7 @@ class KeyFile:
         token = draw_token()
         key_id = id_of(token)
         assert key_id is not None  # noqa: S101 - it was just made
-        with self._alone():
+        with self._locked():
             keys = self.read() or []
             if any(key.name == name for key in keys):
                 raise KeyFileError(
@@ -191,12 +191,12 @@ class KeyFile:
         return token
 
     def revoke(self, name: str) -> None:
-        """Take a key no more. Revoking it again changes nothing.
+        """Revoke a key; revoking it again changes nothing.
 
         Raises:
-            KeyFileError: There is no such key.
+            KeyFileError: No key has this name.
         """
-        with self._alone():
+        with self._locked():
             keys = self.read() or []
             if not any(key.name == name for key in keys):
                 raise KeyFileError(f"there is no key {name!r:.80} in {self.path}")
@@ -211,10 +211,10 @@ class KeyFile:
             )
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other processes from changing the keys meanwhile."""
+    def _locked(self) -> Iterator[None]:
+        """Lock the keys against changes by other processes."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # The file itself is replaced, so that a lock on it would be one on the old file.
+        # The folder is locked, because the file is replaced and a lock would be on the old one.
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
@@ -224,7 +224,7 @@ class KeyFile:
 
     def _replace(self, keys: Sequence[Key]) -> None:
         content = json.dumps({"version": 1, "keys": [asdict(key) for key in keys]}, indent=2)
-        # Made with mode 0600.
+        # mkstemp creates it with mode 0600.
         handle, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)
         try:
             with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - an open file
@@ -242,23 +242,23 @@ class KeyFile:
             os.close(folder)
 
 
-_SECONDS_BETWEEN_LOOKS: Final = 1.0
+_CHECK_SECONDS: Final = 1.0
 
 _Stamp: TypeAlias = tuple[int, int, int] | None
 
 
 class KeyRing:
-    """The keys that are taken.
+    """The valid keys of a key file, which is re-read when it changes.
 
-    A file that is damaged or removed while a server runs opens nothing: of a damaged one the keys
-    read before it stay, of a removed one none, and requests that need a key go on needing one.
+    A damaged or removed file grants no access while the server runs: if it is damaged, the keys
+    read before stay valid; if it is removed, no key is valid. Requests that need a key still do.
 
     Args:
-        file: The keys.
-        required: Whether keys are needed even where there is no file.
+        file: The key file.
+        required: Whether keys are needed even if the file does not exist.
 
     Raises:
-        KeyFileError: The file is no file of keys.
+        KeyFileError: The file is not a key file.
     """
 
     def __init__(self, file: KeyFile, *, required: bool) -> None:
@@ -266,51 +266,51 @@ class KeyRing:
         self._keys: dict[str, Key] = {}
         self._configured = required
         self._stamp: _Stamp = None
-        self._looked_at = time.monotonic()
-        self._take_over(self._stamp_now())
+        self._checked_at = time.monotonic()
+        self._load(self._current_stamp())
 
     def configured(self) -> bool:
-        """Tell whether what needs a key is refused without one."""
-        self._look_again()
+        """Tell whether keys are needed."""
+        self._reload_if_changed()
         return self._configured
 
     def find(self, token: str) -> Key | None:
-        """Return a key that is taken; None for any other.
+        """Return the valid key with a token; None if there is none.
 
-        What is compared, and how long that takes, is the same for every key that is refused.
+        The comparison takes the same time for every refused key.
         """
-        self._look_again()
+        self._reload_if_changed()
         key = self._keys.get(id_of(token) or "")
         return key if matches(token, key.digest if key else NO_DIGEST) else None
 
     def has(self, name: str) -> bool:
-        """Tell whether a key of a name is taken."""
-        self._look_again()
+        """Tell whether a valid key has a name."""
+        self._reload_if_changed()
         return any(key.name == name for key in self._keys.values())
 
-    def _look_again(self) -> None:
+    def _reload_if_changed(self) -> None:
         now = time.monotonic()
-        if now - self._looked_at < _SECONDS_BETWEEN_LOOKS:
+        if now - self._checked_at < _CHECK_SECONDS:
             return
-        self._looked_at = now
-        stamp = self._stamp_now()
+        self._checked_at = now
+        stamp = self._current_stamp()
         if stamp == self._stamp:
             return
         try:
-            self._take_over(stamp)
+            self._load(stamp)
         except KeyFileError as error:
             self._stamp = stamp
-            import structlog  # noqa: PLC0415 - `nbs keys` needs none
+            import structlog  # noqa: PLC0415 - `nbs keys` works without it
 
             structlog.get_logger().error("the keys stay as they were", reason=str(error))
 
-    def _take_over(self, stamp: _Stamp) -> None:
+    def _load(self, stamp: _Stamp) -> None:
         keys = self._file.read()
         self._stamp = stamp
         self._configured = self._configured or keys is not None
         self._keys = {key.id: key for key in keys or () if key.revoked_at is None}
 
-    def _stamp_now(self) -> _Stamp:
+    def _current_stamp(self) -> _Stamp:
         try:
             status = self._file.path.stat()
         except OSError:

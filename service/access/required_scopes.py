@@ -1,7 +1,7 @@
-"""What a request needs, decided here and nowhere else.
+"""The scope that each request needs; the only place where this is decided.
 
-By method and path, before any route is looked for, so that a new route is covered on the day it is
-written: whatever is not declared below as open or as a question needs the scope `jobs`.
+The decision uses method and path, before routing, so that a new route is protected by default: any
+request not listed below as open or as a query needs the scope `jobs`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from typing import Final
 from benchmark_spec import RESERVED_NAMES
 from service.access.keys import KeyScope
 
-__all__ = ["OPEN", "WORKER_ROUTES", "is_question", "required_scope"]
+__all__ = ["OPEN", "WORKER_ROUTES", "is_query", "required_scope"]
 
 OPEN: Final = frozenset({"/livez", "/readyz"})
-"""Asked by what watches the server, which has no key; not limited either."""
+"""Paths of health checks, which have no key and no limits."""
 
 _DOCUMENTATION: Final = frozenset({"/", "/docs", "/openapi.json", "/explore", "/guide"})
 _DOCUMENTATION_FILES: Final = ("/swagger/", "/explore/", "/assets/", "/guide/")
-"""What says how to ask, and pages that hold no data and ask themselves: whoever needs a key learns
-it here."""
+"""Documentation, and pages that contain no data; users learn here that they need a key."""
 
 _QUESTION_ENDINGS: Final = (
     "architecture",
@@ -29,35 +28,35 @@ _QUESTION_ENDINGS: Final = (
     "hash",
 )
 _QUESTION: Final = re.compile(rf"/v1/([a-z0-9-]+)/({'|'.join(_QUESTION_ENDINGS)})")
-"""Paths whose POST changes nothing: questions that are too long for an address."""
+"""Paths whose POST changes nothing: queries that are too long for a URL."""
 
 WORKER_ROUTES: Final = "/v1/worker/"
-"""Begin of the paths by which workers get jobs and hand over results, reading included."""
+"""Prefix of the routes of workers, which need the scope `worker` even for reading."""
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _UPLOADS: Final = "/v1/checkpoints"
 _PLANS: Final = "/v1/plans"
 
 
-def is_question(path: str) -> bool:
-    """Tell whether what is posted to a path is a question about a benchmark or declared table."""
+def is_query(path: str) -> bool:
+    """Tell whether a POST to a path is a query on a benchmark or declared table."""
     found = _QUESTION.fullmatch(path)
     return found is not None and found[1] not in RESERVED_NAMES
 
 
 def required_scope(method: str, path: str) -> KeyScope | None:
-    """Return the scope that a request needs; None where it needs no key.
+    """Return the scope that a request needs; None if it needs no key.
 
     Args:
-        method: Of the request, in capitals.
-        path: Of the request, its escapes replaced.
+        method: The HTTP method, in capitals.
+        path: The path, percent-decoded.
     """
     if path.startswith(WORKER_ROUTES):
         return KeyScope.WORKER
     if method in _READING:
         documentation = path in _DOCUMENTATION or path.startswith(_DOCUMENTATION_FILES)
         return None if documentation or path in OPEN else KeyScope.READ
-    if method == "POST" and is_question(path):
+    if method == "POST" and is_query(path):
         return KeyScope.READ
     if path == _UPLOADS or path.startswith(f"{_UPLOADS}/"):
         return KeyScope.ADMIN

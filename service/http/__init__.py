@@ -1,1 +1,1 @@
-"""How it is carried over HTTP: the protocol, limits, middleware, responses, errors."""
+"""The HTTP layer: protocol, limits, middleware, responses and errors."""

@@ -1,14 +1,14 @@
-"""Who may ask: by which host name, with which key, from which pages, and how often.
+"""Access control of requests: host names, API keys, origins and rate limits.
 
-Host names are checked against DNS rebinding (a page whose name resolves to this machine sends
-requests here, with that name in `Host`), origins against cross-site requests (a page of another
-site, which `Origin` names).
+Host names are checked against DNS rebinding, where a page's host name resolves to this machine and
+appears in `Host`. Origins are checked against cross-site requests, where `Origin` names another
+site.
 
-The rate of a caller is that of a sliding window: the count of the present window and a share of the
-one before, two numbers a caller instead of the time of every request. Where there is Redis, all
-workers and replicas count in it. While it does not answer, each worker counts alone: nobody is
-refused because a counter is out of order, and the limits stay; a caller may then ask as often as
-the limit says of every worker. Its library is loaded where a rate is set, and not before.
+Rates use a sliding window counter: the count of the current window plus a share of the previous
+one, two numbers per caller instead of the time of every request. With Redis, all workers and
+replicas share the counts. While Redis does not answer, each worker counts alone: no request is
+refused because of the failure, but a caller may reach its limit in every worker. The library
+`limits` is imported only if a rate is set.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.access.keys import Key, KeyRing, KeyScope
 from service.access.required_scopes import OPEN, WORKER_ROUTES, required_scope
-from service.http.admission import neighborhood
+from service.http.admission import client_address
 from service.http.problems import problem
 
 if TYPE_CHECKING:
@@ -45,18 +45,18 @@ _SAME_SITE: Final = frozenset({b"same-origin", b"none"})
 
 
 class Access:
-    """ASGI middleware that refuses what a request may not have, before anything looks at it.
+    """ASGI middleware that refuses requests without access, before anything else sees them.
 
-    A key that is shown is looked at wherever keys are configured, even where none is needed: who
-    believes to be known should learn that he is not. Missing, malformed, wrong and revoked keys
-    get the same answer.
+    If keys are configured, a key that is sent is always checked, even where none is needed, so that
+    its owner learns that it is invalid. Missing, malformed, wrong and revoked keys get the same
+    response.
 
     Args:
-        app: What answers the requests let through.
-        keys: The keys that are taken.
+        app: The inner application.
+        keys: The valid keys.
         reading_open: Whether reading needs no key.
-        hosts: The names by which the service may be called.
-        limits: How often one may ask; None for no limit.
+        hosts: The host names by which the service may be called.
+        limits: The rate limits; None: no limits.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Access:
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Handle a request or refuse it."""
         if scope["type"] == "http" and not self._is_free(scope):
             refused = await self._refusal(scope)
             if refused is not None:
@@ -85,7 +85,7 @@ class Access:
         await self._app(scope, receive, send)
 
     def _is_free(self, scope: Scope) -> bool:
-        """Tell whether nothing about a request has to be looked at: the usual case, told fast."""
+        """Tell whether a request needs no check; the common case, decided quickly."""
         if scope["path"] in OPEN:
             return True
         return (
@@ -93,20 +93,20 @@ class Access:
             and not scope["path"].startswith(WORKER_ROUTES)
             and self._limits is None
             and b"authorization" not in scope["headers_by_name"]
-            and self._is_called_rightly(scope)
+            and self._has_trusted_host(scope)
         )
 
-    def _is_called_rightly(self, scope: Scope) -> bool:
-        """Tell whether the service may be called by the name that a request has for it."""
+    def _has_trusted_host(self, scope: Scope) -> bool:
+        """Tell whether the Host header of a request is trusted."""
         address, _ = scope.get("server") or (None, None)
         called = [value for name, value in scope["headers"] if name == b"host"]
         return self._hosts.trusts(called, address=address, keyed=self._keys.configured)
 
     async def _refusal(self, scope: Scope) -> Response | None:
-        """Return what to answer to a request that is refused."""
+        """Return the response to a request that is refused; None: it is not."""
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         shown = [value for name, value in headers if name == b"authorization"]
-        if not self._is_called_rightly(scope):
+        if not self._has_trusted_host(scope):
             return _wrong_host(Request(scope))
         configured = self._keys.configured()
         key = self._key(shown) if configured else None
@@ -118,15 +118,15 @@ class Access:
         needed = required_scope(scope["method"], scope["path"])
         if needed not in {None, KeyScope.READ} and _is_of_another_site(scope):
             return _cross_site(Request(scope))
-        return self._keyed(scope, key, needed, shown=bool(shown)) if configured else None
+        return self._key_refusal(scope, key, needed, shown=bool(shown)) if configured else None
 
     def _key(self, shown: list[bytes]) -> Key | None:
-        """Return the key that is shown and taken."""
-        # What is no key is looked for like any other, which takes as long.
+        """Return the valid key of an Authorization header."""
+        # Malformed headers are looked up like keys, so that they take as long.
         bearer = len(shown) == 1 and shown[0][: len(_BEARER)].lower() == _BEARER
         return self._keys.find(shown[0][len(_BEARER) :].decode("latin-1") if bearer else "")
 
-    def _keyed(
+    def _key_refusal(
         self, scope: Scope, key: Key | None, needed: KeyScope | None, *, shown: bool
     ) -> Response | None:
         if key is not None:
@@ -137,14 +137,14 @@ class Access:
                 403,
                 kind="scope-too-small",
                 title="Scope too small",
-                detail=f"this needs a key of scope {needed}, and yours is of scope {key.scope}",
+                detail=f"this needs a key of scope {needed}, and yours has scope {key.scope}",
             )
         free = needed is None or (self._reading_open and needed == "read")
         return None if free and not shown else _unknown_key(Request(scope))
 
 
 def _is_of_another_site(scope: Scope) -> bool:
-    """Tell whether a browser asks for a page that is none of this service's."""
+    """Tell whether a browser sends the request for a page of another site."""
     called: bytes = scope["headers_by_name"].get(b"host", b"")
     for name, value in scope["headers"]:
         if name == b"sec-fetch-site" and value not in _SAME_SITE:
@@ -160,7 +160,7 @@ def _cross_site(request: Request) -> Response:
         403,
         kind="cross-site",
         title="Request of another site",
-        detail="a page of another site may not ask for this",
+        detail="pages of other sites may not send this request",
     )
 
 
@@ -170,7 +170,7 @@ def _unknown_key(request: Request) -> Response:
         401,
         kind="key-needed",
         title="Key needed",
-        detail="send `Authorization: Bearer KEY` with a key of this service; "
+        detail="send `Authorization: Bearer KEY` with a valid key of this service; "
         "`nbs keys create` makes one",
         headers=_CHALLENGE,
     )
@@ -182,8 +182,7 @@ def _wrong_host(request: Request) -> Response:
         400,
         kind="unknown-host",
         title="Unknown host",
-        detail="this service is not called by the name in the Host header; NASBENCH_TRUSTED_HOSTS "
-        "says by which",
+        detail="the Host header does not name this service; NASBENCH_TRUSTED_HOSTS lists its names",
     )
 
 
@@ -193,7 +192,7 @@ def _too_many(request: Request, refusal: Refusal) -> Response:
         429,
         kind="too-many-requests",
         title="Too many requests",
-        detail=f"{refusal.described} are allowed; ask again in {refusal.retry_after} s",
+        detail=f"{refusal.described} are allowed; retry after {refusal.retry_after} s",
         headers=refusal.headers(),
     )
 
@@ -204,18 +203,19 @@ _LOCAL_NAME: Final = "localhost"
 
 
 class _Authority(NamedTuple):
-    """A host and, where it is stated, a port."""
+    """A host and, if stated, a port."""
 
     host: str
     port: str
 
 
 class TrustedHosts:
-    """Some names, or all.
+    """The host names by which the service may be called.
 
     Args:
-        names: With commas between them; `*` trusts all, `*.lab.example` all below one. None trusts
-            all, but on a loopback address without keys, where it trusts none but local ones.
+        names: Separated by commas; `*` trusts all names, `*.lab.example` all below a domain. None
+            trusts all, except on a loopback address without keys, where only local names are
+            trusted.
     """
 
     def __init__(self, names: str | None) -> None:
@@ -228,12 +228,12 @@ class TrustedHosts:
     def trusts(
         self, called: list[bytes], *, address: str | None, keyed: Callable[[], bool]
     ) -> bool:
-        """Tell whether a request may call the service as it does, whatever the port.
+        """Tell whether a Host header is trusted, whatever its port.
 
         Args:
-            called: Its Host headers; more than one is never right.
-            address: The address of this machine that the request came to; None if there is none.
-            keyed: Tells whether changes need a key; asked where it matters.
+            called: The Host headers of a request; more than one is never trusted.
+            address: The local address that received the request; None if there is none.
+            keyed: Tells whether changes need a key; called only if it matters.
         """
         if len(called) > 1:
             return False
@@ -252,12 +252,12 @@ class TrustedHosts:
 
 
 def is_own_origin(origin: bytes, *, scheme: str, host: bytes) -> bool:
-    """Tell whether a page is one of this service's.
+    """Tell whether the origin of a request is this service.
 
     Args:
-        origin: The header of the request that says where the page is from (RFC 6454, section 7).
-        scheme: How the service is called: `http` or `https`.
-        host: As what it is called: the Host header.
+        origin: The Origin header (RFC 6454, section 7).
+        scheme: The scheme of the request: `http` or `https`.
+        host: The Host header.
     """
     stated_scheme, _, stated = origin.decode("latin-1").partition("://")
     found, own = _authority(stated.encode("latin-1")), _authority(host)
@@ -269,7 +269,7 @@ def is_own_origin(origin: bytes, *, scheme: str, host: bytes) -> bool:
 
 @lru_cache(maxsize=256)
 def _authority(text: bytes) -> _Authority | None:
-    """Return what a Host header says, in small letters and without brackets; None for nonsense."""
+    """Parse a Host header: lower case, without brackets; None if it is malformed."""
     match = _AUTHORITY.fullmatch(text.decode("latin-1"))
     return match and _Authority(match[1].strip("[]").lower(), match[2] or "")
 
@@ -280,31 +280,31 @@ def _is_loopback(address: str | None) -> bool:
         found = ip_address(address or "")
     except ValueError:
         return False
-    # A socket of IPv6 that takes IPv4 as well tells its addresses in this form.
+        # Dual-stack IPv6 sockets report IPv4 addresses in this form.
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
     return (mapped or found).is_loopback
 
 
 def is_local(host: str) -> bool:
-    """Tell whether a name or an address is one of this machine's own, whoever asks."""
+    """Tell whether a host name or address is local to every machine, such as localhost."""
     return host == _LOCAL_NAME or _is_loopback(host)
 
 
-_REDIS_PATIENCE: Final = 0.25
-"""Seconds that Redis may take: a request waits for it."""
-_SECONDS_ALONE: Final = 5.0
-"""Seconds after which a Redis that did not answer is asked again."""
+_REDIS_TIMEOUT: Final = 0.25
+"""Timeout of Redis in seconds, as a request waits for it."""
+_REDIS_RETRY_SECONDS: Final = 5.0
+"""Seconds after a failure of Redis before it is asked again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """That someone asked too often.
+    """A request that exceeds a rate limit.
 
     Attributes:
-        limit: How many requests are allowed.
-        window: In how many seconds.
-        retry_after: Seconds after which one is allowed again.
-        policy: Whose requests are counted together: `key` or `address`.
+        limit: Number of allowed requests.
+        window: Length of the window in seconds.
+        retry_after: Seconds until a request is allowed again.
+        policy: What is counted: `key` or `address`.
     """
 
     limit: int
@@ -314,11 +314,11 @@ class Refusal:
 
     @property
     def described(self) -> str:
-        """What is allowed, in words."""
+        """The limit in words."""
         return f"{self.limit} requests in {self.window} s"
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that tell programs, as draft-ietf-httpapi-ratelimit-headers has it."""
+        """Return the response headers of draft-ietf-httpapi-ratelimit-headers."""
         return {
             "Retry-After": str(self.retry_after),
             "RateLimit-Policy": f'"{self.policy}";q={self.limit};w={self.window}',
@@ -327,47 +327,47 @@ class Refusal:
 
 
 class RateLimits:
-    """The counts of callers.
+    """Rate limits per key and per address.
 
     Args:
-        per_key: Requests of one key, as `limits` writes it: `1000/minute`; None for any number.
-        per_address: Requests without a key from one address; None for any number.
-        redis_url: Redis in which to count; None to count in this process.
+        per_key: Limit of a key in the notation of `limits`, such as `1000/minute`; None: no limit.
+        per_address: Limit of an address for requests without a key; None: no limit.
+        redis_url: Redis with the counts; None to count in this process.
     """
 
     def __init__(
         self, *, per_key: str | None, per_address: str | None, redis_url: str | None
     ) -> None:
-        from limits import parse  # noqa: PLC0415 - slow to load, and most servers have no limit
+        from limits import parse  # noqa: PLC0415 - slow to import, and most servers have no limit
         from limits.aio.storage import MemoryStorage  # noqa: PLC0415
         from limits.aio.strategies import SlidingWindowCounterRateLimiter  # noqa: PLC0415
 
         self._per_key = parse(per_key) if per_key else None
         self._per_address = parse(per_address) if per_address else None
-        self._alone = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._together = SlidingWindowCounterRateLimiter(_redis(redis_url)) if redis_url else None
-        self._alone_until = 0.0
+        self._local = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._shared = SlidingWindowCounterRateLimiter(_redis(redis_url)) if redis_url else None
+        self._local_until = 0.0
 
     async def count(self, key: Key | None, client: tuple[str, int] | None) -> Refusal | None:
-        """Count a request; return why it is refused where it is."""
-        from limits.errors import StorageError  # noqa: PLC0415 - loaded by then
+        """Count a request; return the refusal if it exceeds the limit."""
+        from limits.errors import StorageError  # noqa: PLC0415 - imported by then
 
         if key is not None:
             limit, policy, caller = self._per_key, "key", key.id
         else:
-            limit, policy, caller = self._per_address, "address", neighborhood(client)
+            limit, policy, caller = self._per_address, "address", client_address(client)
         if limit is None:
             return None
-        if self._together is not None and time.monotonic() >= self._alone_until:
+        if self._shared is not None and time.monotonic() >= self._local_until:
             try:
-                return await _refusal(self._together, limit, policy, caller)
+                return await _refusal(self._shared, limit, policy, caller)
             except StorageError as error:
-                self._alone_until = time.monotonic() + _SECONDS_ALONE
+                self._local_until = time.monotonic() + _REDIS_RETRY_SECONDS
                 structlog.get_logger().warning(
                     "Redis does not answer: each worker counts requests alone",
                     reason=type(error.storage_error).__name__,
                 )
-        return await _refusal(self._alone, limit, policy, caller)
+        return await _refusal(self._local, limit, policy, caller)
 
 
 async def _refusal(
@@ -388,14 +388,14 @@ def _redis(url: str) -> Storage:
     from limits.aio.storage import Storage  # noqa: PLC0415 - as above
     from limits.storage import storage_from_string  # noqa: PLC0415
 
-    # `limits` has names of its own for the same addresses.
+    # `limits` has another scheme for Unix sockets.
     address = f"redis+{url}" if url.startswith("unix://") else url
     storage = storage_from_string(
         f"async+{address}",
         wrap_exceptions=True,
         implementation="redispy",
-        socket_timeout=_REDIS_PATIENCE,
-        socket_connect_timeout=_REDIS_PATIENCE,
+        socket_timeout=_REDIS_TIMEOUT,
+        socket_connect_timeout=_REDIS_TIMEOUT,
     )
     assert isinstance(storage, Storage)  # noqa: S101 - the address says so
     return storage

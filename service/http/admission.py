@@ -1,6 +1,6 @@
-"""Admission control: a request takes a place once its body is in, and no caller may take all.
+"""Admission control: limits on concurrent requests, uploads and body bytes, shared by callers.
 
-A caller is a key, or an address where no key was shown.
+A caller is an API key, or an address if the request has no key.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.access.required_scopes import OPEN
 from service.http.problems import problem
 
-__all__ = ["Admission", "NoPlaceError", "Shares", "caller_of", "neighborhood"]
+__all__ = ["Admission", "NoSlotError", "Shares", "caller_of", "client_address"]
 
 _WITHOUT_BODY: Final = frozenset({"GET", "OPTIONS"})
-_OWN_PLACES: Final = ("/export", "/events")
-"""Ends of the paths whose answers take as long as their readers: they have places of their own."""
+_STREAM_ENDINGS: Final = ("/export", "/events")
+"""Ends of paths whose responses last as long as the client reads; they have limits of their own."""
 _SMALL: Final = 2**16
-"""Bytes of a body that are not counted: a connection may have as many in its buffer anyway."""
+"""Bytes of a body that are not counted, as a connection may buffer as many anyway."""
 _RETRY_AFTER: Final = "1"
-_NEIGHBORHOOD: Final = 64
-"""Bits of an IPv6 address that tell callers apart; the others are the caller's to choose."""
+_IPV6_PREFIX_BITS: Final = 64
+"""Prefix length of IPv6 addresses that counts as one caller, who may choose the other bits."""
 _LONGEST_NAME: Final = 64
 
 
 class Admission:
-    """ASGI middleware that reads bodies, and refuses requests that are too many at a time.
+    """ASGI middleware that reads bodies, and refuses requests above the limits.
 
-    A body is read before its request takes a place, so that one that never comes takes none; what
-    long bodies take together is bounded. An upload is passed on while it comes in and has a place
-    of another kind.
+    A body is read before its request takes a slot, so that a body that never arrives takes none;
+    the bytes of all long bodies are bounded. Uploads are streamed to the application and have slots
+    of their own.
 
     Args:
-        app: What answers.
-        requests: The places of requests in progress.
-        uploads: The places of uploads.
+        app: The inner application.
+        requests: The slots of concurrent requests.
+        uploads: The slots of concurrent uploads.
         bodies: The bytes of long bodies.
-        max_body: Bytes of a body.
-        max_uploads: Bytes of an upload, by path.
+        max_body: The largest body in bytes.
+        max_uploads: The largest upload in bytes, by path.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Admission:
         self._max_uploads = dict(max_uploads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Handle a request or refuse it."""
         if scope["type"] != "http" or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
@@ -78,29 +78,29 @@ class Admission:
             await _too_large(Request(scope), most)(scope, receive, send)
             return
         if upload is not None:
-            await self._in_place(self._uploads, scope, _bounded(scope, receive, most), send)
+            await self._in_slot(self._uploads, scope, _bounded(scope, receive, most), send)
         elif has_body:
             await self._with_body(scope, receive, send)
-        elif path.endswith(_OWN_PLACES):
+        elif path.endswith(_STREAM_ENDINGS):
             await self._app(scope, receive, send)
         else:
-            await self._in_place(self._requests, scope, receive, send)
+            await self._in_slot(self._requests, scope, receive, send)
 
-    async def _in_place(self, places: Shares, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request in a place, or refuse it where there is none."""
+    async def _in_slot(self, places: Shares, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request in a slot, or refuse it if none is free."""
         caller = caller_of(scope)
         try:
             places.take(caller)
-        except NoPlaceError as error:
+        except NoSlotError as error:
             await _busy(Request(scope), error)(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)
         finally:
-            places.give_back(caller)
+            places.release(caller)
 
     async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request when its body is in."""
+        """Read the body of a request and then handle the request."""
         body = _Body(self._bodies, caller_of(scope))
         try:
             try:
@@ -109,20 +109,20 @@ class Admission:
             except HTTPException as error:
                 await _refused(Request(scope), error)(scope, receive, send)
                 return
-            except NoPlaceError as error:
-                await _no_room(Request(scope), error)(scope, receive, send)
+            except NoSlotError as error:
+                await _bodies_full(Request(scope), error)(scope, receive, send)
                 return
-            await self._in_place(self._requests, scope, body.replayed(receive), send)
+            await self._in_slot(self._requests, scope, body.replayed(receive), send)
         finally:
             body.forget()
 
 
 class _Body:
-    """A body in memory.
+    """A body in memory, whose bytes are counted if it is long.
 
     Args:
-        bytes_: Where its bytes are counted, if they are many.
-        caller: Whose it is.
+        bytes_: The counter of the bytes of long bodies.
+        caller: The sender.
     """
 
     def __init__(self, bytes_: Shares, caller: str) -> None:
@@ -132,10 +132,10 @@ class _Body:
         self._content = bytearray()
 
     def add(self, piece: bytes) -> None:
-        """Add what came.
+        """Append received bytes.
 
         Raises:
-            NoPlaceError: Long bodies have too many bytes already.
+            NoSlotError: Long bodies take too many bytes already.
         """
         more = len(self._content) + len(piece) - _SMALL - self._counted
         if more > 0:
@@ -144,7 +144,7 @@ class _Body:
         self._content += piece
 
     def replayed(self, receive: Receive) -> Receive:
-        """Return a `receive` that returns the body, and then what `receive` does."""
+        """Return a `receive` that first returns the whole body, then calls `receive`."""
         content: bytes | None = bytes(self._content)
         self._content.clear()
 
@@ -158,16 +158,16 @@ class _Body:
         return replay
 
     def forget(self) -> None:
-        """Count the bytes no longer."""
+        """Stop counting the bytes."""
         if self._counted:
-            self._bytes.give_back(self._caller, self._counted)
+            self._bytes.release(self._caller, self._counted)
 
 
 async def _pieces(scope: Scope, receive: Receive, most: int) -> AsyncIterator[bytes]:
-    """Yield a body as it comes in.
+    """Yield a body as it arrives.
 
     Raises:
-        HTTPException: It is too long, or did not come.
+        HTTPException: The body is too long or incomplete.
     """
     take = _bounded(scope, receive, most)
     while True:
@@ -180,7 +180,7 @@ async def _pieces(scope: Scope, receive: Receive, most: int) -> AsyncIterator[by
 
 
 def _bounded(scope: Scope, receive: Receive, most: int) -> Receive:
-    """Return a `receive` that refuses a body that is too long or does not come."""
+    """Return a `receive` that raises if the body is too long or does not arrive."""
     received = 0
 
     async def take() -> Message:
@@ -205,24 +205,24 @@ def _refused(request: Request, error: HTTPException) -> Response:
     )
 
 
-def _busy(request: Request, error: NoPlaceError) -> Response:
+def _busy(request: Request, error: NoSlotError) -> Response:
     most = f"{error.most} of your requests are in progress"
-    all_ = f"{error.most} requests are in progress, which is all at a time"
+    all_ = f"the server handles its maximum of {error.most} requests at a time"
     return _too_many(request, error, of_caller=most, of_all=all_)
 
 
-def _no_room(request: Request, error: NoPlaceError) -> Response:
+def _bodies_full(request: Request, error: NoSlotError) -> Response:
     most = f"your bodies take more than {error.most} bytes"
-    all_ = "the bodies of requests in progress take all memory there is for them"
+    all_ = "the bodies of requests in progress take all memory that is allowed for them"
     return _too_many(request, error, of_caller=most, of_all=all_)
 
 
-def _too_many(request: Request, error: NoPlaceError, *, of_caller: str, of_all: str) -> Response:
-    """Refuse a request for want of a place: its caller has too many, or all have."""
+def _too_many(request: Request, error: NoSlotError, *, of_caller: str, of_all: str) -> Response:
+    """Return the refusal of a request for which there is no slot, for its caller or for anyone."""
     if error.of_caller:
         status, kind = HTTPStatus.TOO_MANY_REQUESTS, "too-many-of-one-caller"
         title = "Too many requests of one caller at a time"
-        detail = f"{of_caller}, which is a caller's share"
+        detail = f"{of_caller}, which is the share of one caller"
     else:
         status, kind = HTTPStatus.SERVICE_UNAVAILABLE, "too-many-requests-at-a-time"
         title, detail = "Too many requests at a time", of_all
@@ -241,17 +241,17 @@ def _too_large(request: Request, max_body: int) -> Response:
 
 
 def _too_large_detail(max_body: int) -> str:
-    return f"the body is longer than {max_body} bytes; send what it holds in smaller batches"
+    return f"the body is longer than {max_body} bytes; send its content in smaller batches"
 
 
 def caller_of(scope: Mapping[str, Any]) -> str:
-    """Return what stands for the caller of a request: the name of its key or its address."""
+    """Return the caller of a request: the name of its key, or its address."""
     name = scope.get("key_name")
-    return f"key {name}" if name else neighborhood(scope.get("client"))
+    return f"key {name}" if name else client_address(scope.get("client"))
 
 
-def neighborhood(client: tuple[str, int] | None) -> str:
-    """Return what stands for the caller at an address."""
+def client_address(client: tuple[str, int] | None) -> str:
+    """Return the address of a client, or its network for IPv6."""
     host = client[0] if client else ""
     if ":" not in host:
         return host[:_LONGEST_NAME]
@@ -262,16 +262,16 @@ def neighborhood(client: tuple[str, int] | None) -> str:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return str(address.ipv4_mapped)
-        return str(ip_network((address, _NEIGHBORHOOD), strict=False))
+        return str(ip_network((address, _IPV6_PREFIX_BITS), strict=False))
     return host
 
 
-class NoPlaceError(Exception):
-    """There is no place.
+class NoSlotError(Exception):
+    """No slot is free.
 
     Attributes:
-        most: How many there are for this caller.
-        of_caller: Whether the caller itself has all that one may have.
+        most: The number of slots for this caller.
+        of_caller: Whether the caller itself uses all of its slots.
     """
 
     def __init__(self, most: int, *, of_caller: bool) -> None:
@@ -281,15 +281,15 @@ class NoPlaceError(Exception):
 
 
 class Shares:
-    """A number of places. Belongs to one event loop.
+    """A number of slots, of which one caller may take a share. Belongs to one event loop.
 
     Args:
-        most: How many there are.
-        share: What part of them one caller may take; at least one.
+        most: The number of slots.
+        share: The fraction that one caller may take; at least one slot.
 
     Attributes:
-        most: How many there are.
-        taken: How many are taken.
+        most: The number of slots.
+        taken: The number of slots in use.
     """
 
     def __init__(self, most: int, share: float) -> None:
@@ -299,21 +299,21 @@ class Shares:
         self._by_caller: dict[str, int] = {}
 
     def take(self, caller: str, number: int = 1) -> None:
-        """Take places.
+        """Take slots.
 
         Raises:
-            NoPlaceError: There are not as many; none is taken.
+            NoSlotError: Too few are free; none is taken.
         """
         has = self._by_caller.get(caller, 0) + number
         if has > self._most_of_one < self.most:
-            raise NoPlaceError(self._most_of_one, of_caller=True)
+            raise NoSlotError(self._most_of_one, of_caller=True)
         if self.taken + number > self.most:
-            raise NoPlaceError(self.most, of_caller=False)
+            raise NoSlotError(self.most, of_caller=False)
         self.taken += number
         self._by_caller[caller] = has
 
-    def give_back(self, caller: str, number: int = 1) -> None:
-        """Give back places that the caller has."""
+    def release(self, caller: str, number: int = 1) -> None:
+        """Release slots of a caller."""
         self.taken -= number
         has = self._by_caller[caller] - number
         if has:

@@ -1,8 +1,8 @@
-"""Bodies: JSON whose media type, size and depth are checked, and files that come in pieces.
+"""Request bodies: JSON with checked media type, size and depth, and uploads in chunks.
 
-Parsed JSON takes many times the memory of its bytes, and parsing and validating hold Python's lock.
-So punctuation is counted first, in the bytes; then the parsed value is measured; only then does a
-model validate it. Bodies above a few KiB go through this in a thread.
+Parsed JSON takes many times the memory of its bytes, and parsing and validation hold the GIL. So
+punctuation is counted first in the bytes, then the parsed value is measured, and only then does a
+model validate it. Bodies above 4 KiB are processed in a thread.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ __all__ = ["JSON", "BodyRoute", "pieces_of", "refuse_other_media", "swallow"]
 
 JSON: Final = "application/json"
 _SMALL: Final = 4096
-"""Bytes that are read in less time than a change of threads takes."""
+"""Bytes that are processed faster than a thread switch."""
 _BATCH: Final = "archs"
 _MOST_OF_ONE: Final = 20_000
-"""Members, values, lists and objects of a body that asks about one architecture."""
-_MOST: Final = "most_values"
-"""A model's own bound, in place of that."""
+"""Limit of members, of values, and of lists and objects of a body about one architecture."""
+_LIMIT_ATTRIBUTE: Final = "most_values"
+"""Attribute of a model with its own limit instead."""
 _MOST_MEMBERS: Final = 15 * MAX_BATCH
 _MOST_VALUES: Final = 64 * MAX_BATCH
 _MOST_CONTAINERS: Final = 12 * MAX_BATCH
-"""Of a batch: a cell of seven vertices has 57 values, in eight lists and an object."""
+"""Limits of a batch: a cell of seven vertices has 57 values, in eight lists and an object."""
 _MOST_OF_ITEM: Final = 2000
-"""Values of one architecture of a batch."""
+"""Limit of values of one architecture in a batch."""
 _LONGEST_OBJECT: Final = 5000
 _LONGEST_TEXT: Final = 16_384
 _DEEPEST: Final = 32
 
 _PIECE: Final = 2**20
-"""Bytes that are written at a time: less would change threads more often than it writes."""
-_SWALLOWED: Final = 64 * 2**20
-"""Bytes that are read of a body that is refused, because a sender that is cut off while it sends
-may never see the answer."""
+"""Bytes that are written at a time: with fewer, thread switches take longer than writing."""
+_DISCARDED_BYTES: Final = 64 * 2**20
+"""Bytes that are read of a refused body, because a client that is disconnected while sending may
+never see the response."""
 
 
 class BodyRoute(APIRoute):
-    """A route whose body, if it has one, is a question or a submission in JSON."""
+    """A route whose body, if it has one, is a query or submission in JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what handles a request, of which the body has been read by then."""
+        """Return the request handler, which gets a request whose body has been read."""
         handle = super().get_route_handler()
         if self.body_field is None:
             return handle
@@ -72,7 +72,7 @@ class BodyRoute(APIRoute):
 
 
 class _ReadRequest(Request):
-    """A request whose body has been read, as FastAPI asks for it."""
+    """A request whose body has been read and validated, in the form that FastAPI expects."""
 
     def __init__(self, request: Request, question: BaseModel) -> None:
         super().__init__(request.scope, request.receive)
@@ -86,16 +86,16 @@ class _ReadRequest(Request):
 
 
 def refuse_other_media(request: Request, media_type: str) -> None:
-    """Refuse a body of another media type than a route's.
+    """Refuse a body whose media type is not the one of the route.
 
-    Some types, and none at all, a browser sends for any page without asking whether it may.
+    Browsers send some types, or none, from any page without asking this server.
 
     Raises:
         HTTPException: 415.
     """
     stated = request.headers.getlist("content-type")
     if [text.partition(";")[0].strip().lower() for text in stated] != [media_type]:
-        raise HTTPException(415, f"the body must be {media_type}, and its Content-Type say so")
+        raise HTTPException(415, f"the Content-Type of the body must be {media_type}")
 
 
 async def _content(request: Request) -> bytes:
@@ -107,14 +107,14 @@ async def _content(request: Request) -> bytes:
 
 
 def _question(content: bytes, model: type[BaseModel]) -> BaseModel:
-    """Return the question that a body asks.
+    """Return the validated query of a body.
 
     Raises:
-        HTTPException: 400: the body is not text in UTF-8.
-        RequestValidationError: It is no JSON, too much of it, or not what the model wants.
+        HTTPException: 400: the body is not UTF-8.
+        RequestValidationError: The body is not JSON, too large, or invalid for the model.
     """
     is_batch = _BATCH in model.model_fields
-    _refuse_many(content, is_batch=is_batch, most=getattr(model, _MOST, _MOST_OF_ONE))
+    _refuse_many(content, is_batch=is_batch, most=getattr(model, _LIMIT_ATTRIBUTE, _MOST_OF_ONE))
     value = _parsed(content)
     _refuse_large(value, is_batch=is_batch)
     try:
@@ -127,7 +127,7 @@ def _question(content: bytes, model: type[BaseModel]) -> BaseModel:
 
 
 def _refuse_many(content: bytes, *, is_batch: bool, most: int) -> None:
-    """Refuse what holds too much, told by its punctuation, that in texts included."""
+    """Refuse a body with too many values, estimated from its punctuation, including in texts."""
     bounds = (
         ("members", _MOST_MEMBERS, content.count(b":")),
         ("values", _MOST_VALUES, content.count(b",")),
@@ -147,25 +147,25 @@ def _parsed(content: bytes) -> Any:
             content.decode()
         except UnicodeDecodeError:
             raise HTTPException(400, "the body is not text in UTF-8") from None
-        raise _refusal(f"it is no JSON: {error}") from None
+        raise _refusal(f"it is not JSON: {error}") from None
 
 
 def _refuse_large(value: Any, *, is_batch: bool) -> None:
-    """Refuse what is too deep, has texts that are too long or too much in one place."""
+    """Refuse a value that is too deep, or has too long texts or too many values in one place."""
     archs = value.pop(_BATCH, ()) if is_batch and isinstance(value, dict) else ()
-    _weight(value, _DEEPEST, ())
+    _count(value, _DEEPEST, ())
     if not isinstance(archs, list):
-        _weight(archs, _DEEPEST, (_BATCH,))
+        _count(archs, _DEEPEST, (_BATCH,))
     else:
         for rank, arch in enumerate(archs):
-            if _weight(arch, _DEEPEST, (_BATCH, rank)) > _MOST_OF_ITEM:
+            if _count(arch, _DEEPEST, (_BATCH, rank)) > _MOST_OF_ITEM:
                 raise _refusal(f"it has more than {_MOST_OF_ITEM} values", _BATCH, rank)
     if archs != ():
         value[_BATCH] = archs
 
 
-def _weight(value: Any, depth: int, place: tuple[str | int, ...]) -> int:
-    """Return how many values there are in one, itself included."""
+def _count(value: Any, depth: int, place: tuple[str | int, ...]) -> int:
+    """Return the number of values in a value, itself included."""
     if isinstance(value, str):
         if len(value) > _LONGEST_TEXT:
             told = f"a text has {len(value)} characters; {_LONGEST_TEXT} are allowed"
@@ -181,10 +181,10 @@ def _weight(value: Any, depth: int, place: tuple[str | int, ...]) -> int:
             told = f"an object has {len(value)} members; {_LONGEST_OBJECT} are allowed"
             raise _refusal(told, *place)
         for name in value:
-            _weight(name, depth, place)
+            _count(name, depth, place)
         value = value.values()
     for inner in value:
-        total += _weight(inner, depth - 1, place) if isinstance(inner, str | dict | list) else 1
+        total += _count(inner, depth - 1, place) if isinstance(inner, str | dict | list) else 1
     return total
 
 
@@ -193,7 +193,7 @@ def _refusal(message: str, *place: str | int) -> RequestValidationError:
 
 
 async def pieces_of(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield a body in pieces of a MiB or more, the last one shorter."""
+    """Yield a body in chunks of at least 1 MiB, except the last one."""
     gathered = bytearray()
     async for piece in stream:
         gathered += piece
@@ -205,9 +205,9 @@ async def pieces_of(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def swallow(pieces: AsyncIterator[bytes]) -> None:
-    """Read what is left of a body that is refused, up to a bound."""
+    """Read the rest of a refused body, up to a limit."""
     swallowed = 0
     async for piece in pieces:
         swallowed += len(piece)
-        if swallowed > _SWALLOWED:
+        if swallowed > _DISCARDED_BYTES:
             return

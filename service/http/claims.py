@@ -1,7 +1,7 @@
-"""Workers over HTTP that wait for a job: their requests are held until there may be one.
+"""Long polling of workers over HTTP: their claims wait at the server until there may be a job.
 
-One look at the table answers all that wait with the same capabilities, however many they are: it
-tells whether some job is there for them, and then one of them after the other tries to lease it.
+One query answers all waiting workers with the same capabilities: it counts the jobs for them, and
+then as many workers, in turn, try to lease one.
 """
 
 from __future__ import annotations
@@ -25,54 +25,54 @@ from service.jobs.worker_wire import Claim
 
 __all__ = ["ClaimResponse", "ClaimWatch"]
 
-_LOOK_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 _PAUSE_SECONDS: Final = 2.0
-"""Before another look at a database that does not answer."""
+"""Pause before the next query after a failure of the database."""
 
 
 class ClaimWatch:
-    """The workers that wait, and the task that looks for jobs as long as some do.
+    """The waiting workers, and the task that polls for jobs while there are any.
 
     Args:
-        service: Where the jobs are asked for.
+        service: Accesses the jobs.
     """
 
     def __init__(self, service: JobService) -> None:
         self._service = service
         self._waiting: dict[Capabilities, deque[asyncio.Event]] = {}
-        self._looking: asyncio.Task[None] | None = None
-        self._bell = asyncio.Event()
+        self._polling: asyncio.Task[None] | None = None
+        self._job_submitted = asyncio.Event()
         self._ended = False
 
     def ring(self) -> None:
-        """Have it look now: a job was submitted here."""
-        self._bell.set()
+        """Poll at once, because a job was submitted to this server."""
+        self._job_submitted.set()
 
     def end(self) -> None:
-        """Answer all that wait, now and from now on: the server stops."""
+        """Answer all claims at once from now on, because the server stops."""
         self._ended = True
         for waiting in self._waiting.values():
             for event in waiting:
                 event.set()
 
     async def close(self) -> None:
-        """Answer all that wait, and stop looking."""
+        """Answer all claims and stop polling."""
         self.end()
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._polling is not None:
+            self._polling.cancel()
             with suppress(asyncio.CancelledError):
-                await self._looking
+                await self._polling
 
     async def lease(self, claim: Claim, holder: str, is_gone: Callable[[], bool]) -> Lease | None:
-        """Lease a job for a worker, as soon as there is one; None: none came.
+        """Lease a job for a worker as soon as there is one; None: none within its waiting time.
 
         Args:
-            claim: What it can do, and how long it waits.
-            holder: The name of the key that it shows.
-            is_gone: Tells whether it has left: then it gets none.
+            claim: The capabilities and waiting time of the worker.
+            holder: The name of its key.
+            is_gone: Tells whether the worker has disconnected and gets no job.
 
         Raises:
-            ForeignWorkerError: The worker is not one that this key registered.
+            ForeignWorkerError: This key did not register the worker.
             StoreUnavailableError: The database does not answer.
         """
         can, held = claim.capabilities(), frozenset(claim.held)
@@ -82,20 +82,20 @@ class ClaimWatch:
 
         end = asyncio.get_running_loop().time() + claim.wait
         lease = await self._service.change(acquire)
-        while lease is None and await self._may_be_there(can, end) and not is_gone():
+        while lease is None and await self._wait_for_job(can, end) and not is_gone():
             lease = await self._service.change(acquire)
         return lease
 
-    async def _may_be_there(self, can: Capabilities, end: float) -> bool:
-        """Wait until there may be a job; False: there was none until the end."""
+    async def _wait_for_job(self, can: Capabilities, end: float) -> bool:
+        """Wait until there may be a job; False: the time is over or the server stops."""
         seconds = end - asyncio.get_running_loop().time()
         if seconds <= 0 or self._ended:
             return False
         event = asyncio.Event()
         waiting = self._waiting.setdefault(can, deque())
         waiting.append(event)
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_regularly())
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.create_task(self._poll())
         try:
             async with asyncio.timeout(seconds):
                 await event.wait()
@@ -104,43 +104,43 @@ class ClaimWatch:
         finally:
             with suppress(ValueError):
                 waiting.remove(event)
-            # Another queue may have its place: that of those who came after it was empty.
+            # A new queue may have replaced this one after it was empty.
             if not waiting and self._waiting.get(can) is waiting:
                 del self._waiting[can]
         return not self._ended
 
-    async def _look_regularly(self) -> None:
+    async def _poll(self) -> None:
         log = structlog.get_logger()
         while self._waiting:
-            self._bell.clear()
+            self._job_submitted.clear()
             try:
                 for can in list(self._waiting):
-                    await self._look(can)
+                    await self._poll_once(can)
             except StoreUnavailableError as error:
                 log.warning("no look for jobs of waiting workers", reason=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
             with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    await self._bell.wait()
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._job_submitted.wait()
 
-    async def _look(self, can: Capabilities) -> None:
-        """Wake as many of those with the same capabilities as there are jobs for them."""
+    async def _poll_once(self, can: Capabilities) -> None:
+        """Wake as many workers with the same capabilities as there are jobs for them."""
         most = len(self._waiting.get(can, ()))
         found = await self._service.ask(lambda jobs: jobs.leases.count_work(can, most))
         waiting = self._waiting.get(can, deque())
-        # The longest first; who finds that another was faster waits anew.
+        # Longest waiting first; a worker that finds its job taken waits again.
         for _ in range(min(found, len(waiting))):
             waiting.popleft().set()
 
 
 class ClaimResponse(Response):
-    """A response that begins when a worker has a lease, after a while, or when the server stops.
+    """A response that is sent when a worker has a lease, after a while, or when the server stops.
 
     Args:
-        claim: What the worker asks for.
-        holder: The name of the key that it shows.
-        watch: Tells when there may be a job.
-        respond: Makes the response of a lease, or of none.
+        claim: The claim of the worker.
+        holder: The name of its key.
+        watch: The waiting workers.
+        respond: Creates the response for a lease or None.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class ClaimResponse(Response):
         self._respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait and send."""
+        """Wait, and send the response."""
         async with ClientConnection(receive, send) as client:
             lease = await self._watch.lease(self._claim, self._holder, lambda: client.gone)
         await self._respond(lease)(scope, receive, send)

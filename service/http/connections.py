@@ -1,6 +1,6 @@
-"""Open connections of a worker: their largest number, and the deadlines of those that wait.
+"""The open connections of a worker: their largest number, and the deadlines of waiting ones.
 
-All deadlines are checked in one pass twice a second, so that no request pays for a timer.
+All deadlines are checked in one pass twice a second, so that requests need no timers.
 """
 
 from __future__ import annotations
@@ -15,43 +15,43 @@ from service.settings import Settings
 
 __all__ = ["Connection", "Connections"]
 
-_LOOK_SECONDS: Final = 0.5
+_CHECK_SECONDS: Final = 0.5
 _STALLED_SECONDS: Final = 1.0
-"""After which a reader that takes nothing is closed where too much waits to be read."""
-_AT_A_TIME: Final = 32
-"""The part of the connections that make room at a time: to look for them takes looking at all."""
+"""Seconds without reading after which a client may be disconnected to free memory."""
+_CLOSED_SHARE: Final = 32
+"""The inverse share of connections that are closed at a time, as finding them scans all."""
 
 
 class Connection(Protocol):
-    """What `Connections` needs to know of a connection.
+    """The interface of a connection for `Connections`.
 
     Attributes:
-        address: Of the other end.
+        address: Address of the client.
     """
 
     address: str
 
     @property
     def waits_for(self) -> int | None:
-        """What the other end should do next; the lower, the less is lost by closing it.
+        """What the client has to send next; lower values are closed first.
 
-        None where it waits for its answer.
+        None while the client waits for its response.
         """
 
     @property
     def since(self) -> float:
-        """When it began to wait for that, by the clock of the connections."""
+        """When it began to wait for that, by the clock of `Connections`."""
 
     @property
     def unsent(self) -> int:
-        """Bytes that wait for the other end to read, as of the last look."""
+        """Bytes that the client has not read, as of the last check."""
 
     @property
     def stalled(self) -> float:
-        """Seconds in which it has read none of them."""
+        """Seconds during which the client has read none of them."""
 
     def look(self, step: float) -> None:
-        """Close the connection where a deadline is over, `step` seconds after the last look."""
+        """Close the connection if a deadline is over; `step` seconds since the last check."""
 
     def drop(self, reason: str) -> None:
         """Close the connection at once."""
@@ -61,12 +61,12 @@ class Connections:
     """All connections of one worker. Belongs to one event loop.
 
     Args:
-        settings: How many there may be, and how long each may wait.
-        counter: Where what is refused before it is a request is counted.
+        settings: The limits of connections.
+        counter: Counts connections that are refused before a request.
 
     Attributes:
-        now: A clock that stands still while the event loop is busy: what has arrived meanwhile
-            was not read, and its sender is not to blame.
+        now: A clock that stops while the event loop is busy, because data that arrived meanwhile
+            was not read, which is not the client's fault.
     """
 
     def __init__(self, settings: Settings, counter: RequestCounter) -> None:
@@ -77,10 +77,10 @@ class Connections:
         self._number = 0
 
     def admit(self, connection: Connection) -> bool:
-        """Take note of a new connection; where there are too many, others make room for it.
+        """Record a new connection, closing others if there are too many.
 
         Returns:
-            Whether there was room. `forget` it in any case.
+            Whether there is room. `forget` must be called in any case.
         """
         most = self.settings.max_connections
         mine = self._open.setdefault(connection.address, {})
@@ -95,7 +95,7 @@ class Connections:
         return has_room
 
     def forget(self, connection: Connection) -> None:
-        """Take note that a connection is closed, or about to be."""
+        """Record that a connection is closed or closing."""
         mine = self._open.get(connection.address, {})
         if connection not in mine:
             return
@@ -105,21 +105,21 @@ class Connections:
             del self._open[connection.address]
 
     async def watch(self) -> None:
-        """Look at all connections regularly, for ever."""
+        """Check all connections periodically, forever."""
         loop = asyncio.get_running_loop()
         before = loop.time()
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            step = min(loop.time() - before, 2 * _LOOK_SECONDS)
+            await asyncio.sleep(_CHECK_SECONDS)
+            step = min(loop.time() - before, 2 * _CHECK_SECONDS)
             before = loop.time()
             self.now += step
             everyone = [connection for mine in self._open.values() for connection in mine]
             for connection in everyone:
                 connection.look(step)
-            self._relieve(everyone)
+            self._disconnect_stalled(everyone)
 
-    def _relieve(self, everyone: list[Connection]) -> None:
-        """Close those that read nothing, where too much waits for them."""
+    def _disconnect_stalled(self, everyone: list[Connection]) -> None:
+        """Disconnect clients that read nothing, if too many bytes wait for clients."""
         excess = sum(connection.unsent for connection in everyone) - self.settings.unread_bytes
         if excess <= 0:
             return
@@ -128,7 +128,7 @@ class Connections:
             if excess <= 0:
                 return
             excess -= connection.unsent
-            connection.drop("too much waits for readers, of whom this one takes nothing")
+            connection.drop("too many bytes wait for clients, and this client reads nothing")
 
     def _is_proxy(self, address: str) -> bool:
         with suppress(ValueError):
@@ -138,10 +138,10 @@ class Connections:
 
 
 def _make_room(connections: dict[Connection, None]) -> bool:
-    """Close some of the connections that wait for the other end; return whether there were any."""
+    """Close some connections that wait for their clients; return whether there were any."""
     waiting = [one for one in connections if one.waits_for is not None]
     waiting.sort(key=lambda one: (one.waits_for, one.since))
-    number = max(1, len(connections) // _AT_A_TIME)
+    number = max(1, len(connections) // _CLOSED_SHARE)
     for connection in waiting[:number]:
-        connection.drop("it makes room for others")
+        connection.drop("closed to make room for other connections")
     return bool(waiting)

@@ -1,7 +1,7 @@
-"""The routes that an application serves, and the fast path in front of them.
+"""The routes that an application serves, and a fast path in front of the router.
 
-The fast path answers common GET requests before the router, which costs as much as the answer.
-Routes follow the declared tables that are installed.
+The fast path answers common GET requests without the router, which costs as much as the answer.
+The routes follow the installed declared tables.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from service.http.questions import VERSION_NAME, take_version
 __all__ = ["FastPath", "Read", "ServedRoutes"]
 
 Read: TypeAlias = Callable[[Request], Awaitable[Response]]
-"""An endpoint that reads its question off the request itself."""
+"""An endpoint that parses its query from the request itself."""
 
 
 class FastPath:
-    """ASGI middleware that answers GET requests for some exact paths without asking the router.
+    """ASGI middleware that answers GET requests for some exact paths without the router.
 
-    Of all requests it takes the version of a table off the question, which no route knows of.
+    It also removes the version of a table from the query string of all requests, as routes do not
+    know of it.
 
-    FastAPI closes files, resolves parameters and tries one route after the other, which together
-    takes as long as finding the answer. These endpoints take no files and none of its parameters.
-    Their routes stay in the application for everything else: the OpenAPI document, other methods,
-    and paths below a prefix.
+    FastAPI closes files, resolves parameters and tries the routes in order, which together takes as
+    long as computing the answer. These endpoints take no files and no parameters. Their routes
+    remain in the application for the OpenAPI document, other methods, and paths below a prefix.
 
     Args:
-        app: What answers everything else.
+        app: The inner application.
         reads: Endpoints by path.
-        handlers: By type of error, what answers it; those of the application. An error that none
-            of them knows is left to the layer above.
+        handlers: The exception handlers of the application, by type. An exception without a
+            handler is raised.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class FastPath:
         if read is None:
             await self._app(scope, receive, send)
             return
-        # For what counts requests by route, which no router will name here.
+        # For the request counter, as the router will not name the route.
         scope["direct"] = scope["path"]
         request = Request(scope, receive)
         try:
             response = await read(request)
-        except Exception as error:  # raised again where no handler is for it
+        except Exception as error:  # re-raised if it has no handler
             handler = self._handler(type(error))
             if handler is None:
                 raise
@@ -81,15 +81,15 @@ class FastPath:
 
 
 class ServedRoutes:
-    """The routes of an application, exchanged whole when a declared table comes, goes or changes.
+    """The routes of an application, replaced together when a declared table changes.
 
     Args:
-        app: The application; the routes it has already stay behind the others.
-        routes_for: Makes the routes of a server that has these declared tables.
-        specs: Of those that are installed at the start.
+        app: The application; its existing routes come last.
+        routes_for: Creates the routes for some declared tables.
+        specs: The tables that are installed at the start.
 
     Attributes:
-        reads: For the fast path: it is always that of the routes served.
+        reads: The endpoints of the fast path for the current routes.
     """
 
     def __init__(
@@ -106,10 +106,10 @@ class ServedRoutes:
         self.exchange_for(specs)()
 
     def exchange_for(self, specs: Iterable[BenchmarkSpec]) -> Callable[[], None]:
-        """Make the routes for these declared tables, and return what then exchanges them.
+        """Create the routes for some declared tables; return a function that installs them.
 
-        Making them takes some 20 ms a table and may be done in a thread. The exchange takes no
-        time and belongs on the event loop: a request is routed by the old or by the new ones.
+        Creating takes some 20 ms per table and may be done in a thread. Installing is fast and must
+        be done on the event loop, so that a request is routed by either the old or the new routes.
         """
         found = list(specs)
         digests = {spec.name: spec.digest for spec in found}
@@ -128,9 +128,9 @@ class ServedRoutes:
 
 
 def _fast_path_reads(routes: Sequence[BaseRoute]) -> dict[str, Read]:
-    """Return by path the endpoints of the GET routes that read their question themselves.
+    """Return the endpoints of GET routes that parse their query themselves, by path.
 
-    They take the request alone and return a response.
+    Such endpoints take only the request and return a response.
     """
     return {
         route.path: route.endpoint

@@ -1,6 +1,6 @@
-"""Files whose content never changes, sent whole or in part.
+"""Immutable files, sent whole or in part.
 
-The Range and If-None-Match headers are read as RFC 9110 says.
+The Range and If-None-Match headers are interpreted as in RFC 9110.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ _ONE_RANGE: Final = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.ASCII)
 
 
 class UnsatisfiableRangeError(Exception):
-    """No byte of the file lies in the range that is asked for."""
+    """The requested range contains no byte of the file."""
 
 
 def part_of(size: int, asked: str | None) -> range | None:
-    """Return which bytes of a file a Range header asks for; None: all of it.
+    """Return the byte range that a Range header requests; None: the whole file.
 
-    A header that is malformed, has another unit or asks for several ranges is ignored, which the
-    specification allows (RFC 9110, section 14.2): the answer is the whole file.
+    A header that is malformed, has another unit or several ranges is ignored, as the specification
+    allows (RFC 9110, section 14.2): the response is the whole file.
 
     Args:
-        size: Bytes of the file.
+        size: Size of the file in bytes.
         asked: The header, if there is one.
 
     Raises:
-        UnsatisfiableRangeError: The range lies behind the end, or is empty.
+        UnsatisfiableRangeError: The range is empty or begins after the end.
     """
     found = None if asked is None else _ONE_RANGE.fullmatch(asked)
     if found is None or found[0].count("-") != 1 or not (found[1] or found[2]):
@@ -61,10 +61,10 @@ def part_of(size: int, asked: str | None) -> range | None:
 
 
 def holds(tag: str, header: str | None) -> bool:
-    """Tell whether an If-None-Match header names an entity tag.
+    """Tell whether an If-None-Match header contains an entity tag.
 
     Args:
-        tag: The tag, in its quotes.
+        tag: The entity tag, with its quotes.
         header: The header, if there is one.
     """
     if header is None:
@@ -74,24 +74,24 @@ def holds(tag: str, header: str | None) -> bool:
 
 
 _PIECE: Final = 256 * 1024
-_FOR_EVER: Final = "private, max-age=31536000, immutable"
+_IMMUTABLE: Final = "private, max-age=31536000, immutable"
 
 
 class DigestedFile(Response):
-    """A file that is known by the SHA-256 of its content, which is its entity tag.
+    """A response with a file whose entity tag is the SHA-256 of its content.
 
-    It answers If-None-Match, Range and If-Range. The file is closed when it has been sent. Where
-    it ends too soon, is another or cannot be read on, the connection is broken off.
+    It handles If-None-Match, Range and If-Range, and closes the file after sending. If the file is
+    truncated, changed or unreadable, the connection is closed before the end of the response.
 
     Args:
-        request: What it answers.
-        file: The file, open.
-        size: Its bytes.
-        sha256: Its digest, in hexadecimal digits.
-        name: What to call it where it is saved.
+        request: The request.
+        file: The open file.
+        size: Its size in bytes.
+        sha256: Its digest in hexadecimal.
+        name: The file name for saving.
         media_type: Its media type.
-        limiter: For the threads that read it.
-        on_damage: Awaited where it turns out not to be the file of the digest.
+        limiter: Limits the threads that read it.
+        on_damage: Awaited if the file does not have its digest.
     """
 
     def __init__(
@@ -111,10 +111,10 @@ class DigestedFile(Response):
         super().__init__(
             headers={
                 "ETag": tag,
-                "Cache-Control": _FOR_EVER,
+                "Cache-Control": _IMMUTABLE,
                 "Accept-Ranges": "bytes",
                 "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
-                # Of the whole file, also where a part is sent (RFC 9530, section 3).
+                # Digest of the whole file, even if a part is sent (RFC 9530, section 3).
                 "Repr-Digest": f"sha-256=:{digest}:",
             },
             media_type=media_type,
@@ -128,7 +128,7 @@ class DigestedFile(Response):
         self._on_damage = on_damage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send what is asked for of the file."""
+        """Send the requested part of the file."""
         try:
             await self._answer(scope, receive, send)
         finally:
@@ -148,7 +148,7 @@ class DigestedFile(Response):
             await self._unsatisfiable()(scope, receive, send)
             return
         pieces = self._read_part(range(self._size) if part is None else part)
-        # Before the answer begins, which is another one where nothing can be read.
+        # Read before the response begins, so that an unreadable file gets an error response.
         first = await self._next(pieces)
         log = structlog.get_logger().bind(request_id=scope.get("request_id"), path=scope["path"])
         async with ClientConnection(receive, send) as client:
@@ -161,7 +161,7 @@ class DigestedFile(Response):
             except ClientDisconnectedError as left:
                 log.info("download broken off", reason=str(left))
             except (DamagedFileError, StoreUnavailableError) as error:
-                # The connection ends, because the answer is not complete.
+                # The incomplete response closes the connection.
                 log.warning("download cannot go on", reason=str(error))
 
     async def _begin(self, client: ClientConnection, part: range | None) -> None:
@@ -174,10 +174,10 @@ class DigestedFile(Response):
         await client.begin(status, {**headers, "content-length": str(length)})
 
     def _read_part(self, part: range) -> Iterator[bytes]:
-        """Yield the pieces of a part of the file; none where the headers alone are wanted.
+        """Yield the chunks of a part of the file; none for a HEAD request.
 
         Raises:
-            DamagedFileError: It ends too soon, or is another.
+            DamagedFileError: The file is truncated or changed.
         """
         for start, length in () if self._request.scope.get("head_only") else _pieces(part):
             self._file.seek(start)
@@ -187,10 +187,10 @@ class DigestedFile(Response):
             yield piece
 
     async def _next(self, pieces: Iterator[bytes]) -> bytes | None:
-        """Return the next piece, read in a thread; None after the last.
+        """Return the next chunk, read in a thread; None after the last one.
 
         Raises:
-            DamagedFileError: There is none, because the file is not what it was.
+            DamagedFileError: The file is truncated or changed.
         """
         try:
             return await to_thread.run_sync(next, pieces, None, limiter=self._limiter)
@@ -204,12 +204,12 @@ class DigestedFile(Response):
             self._request,
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
             kind="range-not-satisfiable",
-            detail=f"the file has {self._size} bytes; ask for a range that begins among them",
+            detail=f"the file has {self._size} bytes; request a range that begins within them",
             headers={"Content-Range": f"bytes */{self._size}"},
         )
 
 
 def _pieces(part: range) -> Iterator[tuple[int, int]]:
-    """Yield where each piece of a part begins, and how long it is."""
+    """Yield offset and length of each chunk of a part."""
     for start in range(part.start, part.stop, _PIECE):
         yield start, min(_PIECE, part.stop - start)

@@ -1,4 +1,4 @@
-"""Answers of the routes of jobs and plans: responses that nobody keeps, and errors as problems."""
+"""Responses of the routes of jobs and plans: uncacheable JSON, and errors as problem documents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from service.http.openapi import described_problems
-from service.http.problems import ErrorHandler, problem, told_as
+from service.http.problems import ErrorHandler, as_problem, problem
 from service.jobs.errors import (
     ArtifactsUnavailableError,
     CheckpointInUseError,
@@ -36,7 +36,7 @@ from service.plans.errors import PlanConflictError, UnknownPlanError
 __all__ = ["install_job_problem_handlers", "job_problems", "job_response"]
 
 _RETRY_AFTER: Final = "5"
-"""Seconds in which a database is started anew, about."""
+"""Approximate seconds until a database has restarted."""
 
 _MEANINGS: Final = {
     400: "The body is not valid UTF-8, or incomplete.",
@@ -56,21 +56,21 @@ _MEANINGS: Final = {
 
 
 def job_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route of jobs that may answer with these problems."""
+    """Return the `responses` of a job route for some error statuses."""
     return described_problems(_MEANINGS, statuses)
 
 
 def install_job_problem_handlers(app: FastAPI) -> None:
-    """Make every error of jobs a problem."""
+    """Register the handlers that turn errors of jobs into problem documents."""
     handlers: dict[type[Exception], ErrorHandler] = {
         ArtifactsUnavailableError: _unavailable,
-        CheckpointInUseError: told_as(409, "checkpoint-in-use", "Checkpoint in use"),
-        CheckpointsFullError: told_as(507, "checkpoints-full", "No room for checkpoints"),
+        CheckpointInUseError: as_problem(409, "checkpoint-in-use", "Checkpoint in use"),
+        CheckpointsFullError: as_problem(507, "checkpoints-full", "No room for checkpoints"),
         DamagedFileError: _unknown("artifact"),
         DiskFullError: _disk_full,
-        ForeignWorkerError: told_as(403, "foreign-worker", "Not your worker"),
+        ForeignWorkerError: as_problem(403, "foreign-worker", "Not your worker"),
         IdempotencyConflictError: _conflict,
-        LostLeaseError: told_as(409, "lease-lost", "Lease lost"),
+        LostLeaseError: as_problem(409, "lease-lost", "Lease lost"),
         QueueFullError: _queue_full,
         RefusedResultError: _refused,
         StoreUnavailableError: _unavailable,
@@ -80,7 +80,7 @@ def install_job_problem_handlers(app: FastAPI) -> None:
         UnknownJobError: _unknown("job"),
         UnknownDatasetError: _not_offered("dataset", "data set"),
         UnknownTrainerError: _not_offered("trainer", "trainer"),
-        PlanConflictError: told_as(409, "plan-conflict", "Plan in another state"),
+        PlanConflictError: as_problem(409, "plan-conflict", "Plan in another state"),
         UnknownPlanError: _unknown("plan"),
     }
     for error, handler in handlers.items():
@@ -88,11 +88,11 @@ def install_job_problem_handlers(app: FastAPI) -> None:
 
 
 def _unknown(thing: str) -> ErrorHandler:
-    return told_as(404, f"unknown-{thing}", f"Unknown {thing}")
+    return as_problem(404, f"unknown-{thing}", f"Unknown {thing}")
 
 
 def _not_offered(member: str, thing: str) -> ErrorHandler:
-    """Return the answer to what names something that no worker has."""
+    """Return the handler of requests that name something no worker has."""
 
     async def unknown(
         request: Request, error: UnknownDatasetError | UnknownTrainerError
@@ -162,7 +162,7 @@ async def _unavailable(
         503,
         kind="artifacts-unavailable" if artifacts else "jobs-unavailable",
         title="Artifacts unavailable" if artifacts else "Jobs unavailable",
-        detail=f"{told}; what was asked may be asked again",
+        detail=f"{told}; the request may be retried",
         headers={"Retry-After": _RETRY_AFTER},
     )
 
@@ -174,8 +174,8 @@ async def _unusable(request: Request, error: UnusableStoreError) -> Response:
         503,
         kind="jobs-unusable",
         title="Jobs cannot be used",
-        detail="the database of the jobs is of another version or not one of jobs; the log of the "
-        "server says more",
+        detail="the database of the jobs has another version or is not one of jobs; see the log of "
+        "the server",
         headers={"Retry-After": _RETRY_AFTER},
     )
 
@@ -187,11 +187,11 @@ def _log(request: Request) -> Any:
 def job_response(
     answer: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return the response that an answer is, in JSON; it changes at any moment and is not kept.
+    """Return an uncacheable JSON response.
 
     Raises:
-        StoreUnavailableError: It is not JSON. Whatever was submitted is, so that the database of
-            the jobs is damaged.
+        StoreUnavailableError: The answer cannot be encoded as JSON. As all submissions were JSON,
+            the database of the jobs is damaged.
     """
     try:
         content = orjson.dumps(answer)

@@ -1,4 +1,4 @@
-"""Where the routes of jobs reach the store: in a few threads, opened when it is first needed."""
+"""Access of the routes to the stores of jobs: in a few threads, opened at first use."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ R = TypeVar("R")
 
 _READERS: Final = 4
 _WRITERS: Final = 4
-"""The store takes one writer at a time; more threads would only wait for it."""
+"""SQLite allows one writer at a time; more threads would only wait for it."""
 _FILES: Final = 4
 _REMOTE_FILES: Final = 16
-"""Threads that wait for a bucket, which answers late or not at all: others do not wait for them."""
+"""Threads that wait for a bucket, which may be slow; more, so that others are not blocked."""
 _SWEEP_SECONDS: Final = 600.0
 _METRICS_SECONDS: Final = 2.0
-"""That the metrics wait for those of jobs; whoever collects them gives up after ten."""
+"""Seconds that a scrape waits for the metrics of jobs; Prometheus gives up after ten."""
 
 
 class JobService:
-    """The jobs of one server, for the tasks of its event loop.
+    """The jobs of a server, for the tasks of its event loop.
 
-    Those who read and those who write have threads of their own: a database that somebody else
-    locks for writing is read all the same. Whoever asks has an answer within `ANSWER_SECONDS`,
-    however long the database takes; what is still waiting for a thread by then is not begun.
+    Reads and writes have separate threads, so that a database locked for writing can still be read.
+    Every call returns within `ANSWER_SECONDS`, however slow the database is; an operation that has
+    not got a thread by then is not started.
 
     Args:
-        settings: Where the jobs are.
+        settings: The settings of jobs.
 
     Attributes:
-        settings: The same.
-        limiter: For the threads that wait for files.
-        artifact_limiter: For those that wait for the store of the artifacts.
+        settings: The settings of jobs.
+        limiter: Limits the threads that access files.
+        artifact_limiter: Limits the threads that access the artifact store.
     """
 
     def __init__(self, settings: JobSettings) -> None:
@@ -67,31 +67,31 @@ class JobService:
         self._jobs: Jobs | None = None
 
     async def ask(self, operation: Callable[[Jobs], R]) -> R:
-        """Return what an operation returns that only reads, carried out in a thread.
+        """Run an operation that only reads in a thread, and return its result.
 
         Raises:
             StoreUnavailableError: The database does not answer in time or is damaged, or the folder
-                of the jobs cannot be used; the next request tries anew.
+                of the jobs is unusable; the next request tries again.
         """
-        return await self._carry_out(self._readers, operation, ANSWER_SECONDS)
+        return await self._run_in_thread(self._readers, operation, ANSWER_SECONDS)
 
     async def change(self, operation: Callable[[Jobs], R], *, seconds: float = ANSWER_SECONDS) -> R:
-        """Return what an operation returns that writes, carried out in a thread.
+        """Run an operation that writes in a thread, and return its result.
 
         Args:
-            operation: What to do.
-            seconds: How long to wait for it. It may be done although nobody waits any more.
+            operation: The operation.
+            seconds: How long to wait for it. It may still complete after that.
 
         Raises:
-            DiskFullError: There is no room for it.
+            DiskFullError: The disk is full.
             StoreUnavailableError: As for `ask`.
         """
-        return await self._carry_out(self._writers, operation, seconds)
+        return await self._run_in_thread(self._writers, operation, seconds)
 
     async def open_if_used(self) -> None:
-        """Open the store where there are jobs already, so that metrics tell of them at once.
+        """Open the stores if there are jobs already, so that metrics include them at once.
 
-        One that cannot be opened now is opened, or complained of, at the first request.
+        If that fails, it is logged, and the first request tries again.
         """
         if not self.is_used():
             return
@@ -102,7 +102,7 @@ class JobService:
             log.warning("the jobs cannot be used", reason=str(error))
 
     async def sweep_regularly(self) -> None:
-        """Remove what uploads left whose server died: at once, then now and then, without end."""
+        """Remove uploads of servers that died: at once, then periodically, forever."""
         log = structlog.get_logger()
         while True:
             if self.settings.checkpoints_dir.is_dir():
@@ -116,9 +116,9 @@ class JobService:
             await asyncio.sleep(_SWEEP_SECONDS)
 
     def families(self) -> Iterator[Metric]:
-        """Yield the metrics of jobs and workers, once there are any, whoever made them.
+        """Yield the metrics of jobs and workers, if there are any jobs in the database.
 
-        Called in a thread.
+        Must be called in a thread.
         """
         if self._jobs is None and not self.is_used():
             return
@@ -142,14 +142,14 @@ class JobService:
         return settings.jobs_url is not None or (settings.folder / "jobs.db").exists()
 
     async def close(self) -> None:
-        """Close the store, if it was opened."""
+        """Close the stores, if they were opened."""
         for threads in (self._readers, self._writers):
             threads.shutdown(wait=False, cancel_futures=True)
         if self._context is not None:
             await to_thread.run_sync(self._context.__exit__, None, None, None)
         self._context = self._jobs = None
 
-    async def _carry_out(
+    async def _run_in_thread(
         self, threads: ThreadPoolExecutor, operation: Callable[[Jobs], R], seconds: float
     ) -> R:
         end = time.monotonic() + seconds
@@ -166,7 +166,7 @@ class JobService:
             ) from None
 
     def _bounded(self, operation: Callable[[Jobs], R], end: float) -> R:
-        """Carry out an operation that has until then, and waited for a thread before."""
+        """Run an operation that waited for this thread, until its deadline."""
         with within(end - time.monotonic()):
             try:
                 return operation(self._opened())
@@ -189,6 +189,6 @@ class JobService:
 
 
 def job_service_of(request: Request) -> JobService:
-    """Return the job service of the server that a request came to."""
+    """Return the job service of the server of a request."""
     service: JobService = request.app.state.job_service
     return service

@@ -1,6 +1,6 @@
-"""Changes of jobs, told to readers who wait: event streams and answers that are held back.
+"""Notifies clients of changes of jobs: event streams and long polls.
 
-One look at the store, twenty times a second while anybody waits, serves all readers of a server.
+While any client waits, a single query, twenty times a second, serves all clients of a server.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ __all__ = ["EVENT_STREAM", "JobStream", "JobWatch", "LongPoll", "TooManyStreamsE
 
 EVENT_STREAM: Final = "text/event-stream"
 """The media type of server-sent events."""
-_LOOK_SECONDS: Final = 0.05
-"""Between two looks at the store: what a change waits at most, on top of the look itself."""
+_POLL_SECONDS: Final = 0.05
+"""Pause between two queries, which delays the report of a change."""
 _PAUSE_SECONDS: Final = 1.0
-"""Before the next look where the store does not answer."""
+"""Pause before the next query after a failure of the store."""
 
 
 class TooManyStreamsError(Exception):
-    """As many jobs are followed as may be."""
+    """The limit of followers is reached."""
 
 
 class Follower:
-    """A reader who waits for changes of a job.
+    """A client that waits for changes of a job.
 
     Args:
-        job: The job as it is known so far.
+        job: The job as the client knows it.
     """
 
     def __init__(self, job: Job) -> None:
@@ -49,13 +49,13 @@ class Follower:
         self.ended = False
 
     def tell(self, job: Job) -> None:
-        """Take note of the job as it is now."""
+        """Pass the current job on to the client."""
         self.revision = job.revision
         self._latest = job
         self._woken.set()
 
     def end(self) -> None:
-        """Take note that there will be no more changes: the reader left, or the server stops."""
+        """End the waiting, because the client has disconnected or the server stops."""
         self.ended = True
         self._woken.set()
 
@@ -71,76 +71,76 @@ class Follower:
 
 
 class JobWatch:
-    """Looks for changes of the jobs that are followed, as long as any are.
+    """Polls the jobs that are followed, while there are any.
 
     Args:
-        service: Where the jobs are asked for.
-        most: How many followers there may be.
+        service: Accesses the jobs.
+        most: The largest number of followers.
     """
 
     def __init__(self, service: JobService, *, most: int) -> None:
         self._service = service
         self._most = most
         self._followers: set[Follower] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
         self._ended = False
 
     def refuse_if_full(self) -> None:
-        """Refuse another follower where there are as many as may be.
+        """Raise if no further follower is allowed.
 
         Raises:
-            TooManyStreamsError: So it is.
+            TooManyStreamsError: The limit is reached.
         """
         if len(self._followers) >= self._most:
             raise TooManyStreamsError(
-                f"{self._most} streams of job events are open, which is all at a time; ask for "
-                "the job itself now and then"
+                f"{self._most} streams of job events are open, which is the limit; poll the job "
+                "instead"
             )
 
     @contextmanager
     def following(self, job: Job) -> Iterator[Follower]:
-        """Tell a follower of a job what happens to it, within the context.
+        """Follow a job within the context.
 
         Raises:
-            TooManyStreamsError: There are as many as may be.
+            TooManyStreamsError: The limit of followers is reached.
         """
         self.refuse_if_full()
         follower = Follower(job)
         if self._ended:
             follower.end()
         self._followers.add(follower)
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_regularly())
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.create_task(self._poll())
         try:
             yield follower
         finally:
             self._followers.discard(follower)
 
     def end(self) -> None:
-        """End all streams, now and from now on: the server stops."""
+        """End all streams from now on, because the server stops."""
         self._ended = True
         for follower in self._followers:
             follower.end()
 
     async def close(self) -> None:
-        """End all streams, and stop looking."""
+        """End all streams and stop polling."""
         self.end()
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._polling is not None:
+            self._polling.cancel()
             with suppress(asyncio.CancelledError):
-                await self._looking
+                await self._polling
 
-    async def _look_regularly(self) -> None:
+    async def _poll(self) -> None:
         log = structlog.get_logger()
         while self._followers:
             try:
-                await self._look()
+                await self._poll_once()
             except StoreUnavailableError as error:
                 log.warning("no look at the jobs that are followed", reason=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
-    async def _look(self) -> None:
+    async def _poll_once(self) -> None:
         known: dict[str, int] = {}
         for follower in self._followers:
             known[follower.job_id] = min(
@@ -153,7 +153,7 @@ class JobWatch:
 
 
 def _changed(jobs: Jobs, known: dict[str, int]) -> list[Job]:
-    """Return the jobs that have a later revision than the known one."""
+    """Return the jobs that have a newer revision than the known one."""
     found = []
     for job_id, revision in jobs.store.revisions(known).items():
         if revision > known[job_id]:
@@ -163,15 +163,15 @@ def _changed(jobs: Jobs, known: dict[str, int]) -> list[Job]:
 
 
 class LongPoll(Response):
-    """A response that begins when a job has changed, after a while, or when the server stops.
+    """A response that is sent when a job has changed, after a while, or when the server stops.
 
-    Where as many are held as may be, it begins at once.
+    At the limit of followers, it is sent at once.
 
     Args:
-        job: The job as it is now.
-        watch: Tells how it goes on.
-        seconds: How long the response is held at most.
-        respond: Makes the response of the job.
+        job: The current job.
+        watch: Reports its changes.
+        seconds: The longest delay.
+        respond: Creates the response for the job.
     """
 
     def __init__(
@@ -184,14 +184,14 @@ class LongPoll(Response):
         self._respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait and send."""
+        """Wait, and send the response."""
         job = await self._next_change(receive, send) or self._job
         await self._respond(job)(scope, receive, send)
 
     async def _next_change(self, receive: Receive, send: Send) -> Job | None:
         try:
             with self._watch.following(self._job) as follower:
-                # A client that goes away gives its place back.
+                # A client that disconnects frees its slot.
                 async with ClientConnection(receive, send, on_leaving=follower.end):
                     return await follower.next_change(self._seconds)
         except TooManyStreamsError:
@@ -199,12 +199,12 @@ class LongPoll(Response):
 
 
 _KEEP_ALIVE_SECONDS: Final = 15.0
-"""Less than the minute after which proxies take a silent connection for dead."""
+"""Less than the minute after which proxies close a silent connection."""
 _KEEP_ALIVE: Final = b": still here\n\n"
 _HEADERS: Final = {
     "Content-Type": f"{EVENT_STREAM}; charset=utf-8",
     "Cache-Control": "no-store",
-    # nginx would gather the events until they fill a buffer.
+    # Otherwise nginx buffers the events.
     "X-Accel-Buffering": "no",
 }
 
@@ -212,12 +212,12 @@ _HEADERS: Final = {
 class JobStream(Response):
     """Server-sent events (HTML standard, section 9.2): the job at once, and after every change.
 
-    It goes on until the job has ended, its reader has left or the server stops.
+    The stream ends when the job has ended, the client disconnects or the server stops.
 
     Args:
-        job: The job as it is now.
-        watch: Tells how it goes on.
-        data: Makes the data of an event of the job.
+        job: The current job.
+        watch: Reports its changes.
+        data: Creates the data of an event.
     """
 
     media_type = EVENT_STREAM
@@ -236,7 +236,7 @@ class JobStream(Response):
                     await client.begin(200, _HEADERS)
                     await client.give(self._event(self._job))
                     job = self._job
-                    # Of HEAD that was all, of which the server has sent the headers.
+                    # For HEAD, the headers are all that is sent.
                     while not scope.get("head_only") and not (job.is_finished or follower.ended):
                         changed = await follower.next_change(_KEEP_ALIVE_SECONDS)
                         job = changed or job

@@ -1,4 +1,4 @@
-"""Plans of one server: asked by routes, and fed and made into databases beside the requests."""
+"""The plans of a server: access for its routes, and the background task that feeds them."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ __all__ = ["PlanService", "plan_service_of"]
 
 R = TypeVar("R")
 
-_LOOK_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 1.0
 _STEP_SECONDS: Final = 600.0
-"""The first look at a large plan counts its architectures."""
-_AWAY_SECONDS: Final = 10.0
-"""Between two looks at a database that does not answer."""
-_VERSION_LOOKS: Final = 5
-"""Looks at the plans between two looks whether a version is due."""
+"""Time limit of a step; the first one for a large plan counts its architectures."""
+_RETRY_SECONDS: Final = 10.0
+"""Pause after a failure of the database."""
+_VERSION_ROUNDS: Final = 5
+"""Rounds between two checks whether a version is due."""
 
 
 class PlanService:
-    """The plans of one server. What reads plans is loaded when there is one.
+    """The plans of a server; their modules are imported at first use.
 
     Args:
-        jobs: Where their jobs are.
+        jobs: Accesses the jobs.
         catalog: The installed benchmarks.
-        folder: Of the databases.
+        folder: The folder of the databases.
     """
 
     def __init__(self, jobs: JobService, catalog: Catalog, folder: Path) -> None:
@@ -55,19 +55,19 @@ class PlanService:
 
     @cached_property
     def opened(self) -> OpenPlans:
-        """The plans that were opened last."""
+        """The cache of loaded plans."""
         from service.plans.opened import OpenPlans  # noqa: PLC0415 - not before there are plans
 
         return OpenPlans(self._catalog, job_seconds=self._jobs.settings.job_seconds)
 
     def store(self, jobs: Jobs) -> PlanStore:
-        """Return the plans in the database of the jobs."""
+        """Return the store of plans in the database of the jobs."""
         from service.plans.store import PlanStore  # noqa: PLC0415 - as above
 
         return PlanStore(jobs, self.opened)
 
     async def ask(self, operation: Callable[[PlanStore, Jobs], R]) -> R:
-        """Return what an operation on the plans returns that only reads.
+        """Run an operation on plans that only reads, and return its result.
 
         Raises:
             StoreUnavailableError: The database of the jobs does not answer.
@@ -75,10 +75,10 @@ class PlanService:
         return await self._jobs.ask(lambda jobs: operation(self.store(jobs), jobs))
 
     async def change(self, operation: Callable[[PlanStore, Jobs], R]) -> R:
-        """Return what an operation on the plans returns that writes, and look at them soon.
+        """Run an operation on plans that writes, return its result, and soon feed the plans.
 
         Raises:
-            DiskFullError: There is no room for it.
+            DiskFullError: The disk is full.
             StoreUnavailableError: As for `ask`.
         """
         found = await self._jobs.change(lambda jobs: operation(self.store(jobs), jobs))
@@ -86,12 +86,12 @@ class PlanService:
         self._woken.set()
         return found
 
-    async def go_on(self) -> None:
-        """Feed plans and make versions of them, without end."""
+    async def run_forever(self) -> None:
+        """Feed plans and make versions of them, forever."""
         looks, told = 0, ""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), _LOOK_SECONDS)
+                await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
             self._woken.clear()
             if not self._jobs.is_used():
                 continue
@@ -104,22 +104,22 @@ class PlanService:
                 if str(error) != told:
                     told = str(error)
                     structlog.get_logger().warning("plans cannot be fed", reason=told)
-                await asyncio.sleep(_AWAY_SECONDS)
+                await asyncio.sleep(_RETRY_SECONDS)
 
     async def _look(self, looks: int) -> bool:
-        """Feed plans, make versions that are due, and tell whether there is more to do at once."""
+        """Feed plans and make due versions; tell whether there is more to do at once."""
         more = await self._jobs.change(self._feed, seconds=_STEP_SECONDS)
-        if self._version_wanted or looks % _VERSION_LOOKS == 0:
+        if self._version_wanted or looks % _VERSION_ROUNDS == 0:
             self._version_wanted = False
             await self._jobs.change(self._make_versions, seconds=_STEP_SECONDS)
         return more
 
     def _feed(self, jobs: Jobs) -> bool:
-        """Do a step of each plan, and tell whether there is more to do at once."""
+        """Do a step of each plan; tell whether there is more to do at once."""
         from service.plans.feeder import Feeder  # noqa: PLC0415 - as above
 
         feeder = Feeder(jobs, self.store(jobs))
-        return any(self._of_each(feeder.names(), feeder.step, "a plan cannot be fed"))
+        return any(self._for_each_plan(feeder.names(), feeder.step, "a plan cannot be fed"))
 
     def _make_versions(self, jobs: Jobs) -> None:
         from service.plans.versions import VersionMaker  # noqa: PLC0415 - as above
@@ -133,19 +133,19 @@ class PlanService:
                     "version of a plan", plan=name, version=version["version"]
                 )
 
-        self._of_each(maker.due(), make, "no version of a plan")
+        self._for_each_plan(maker.due(), make, "no version of a plan")
 
-    def _of_each(self, names: list[str], act: Callable[[str], R], failed: str) -> list[R]:
-        """Do something with each plan; what is wrong with one is logged once, and ends no other.
+    def _for_each_plan(self, names: list[str], act: Callable[[str], R], failed: str) -> list[R]:
+        """Call a function for each plan; an error of one plan is logged once and skips the plan.
 
         Raises:
-            JobError: The database of the jobs has no room or does not answer.
+            JobError: The database of the jobs does not answer, or its disk is full.
         """
         found = []
         for name in names:
             try:
                 found.append(act(name))
-            except Exception as error:  # whatever a plan is damaged by: the others go on
+            except Exception as error:  # a damaged plan may raise anything; the others continue
                 if isinstance(error, JobError) and not isinstance(error, PlanServiceError):
                     raise
                 reason = str(error) or type(error).__name__
@@ -163,6 +163,6 @@ def _there_are_plans(jobs: Jobs) -> bool:
 
 
 def plan_service_of(request: Request) -> PlanService:
-    """Return the plans of the server that a request came to."""
+    """Return the plan service of the server of a request."""
     service: PlanService = request.app.state.plan_service
     return service

@@ -1,4 +1,4 @@
-"""Errors as callers see them: RFC 9457 problem details, one shape for all."""
+"""Error responses: RFC 9457 problem documents, with one shape for all errors."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from benchmark_db.errors import (
     UnusableDatabaseError,
 )
 
-__all__ = ["PROBLEM_JSON", "ErrorHandler", "install_problem_handlers", "problem", "told_as"]
+__all__ = ["PROBLEM_JSON", "ErrorHandler", "as_problem", "install_problem_handlers", "problem"]
 
 ErrorHandler: TypeAlias = Callable[[Request, Any], Awaitable[Response]]
-"""What answers an error, by its type."""
+"""Turns an exception into a response."""
 
 PROBLEM_JSON: Final = "application/problem+json"
 _TYPE_PREFIX: Final = "urn:nas-bench-service:problem:"
 _LONGEST_INPUT: Final = 200
 _LONGEST_MESSAGE: Final = 1000
 _MOST_ERRORS: Final = 10
-"""Of a request that are told; who has made more of them has made one many times."""
+"""Errors of a request that are listed; more are mostly repetitions."""
 
 
 def problem(
@@ -47,15 +47,15 @@ def problem(
     extensions: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return a problem as a response.
+    """Return a response with a problem document.
 
     Args:
-        request: The request it answers.
-        status: HTTP status.
+        request: The request.
+        status: The HTTP status.
         kind: Last part of the problem's type, for programs.
-        detail: What is wrong and what to do, for people. It must tell nothing of the inside.
-        title: What all problems of the kind have in common; the status's phrase by default.
-        errors: For bad fields, a `loc` and a `msg` each.
+        detail: What is wrong and what to do about it, for people; without internals.
+        title: The title of all problems of the kind; by default the phrase of the status.
+        errors: For invalid members, `loc` and `msg` of each.
         extensions: Further members.
         headers: Further headers.
     """
@@ -64,7 +64,7 @@ def problem(
         "title": title or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        # Not from the URL, which has the Host header in it, whatever the caller wrote there.
+        # The path, not the URL, as the client controls the Host header in it.
         "instance": request.scope["path"],
         "request_id": request.scope.get("request_id", ""),
         **(extensions or {}),
@@ -75,8 +75,8 @@ def problem(
     return Response(content, status, headers, media_type=PROBLEM_JSON)
 
 
-def told_as(status: int, kind: str, title: str) -> ErrorHandler:
-    """Return what answers an error whose own message callers may read."""
+def as_problem(status: int, kind: str, title: str) -> ErrorHandler:
+    """Return a handler for exceptions whose message is meant for clients."""
 
     async def answer(request: Request, error: Exception) -> Response:
         return problem(request, status, kind=kind, title=title, detail=str(error))
@@ -85,15 +85,17 @@ def told_as(status: int, kind: str, title: str) -> ErrorHandler:
 
 
 def install_problem_handlers(app: FastAPI) -> None:
-    """Make every error of the application a problem."""
+    """Register the handlers that turn exceptions into problem documents."""
     handlers: dict[type[Exception], ErrorHandler] = {
         InvalidQuestionError: _invalid_question,
-        TableReplacedError: told_as(409, "table-replaced", "This table has moved on"),
-        UnknownBenchmarkError: told_as(404, "benchmark-not-installed", "Benchmark not installed"),
-        UnsupportedQuestionError: told_as(
-            404, "unsupported-question", "Question without meaning for the benchmark"
+        TableReplacedError: as_problem(409, "table-replaced", "Table replaced"),
+        UnknownBenchmarkError: as_problem(
+            404, "benchmark-not-installed", "Benchmark not installed"
         ),
-        UnusableDatabaseError: told_as(503, "database-unusable", "Database unusable"),
+        UnsupportedQuestionError: as_problem(
+            404, "unsupported-question", "Query not supported by the benchmark"
+        ),
+        UnusableDatabaseError: as_problem(503, "database-unusable", "Database unusable"),
         TimeBudgetExceededError: _time_budget_exceeded,
         RequestValidationError: _invalid_request,
         HTTPException: _http_exception,
@@ -124,8 +126,8 @@ async def _time_budget_exceeded(request: Request, _: TimeBudgetExceededError) ->
         kind="time-budget-exceeded",
         title="Time budget exceeded",
         detail=(
-            f"the question took longer than its {budget:g} s: add filters, ask for a smaller page "
-            "or for fewer architectures"
+            f"the query took longer than its {budget:g} s: add filters, or request a smaller page "
+            "or fewer architectures"
         ),
     )
 
@@ -152,28 +154,28 @@ async def _invalid_request(request: Request, error: RequestValidationError) -> R
 async def _http_exception(request: Request, error: HTTPException) -> Response:
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = _nothing_at(request)
+        detail = _not_found_detail(request)
     headers = error.headers
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        # The router knows only the first route of several at one address.
+        # The router reports only the first of several routes with one path.
         headers = {**(headers or {}), "Allow": ", ".join(_methods_at(request))}
     kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     return problem(request, error.status_code, kind=kind, detail=detail, headers=headers)
 
 
-def _nothing_at(request: Request) -> str:
-    """Return what is told of an address without a route, a benchmark of a near name included."""
+def _not_found_detail(request: Request) -> str:
+    """Return the detail for a path without a route; suggests a benchmark with a similar name."""
     version, _, below = request.scope["path"].removeprefix("/").partition("/")
     name = below.partition("/")[0][:_LONGEST_INPUT]
     installed = request.app.state.catalog.installed
     near = get_close_matches(name, installed, n=1) if version == "v1" else []
     if near and name not in installed:
-        return f"there is no benchmark {name!r}; is it {near[0]}? /docs lists what there is"
-    return "there is nothing at this address; /docs lists what there is"
+        return f"there is no benchmark {name!r}; is it {near[0]}? /docs lists all paths"
+    return "there is nothing at this path; /docs lists all paths"
 
 
 def _methods_at(request: Request) -> list[str]:
-    """Return the methods of all routes that have the address of a request."""
+    """Return the methods of all routes with the path of a request."""
     routes = [route for route in request.app.router.routes if isinstance(route, Route)]
     found = [route for route in routes if route.path_regex.match(request.scope["path"])]
     methods = {method for route in found for method in route.methods or ()}

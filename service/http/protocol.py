@@ -1,8 +1,9 @@
-"""HTTP protocol with limits: uvicorn's own has none on header size, time or rate.
+"""An HTTP protocol with limits, as uvicorn's has none on header size, time or rate.
 
-Bytes are counted before they are kept: 64 KiB and 100 fields of headers, else 431. Headers and
-bodies have deadlines and least rates, else 408. A client that does not read its response is cut
-off. A refused request gets a problem as its response where the protocol still allows one.
+Bytes are counted before they are stored: 64 KiB and 100 fields of headers by default, else 431.
+Headers and bodies have deadlines and least rates, else 408. A client that does not read its
+response is disconnected. A refused request gets a problem document, if the protocol still allows a
+response.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from service.http.admission import neighborhood
+from service.http.admission import client_address
 from service.http.connections import Connections
 from service.http.problems import problem
 from service.http.request_middleware import security_headers
@@ -27,28 +28,28 @@ from service.http.request_middleware import security_headers
 __all__ = ["BoundedHttpProtocol", "Fault"]
 
 _SLICE: Final = 1024
-"""Bytes of a head that are parsed at a time, so that few requests come out of them at once."""
+"""Bytes of a head that are parsed at a time, so that few requests are parsed at once."""
 _BODY_SLICE: Final = 2**16
-_HELD: Final = 2**20
-"""Bytes that may wait until the requests before them are answered."""
-_SPACE_A_BYTE: Final = 8
-"""Bytes that the chunks of a body may take for each byte in them: one byte a chunk takes six."""
+_MOST_HELD_BYTES: Final = 2**20
+"""Bytes of pipelined requests that may wait for the responses to earlier ones."""
+_CHUNK_OVERHEAD: Final = 8
+"""Overhead of chunked encoding per byte of content; one-byte chunks have an overhead of six."""
 _LINGER_SECONDS: Final = 2.0
-"""In which what still comes is thrown away: a connection closed before that loses the answer."""
+"""Time in which incoming data is discarded: closing earlier would lose the response."""
 _FIELD_OVERHEAD: Final = 4
-"""Bytes of a header line that are neither its name nor its value."""
+"""Bytes of a header line besides name and value."""
 
 _HEAD, _IDLE, _BODY = range(3)
-"""What a connection waits for, the first to go first where there are too many."""
+"""What a connection waits for; lower values are closed first if there are too many connections."""
 
 
 class Fault(NamedTuple):
-    """A refusal of a request that is still coming in: status and reason.
+    """The refusal of a request that is still arriving.
 
     Attributes:
-        status: Of the answer.
-        kind: Of the problem.
-        detail: Of the problem.
+        status: Status of the response.
+        kind: Kind of the problem.
+        detail: Detail of the problem.
     """
 
     status: int
@@ -57,19 +58,19 @@ class Fault(NamedTuple):
 
 
 class _TooLongError(Exception):
-    """Stops the parser: a limit is exceeded."""
+    """Raised in a parser callback when a limit is exceeded."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """One connection.
+    """A connection.
 
-    Where a body is late or broken while its request waits for it, the `Fault` is in the scope as
-    `body_fault`, and `receive` returns: whoever reads the body answers it.
+    If a body is late or malformed while its request waits for it, a `Fault` is stored in the scope
+    as `body_fault` and `receive` returns; the reader of the body sends the response.
 
     Args:
-        config: Of the server.
-        server_state: Of the server.
-        app_state: Has the `Connections` as `connections`.
+        config: The configuration of the server.
+        server_state: The state of the server.
+        app_state: Contains the `Connections` as `connections`.
     """
 
     def __init__(
@@ -85,28 +86,28 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._most_bytes, self._most_fields = bounds.header_bytes, bounds.header_fields
         self.address = ""
         self._since: float = self._all.now
-        self._in_head = True  # and not in the body or the trailers of a request
-        self._begun = False  # whether anything of a head is there
-        self._size = 0  # of a head, what of it is kept
+        self._in_head = True  # otherwise in the body or the trailers of a request
+        self._begun = False  # whether a part of a head has arrived
+        self._size = 0  # bytes of a head that are stored
         self._fields = 0
-        self._raw = 0  # bytes since a head or a body began, counted by slices
+        self._raw = 0  # bytes since the start of a head or body, in units of slices
         self._heads = 0
         self._body_left = 0
         self._body_seen = 0
         self._held = bytearray()
         self._refused_after: Fault | None = None
-        self._ended = False  # whether nothing more is read
+        self._ended = False  # whether no more data is processed
         self._dropped = False
         self._unsent_before = 0
         self._unread_since: float | None = None
         self._read_bytes = 0
         self._last_read = 0.0
 
-    # What the connections of a worker look at.
+    # The interface for `Connections`.
 
     @property
     def waits_for(self) -> int | None:
-        """What the other end should do next; None where it waits for its answer."""
+        """What the client has to send next; None while it waits for its response."""
         if self._dropped:
             return None
         if not self._in_head:
@@ -118,17 +119,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     @property
     def since(self) -> float:
-        """When it began to wait for that, by the clock of the connections."""
+        """When it began to wait for that, by the clock of `Connections`."""
         return self._since
 
     @property
     def unsent(self) -> int:
-        """Bytes that wait for the other end to read, as of the last look."""
+        """Bytes that the client has not read, as of the last check."""
         return self._unsent_before
 
     @property
     def stalled(self) -> float:
-        """Seconds in which it has read none of them."""
+        """Seconds during which the client has read none of them."""
         return self._all.now - self._last_read if self._unread_since is not None else 0.0
 
     def drop(self, reason: str) -> None:
@@ -140,7 +141,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def look(self, step: float) -> None:
         """Close the connection if a deadline has passed."""
-        if self._reader_is_late() or self.transport.is_closing():
+        if self._drop_slow_reader() or self.transport.is_closing():
             return
         waited = self._all.now - self._since
         if self._ended:
@@ -158,7 +159,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _look_at_body(self, step: float) -> None:
         if self.flow.read_paused:
-            self._since += step  # it is the service that keeps the sender waiting
+            self._since += step  # the sender waits for the service, not the other way round
             return
         allowed = self._bounds.body_seconds
         if not self.cycle.response_complete:
@@ -166,8 +167,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._all.now - self._since > allowed:
             self._refuse(_body_late(allowed))
 
-    def _reader_is_late(self) -> bool:
-        """Close the connection where the other end does not read; return whether it was closed."""
+    def _drop_slow_reader(self) -> bool:
+        """Close the connection if the client reads too slowly; return whether it was closed."""
         before, unsent = self._unsent_before, self.transport.get_write_buffer_size()
         self._unsent_before = unsent
         now = self._all.now
@@ -184,42 +185,42 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         allowed = self._bounds.read_seconds + self._read_bytes / self._bounds.read_rate
         if now - self._unread_since <= allowed:
             return False
-        self.drop(f"{unsent} bytes of the answer were not read within {allowed:.0f} s")
+        self.drop(f"{unsent} bytes of the response were not read within {allowed:.0f} s")
         return True
 
     def _is_answering(self) -> bool:
         return bool(self.pipeline) or (self._heads > 0 and not self.cycle.response_complete)
 
-    # What the event loop tells.
+    # Callbacks of the event loop.
 
-    # A socket's transport is one that can be written to, which asyncio's base class leaves open.
+    # Transports of sockets can be written to, which asyncio's base class does not declare.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin."""
+        """Record the connection, or refuse it if there are too many."""
         super().connection_made(transport)
-        self.address = neighborhood(self.client)
+        self.address = client_address(self.client)
         if not self._all.admit(self):
             self._refuse(
                 Fault(503, "too-many-connections", "too many connections are open; try again later")
             )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
+        """Remove the connection."""
         self._all.forget(self)
         super().connection_lost(exc)
         self._ended = True
         self._held.clear()
 
     def resume_writing(self) -> None:
-        """Take note that the other end has read."""
+        """Record that the client has read data."""
         self._unread_since = None
         super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came."""
+        """Parse received data."""
         if self._ended:
             return
         if self._held or self.pipeline:
-            self._hold(data)
+            self._store_pipelined(data)
             return
         if self._in_head and not self._begun:
             self._begun = True
@@ -229,11 +230,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         else:
             self._parse_in_slices(data)
 
-    def _hold(self, data: bytes) -> None:
-        """Keep what came until the requests before it are answered."""
+    def _store_pipelined(self, data: bytes) -> None:
+        """Store data until the requests before it are answered."""
         self._held += data
-        if len(self._held) > _HELD:
-            self.drop("it sends on and on without waiting for answers")
+        if len(self._held) > _MOST_HELD_BYTES:
+            self.drop("the client sends requests without waiting for responses")
             return
         self.flow.pause_reading()
 
@@ -241,9 +242,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         rest = memoryview(data)
         while rest and not self._ended:
             if self.pipeline:
-                self._hold(bytes(rest))
+                self._store_pipelined(bytes(rest))
                 return
-            # The rest of a body of known length has no end of a request in it but its own.
+            # Within a body of known length, larger slices cannot contain another request.
             size = _SLICE if self._in_head else min(self._body_left, _BODY_SLICE)
             size = size if size > 0 else _SLICE
             self._parse(rest[:size])
@@ -256,12 +257,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._parse_in_slices(held)
 
     def _parse(self, data: bytes | memoryview) -> None:
-        """Parse a slice, and refuse what is over a bound or no HTTP."""
+        """Parse a slice; refuse it if it exceeds a limit or is not HTTP."""
         heads, in_head = self._heads, self._in_head
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # Nothing here speaks another protocol: the answer is the last of the connection.
+            # No other protocol is supported: the response is the last one of the connection.
             self.cycle.keep_alive = False
             self._ended = True
             return
@@ -276,10 +277,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if in_head:
             if self._raw > self._most_bytes:
                 self._refuse(self._too_long())
-        elif self._raw > self._most_bytes + (1 + _SPACE_A_BYTE) * self._body_seen:
+        elif self._raw > self._most_bytes + (1 + _CHUNK_OVERHEAD) * self._body_seen:
             self._refuse(_MALFORMED)
 
-    # What the parser tells.
+    # Callbacks of the parser.
 
     def on_message_begin(self) -> None:
         """Begin a head."""
@@ -288,14 +289,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._size = self._fields = self._body_left = 0
 
     def on_url(self, url: bytes) -> None:
-        """Take a part of the address."""
+        """Count and store a part of the target."""
         self._size += len(url)
         if self._size > self._most_bytes:
             raise _TooLongError
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header field; those after a body are counted and not kept."""
+        """Count a header field and store it; trailers are only counted."""
         self._fields += 1
         self._size += len(name) + len(value) + _FIELD_OVERHEAD
         if self._size > self._most_bytes or self._fields > self._most_fields:
@@ -311,14 +312,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """End a head."""
-        super().on_headers_complete()  # which may find that the address is none
+        super().on_headers_complete()  # raises if the target is invalid
         self._in_head = False
         self._heads += 1
         self._since = self._all.now
         self._body_seen = 0
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of a body."""
+        """Count and pass on a part of a body."""
         self._body_seen += len(body)
         self._body_left -= len(body)
         super().on_body(body)
@@ -330,7 +331,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, if it is there already."""
+        """Continue with the next request, if it has arrived already."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -350,10 +351,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         elif self._refused_after is not None and not self._is_answering():
             self._answer(self._refused_after)
 
-    # How a connection is refused.
+    # Refusal of a connection or request.
 
     def _refuse(self, fault: Fault) -> None:
-        """Answer a fault as soon as the protocol allows it, and read nothing more."""
+        """Send a fault as a response as soon as possible, and process no more data."""
         self._ended = True
         self._held.clear()
         cycle = self.cycle
@@ -368,12 +369,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.drop(fault.detail)
         else:
             cast("dict[str, Any]", cycle.scope)["body_fault"] = fault
-            # One who is late sends no more; to others the answer would be lost in a reset.
+            # A late client sends no more; for others, closing would lose the response.
             cycle.keep_alive = fault.status != HTTPStatus.REQUEST_TIMEOUT
             cycle.message_event.set()
 
     def _answer(self, fault: Fault) -> None:
-        """Answer what never became a request."""
+        """Send a response for data that never became a request."""
         self._all.counter.add("other", "(none)", fault.status, 0.0)
         request_id = uuid4().hex
         self._log("request refused", status=fault.status, reason=fault.kind, request_id=request_id)
@@ -401,7 +402,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._linger()
 
     def _linger(self) -> None:
-        """End the answers; what still comes is thrown away for a while, then `look` closes."""
+        """Close the sending side; incoming data is discarded until `look` closes the connection."""
         self._since = self._all.now
         self.transport.write_eof()
 
@@ -409,7 +410,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return Fault(
             431,
             "request-header-fields-too-large",
-            f"address and header fields may have {self._most_bytes} bytes and "
+            f"target and header fields may have {self._most_bytes} bytes and "
             f"{self._most_fields} fields",
         )
 
@@ -417,12 +418,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         structlog.get_logger().info(event, client=self.client and self.client[0], **fields)
 
 
-_MALFORMED: Final = Fault(400, "bad-request", "this is no HTTP/1.1")
+_MALFORMED: Final = Fault(400, "bad-request", "the request is not valid HTTP/1.1")
 
 
 def _head_late(seconds: float) -> Fault:
-    return Fault(408, "request-timeout", f"the head did not come within {seconds:g} s")
+    return Fault(408, "request-timeout", f"the head did not arrive within {seconds:g} s")
 
 
 def _body_late(seconds: float) -> Fault:
-    return Fault(408, "request-timeout", f"the body did not come within {seconds:.0f} s")
+    return Fault(408, "request-timeout", f"the body did not arrive within {seconds:.0f} s")

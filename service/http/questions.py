@@ -1,14 +1,14 @@
-"""Questions read from the query string, and their answers sent.
+"""Queries parsed from the query string, and their responses.
 
-`read_query` reads a question into its model: FastAPI can do that, too, but looks at every field's
-annotation anew in each request, which takes longer than finding the answer. `answer_now` sends what
-takes microseconds, `answer_scan` computes in a thread, within the time budget. `answer_cached` does
-either for the questions about one benchmark, with the headers by which clients may keep an answer.
+`read_query` parses a query into its model. FastAPI can do that, too, but inspects the annotations
+of all fields in each request, which takes longer than computing the answer. `answer_now` sends
+answers that take microseconds, `answer_scan` computes in a thread within the time budget.
+`answer_cached` does either for queries on one benchmark, with cache headers.
 
-`?version=3` asks a version of a plan's table that is kept instead of the one that is served.
-`take_version` takes it off the query string before any route sees it, and `catalog_of` gives a
-catalog in which that version stands in the place of the table: routes know nothing of versions. A
-version is looked up among those that are open, never in the folder.
+`?version=3` queries a kept version of a plan's table instead of the served one. `take_version`
+removes it from the query string before routing, and `catalog_of` returns a catalog in which that
+version replaces the table, so that routes know nothing of versions. Versions are looked up among
+the open databases, never in the folder.
 """
 
 from __future__ import annotations
@@ -64,21 +64,21 @@ __all__ = [
 _JSON_PUNCTUATION: Final = tuple(
     (f"%{ord(character):02X}".encode(), character.encode()) for character in '"{}[]:,'
 )
-"""Of the characters that have a meaning in JSON and none in a query string, as most programs
-escape them; escapes in small letters are left to the library."""
+"""Escapes of characters that have a meaning in JSON but not in a query string, as most programs
+write them; lower-case escapes are left to the library."""
 _MOST_PARAMETERS: Final = 200
-"""The question with the most has 54."""
+"""The query with the most parameters has 54."""
 _LONGEST_NAME: Final = 100
-"""Characters of an unknown parameter that are compared with those there are."""
+"""Characters of an unknown parameter that are compared with known names."""
 
 Question = TypeVar("Question", bound=BaseModel)
 
 
 def read_query(request: Request, model: type[Question]) -> Question:
-    """Return the question that a request's query string asks.
+    """Return the query in the query string of a request.
 
     Raises:
-        RequestValidationError: A parameter is unknown, malformed or given twice, or there are too
+        RequestValidationError: A parameter is unknown, malformed or repeated, or there are too
             many.
     """
     query = request.scope["query_string"]
@@ -100,23 +100,23 @@ def read_query(request: Request, model: type[Question]) -> Question:
 def filters_and_options(
     question: BaseModel, options: Iterable[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the fields of a question that select, and those that say how the answer comes.
+    """Return the fields of a query that are filters, and those that are options of the answer.
 
-    Fields that are None are left out: they select everything, or leave an option as it is.
+    Fields that are None are left out.
 
     Args:
-        question: The question.
-        options: Names of the fields that are options.
+        question: The query.
+        options: Names of the options.
     """
     filters = {name: value for name, value in question if value is not None}
     return filters, {name: filters.pop(name) for name in options if name in filters}
 
 
 def _told(errors: list[ErrorDetails], model: type[BaseModel]) -> list[dict[str, Any]]:
-    """Return the errors of a question; an unknown parameter with the names that are near it."""
+    """Return the errors of a query; for an unknown parameter with similar names."""
     first, *others = [dict[str, Any](entry) for entry in errors]
     if first["type"] == "extra_forbidden":
-        # Of the first alone: comparing names takes a millisecond, and there may be 200.
+        # Only for the first error: comparing names takes a millisecond, and there may be 200.
         near = get_close_matches(str(first["loc"][-1])[:_LONGEST_NAME], model.model_fields, n=3)
         meant = f"; is it {', '.join(near)}?" if near else ""
         first["msg"] = f"unknown parameter{meant}"
@@ -124,7 +124,7 @@ def _told(errors: list[ErrorDetails], model: type[BaseModel]) -> list[dict[str, 
 
 
 def source_digests(request: Request, name: str) -> list[str]:
-    """Return the digests of all that an answer about a benchmark may rest on, costs included."""
+    """Return the digests of all databases that an answer about a benchmark may depend on."""
     catalog = catalog_of(request)
     installed = catalog.installed
     sources = {metric.lies_in for metric in catalog.metrics(name).values()} & installed.keys()
@@ -132,10 +132,10 @@ def source_digests(request: Request, name: str) -> list[str]:
 
 
 def installed(request: Request, name: str) -> Benchmark:
-    """Return a benchmark of the server.
+    """Return an installed benchmark.
 
     Raises:
-        UnknownBenchmarkError: It is not installed.
+        UnknownBenchmarkError: The benchmark is not installed.
     """
     return catalog_of(request)[name]
 
@@ -152,13 +152,13 @@ VERSION_PARAMETER: Final[dict[str, Any]] = {
     "description": "One of the versions that are kept, instead of the one that is served.",
     "schema": {"type": "integer", "minimum": 1, "maximum": 10**9 - 1},
 }
-"""As the OpenAPI document has it, for every question about a table that a plan made."""
+"""The parameter in the OpenAPI document, for queries on tables made by plans."""
 
 
 def take_version(scope: Scope) -> None:
-    """Move the version that a query string states from there to a place of its own.
+    """Move the parameter `version` from the query string into the scope.
 
-    Only query strings that hold the word can do so.
+    Called only for query strings that contain the word.
     """
     name = table_of(scope["path"])
     if name is None or not scope["app"].state.catalog.versions(name):
@@ -175,17 +175,17 @@ def take_version(scope: Scope) -> None:
 
 
 def table_of(path: str) -> str | None:
-    """Return the table that an address is about."""
+    """Return the table in a path; None if there is none."""
     parts = path.removeprefix(_PREFIX).split("/")
     return parts[parts[0] == "benchmarks"] if path.startswith(_PREFIX) and parts[1:] else None
 
 
 def catalog_of(request: Request) -> Catalog:
-    """Return the catalog that a question is asked of, with the version in it that it names.
+    """Return the catalog for a query, with the version of a table that the query names.
 
     Raises:
-        RequestValidationError: What it names is no version.
-        UnknownBenchmarkError: That version is not kept.
+        RequestValidationError: The version is malformed.
+        UnknownBenchmarkError: The version is not kept.
     """
     catalog: Catalog = request.app.state.catalog
     asked = request.scope.get(_VERSION_ASKED)
@@ -193,21 +193,21 @@ def catalog_of(request: Request) -> Catalog:
         return catalog
     name, stated = asked
     if len(stated) > 1 or not _VERSION_NUMBER.fullmatch(stated[0]):
-        told = "a version is one whole number of 1 to 999999999"
+        told = "a version is a single whole number from 1 to 999999999"
         raise RequestValidationError([{"loc": ("query", VERSION_NAME.decode()), "msg": told}])
     return catalog.at_version(name, int(stated[0]))
 
 
 def _version_asked(scope: Scope) -> bytes:
-    """Return what an entity tag says of the version: versions may have equal rows."""
+    """Return the part of an entity tag for the version, as versions may have equal rows."""
     asked = scope.get(_VERSION_ASKED)
     return b"" if asked is None else f"@{asked[1]}".encode()
 
 
 def _read(query: bytes) -> list[tuple[str, str]]:
-    """Return names and values of a query string, as `urllib.parse.parse_qsl` reads it."""
-    # Escaped JSON is mostly escapes of its punctuation, a hundred of them in a cell: replaced
-    # whole they take a tenth of the time. None of them stands for a part of another escape.
+    """Return names and values of a query string, like `urllib.parse.parse_qsl`."""
+    # Escaped JSON consists mostly of escaped punctuation, a hundred escapes in a cell. Replacing
+    # them takes a tenth of the time of unquoting. No replacement can create another escape.
     if b"%" in query:
         for escaped, plain in _JSON_PUNCTUATION:
             query = query.replace(escaped, plain)
@@ -220,12 +220,12 @@ def _unquoted(text: str) -> str:
 
 
 class LateModel:
-    """The model of a question, made when it is first asked or described.
+    """A model that is created when it is first used or described.
 
-    A server has several for each benchmark, each takes milliseconds, and most are never asked.
+    A server has several models per benchmark, each takes milliseconds, and most are never used.
 
     Args:
-        make: Makes it.
+        make: Creates the model.
     """
 
     def __init__(self, make: Callable[[], type[BaseModel]]) -> None:
@@ -238,7 +238,7 @@ class LateModel:
 
 
 ANSWER: Final = "answer"
-"""In the `openapi_extra` of a route: what makes the model of its answer, for the document alone."""
+"""Key in the `openapi_extra` of a route: creates the model of the answer, for the document only."""
 
 
 def described(
@@ -247,12 +247,12 @@ def described(
     required: Iterable[str] = (),
     answer: Callable[[], Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what a route says of a question in the query string, as its `openapi_extra`.
+    """Return the `openapi_extra` of a route with a query in the query string.
 
     Args:
-        model: The question.
-        required: Parameters that it is refused without, whatever the model says.
-        answer: Makes the model of the answer when the document is asked for, instead of
+        model: The model of the query.
+        required: Parameters that are required although the model has defaults.
+        answer: Creates the model of the answer when the document is generated, instead of
             `response_model`.
     """
     asked = {"parameters": QueryParameters(model, frozenset(required))}
@@ -261,18 +261,18 @@ def described(
 
 @dataclass(frozen=True, slots=True)
 class QueryParameters:
-    """The OpenAPI parameters of a question, made when the document is asked for.
+    """The OpenAPI parameters of a query, created when the document is generated.
 
     Attributes:
-        model: The question.
-        required: Parameters that it is refused without, whatever the model says.
+        model: The model of the query.
+        required: Parameters that are required although the model has defaults.
     """
 
     model: type[BaseModel] | LateModel
     required: frozenset[str]
 
     def described(self) -> list[dict[str, Any]]:
-        """Return the parameters."""
+        """Return the parameters as OpenAPI objects."""
         model = self.model.model if isinstance(self.model, LateModel) else self.model
         schema = model.model_json_schema()
         needed = {*schema.get("required", []), *self.required}
@@ -289,7 +289,7 @@ class QueryParameters:
 
 
 def _without_null(field: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a field that may be left out: a query string cannot say null."""
+    """Return the schema of an optional field without null, which a query string cannot express."""
     field = {name: value for name, value in field.items() if (name, value) != ("default", None)}
     kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
     if len(kinds) != 1:
@@ -310,9 +310,9 @@ _VERSION: Final = version("nas-bench-service")
 
 
 def answer_now(answer: Answer, headers: Mapping[str, str] | None = None) -> Response:
-    """Send an answer that was computed on the event loop.
+    """Return a response computed on the event loop.
 
-    That is the place for what takes less time than a change of threads: one architecture.
+    For answers that take less time than a thread switch, such as one architecture.
     """
     return Response(orjson.dumps(answer), headers=headers, media_type=_JSON)
 
@@ -323,13 +323,12 @@ async def answer_scan(
     compute: Callable[[], Answer],
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Compute an answer in a thread, within the time budget, and send it.
+    """Compute an answer in a thread, within the time budget, and return the response.
 
-    That is the place for what visits many rows: scans and batches. An answer with headers is kept:
-    whoever asks the same again gets it at once.
+    For scans and batches, which read many rows. Answers with headers are cached in memory.
 
     Raises:
-        TimeBudgetExceededError: It took too long.
+        TimeBudgetExceededError: The computation took too long.
     """
     kept: ResponseCache = request.app.state.response_cache
     tag = None if headers is None else headers["ETag"]
@@ -344,10 +343,10 @@ async def answer_scan(
 async def scanned(
     request: Request, installed: InstalledDataset, compute: Callable[[], bytes]
 ) -> bytes:
-    """Compute the body of an answer in a thread of those for scans, within the time budget.
+    """Compute the body of a response in a scan thread, within the time budget.
 
     Raises:
-        TimeBudgetExceededError: It took too long.
+        TimeBudgetExceededError: The computation took too long.
     """
     limiter: CapacityLimiter = request.app.state.scan_limiter
     seconds: float = request.app.state.settings.time_budget
@@ -356,7 +355,7 @@ async def scanned(
         with installed.database.time_budget(seconds):
             return compute()
 
-    # The question may be answered from a table joined to that one, too.
+    # The whole catalog is held, as the answer may use a joined table, too.
     catalog = catalog_of(request)
     with catalog.held():
         return await anyio.to_thread.run_sync(bounded, limiter=limiter)
@@ -369,16 +368,16 @@ async def answer_cached(
     *,
     at_once: bool = False,
 ) -> Response:
-    """Send an answer that depends on one database and the question, for clients to keep.
+    """Return a response that depends on one database and the query, with cache headers.
 
     Args:
-        request: The question.
-        installed: What is asked.
-        compute: Finds the answer.
-        at_once: Whether that takes less time than a change of threads.
+        request: The request.
+        installed: The queried database.
+        compute: Computes the answer.
+        at_once: Whether computing takes less time than a thread switch.
 
     Raises:
-        TimeBudgetExceededError: It took too long.
+        TimeBudgetExceededError: The computation took too long.
     """
     headers = cache_headers(request, installed.provenance.identity)
     if at_once:
@@ -389,18 +388,18 @@ async def answer_cached(
 def cache_headers(
     request: Request, *identities: str, cache_control: str | None = None
 ) -> dict[str, str]:
-    """Return the headers by which an answer may be kept and checked again.
+    """Return the headers for caching and revalidating a response.
 
-    The entity tag is a digest of all an answer depends on: the content of the databases, the
-    question, and the version of this program. It is weak because compression changes the bytes.
+    The entity tag is a digest of everything the response depends on: the content of the databases,
+    the query, and the version of this program. It is weak because compression changes the bytes.
 
     Args:
-        request: The question.
-        identities: Of all databases that the answer rests on.
-        cache_control: Instead of what the settings say.
+        request: The request.
+        identities: The identities of all databases that the answer depends on.
+        cache_control: Cache-Control, instead of that of the settings.
 
     Raises:
-        _NotModifiedError: The caller has this answer already; it becomes a 304.
+        _NotModifiedError: The client has the current response; it becomes a 304.
     """
     scope = request.scope
     parts = "\n".join((_VERSION, *identities, scope["path"])).encode() + _version_asked(scope)
@@ -416,7 +415,7 @@ def cache_headers(
 
 
 def install_not_modified_handler(app: FastAPI) -> None:
-    """Answer 304 where `cache_headers` finds that the caller has the answer."""
+    """Register the handler that answers 304 for `_NotModifiedError`."""
 
     async def not_modified(_: Request, error: Exception) -> Response:
         headers = error.headers if isinstance(error, _NotModifiedError) else None
@@ -426,7 +425,7 @@ def install_not_modified_handler(app: FastAPI) -> None:
 
 
 class _NotModifiedError(Exception):
-    """Ends a request whose answer the caller holds."""
+    """Ends a request whose response the client has in its cache."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__("not modified")

@@ -1,4 +1,4 @@
-"""Middleware around every request: id, count, log line, security headers, unforeseen errors."""
+"""The outermost middleware: request id, metrics, access log, security headers, internal errors."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ __all__ = [
 
 _Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
-_ALWAYS: Final[_Headers] = (
+_COMMON_HEADERS: Final[_Headers] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
 _POLICY: Final = b"content-security-policy"
-_NOTHING: Final[_Headers] = (
-    *_ALWAYS,
-    # An answer is data: opened as a page it runs, loads and is framed nowhere.
+_DATA_HEADERS: Final[_Headers] = (
+    *_COMMON_HEADERS,
+    # Responses are data: opened as a page, they may run or load nothing and not be framed.
     (_POLICY, b"default-src 'none'; frame-ancestors 'none'; sandbox"),
 )
 _TLS: Final = (b"strict-transport-security", b"max-age=31536000")
@@ -46,48 +46,48 @@ _PICTURE: Final = re.compile(r"/v1/[a-z0-9-]+/picture")
 
 
 def security_headers(path: str, scheme: str, headers: _Headers) -> _Headers:
-    """Return what to add to the headers of an answer.
+    """Return the security headers to add to a response.
 
-    A page brings a policy of its own; below `/v1/` there are none, and pictures alone bring one,
-    for their style.
+    Pages have their own content security policy. Responses below `/v1/` may not, except pictures,
+    which need one for their style.
 
     Args:
-        path: What was asked for.
-        scheme: How the caller reached the service: `https` where a trusted proxy says so.
-        headers: Those that the answer has.
+        path: The path of the request.
+        scheme: The scheme of the request; `https` also if a trusted proxy says so.
+        headers: The headers of the response.
     """
     may_bring = not path.startswith(_DATA) or _PICTURE.fullmatch(path) is not None
     brought = may_bring and any(name == _POLICY for name, _ in headers)
-    added = _ALWAYS if brought else _NOTHING
+    added = _COMMON_HEADERS if brought else _DATA_HEADERS
     return (*added, _TLS) if scheme == "https" else added
 
 
 _GZIP_FROM_BYTES: Final = 2048
 _GZIP_LEVEL: Final = 1
-"""Five times as fast as the default level for a tenth more bytes."""
-_AS_THEY_ARE: Final = "/artifacts/"
+"""Five times as fast as the default level, for ten percent more bytes."""
+_UNCOMPRESSED_PATHS: Final = "/artifacts/"
 _HEADER: Final = b"x-request-id"
 _ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _PROBES: Final = OPEN | {"/metrics"}
-"""Asked every few seconds by what watches the server: lines of it would bury all others."""
+"""Paths that monitoring requests every few seconds; successful requests are not logged."""
 _FIRST_ERROR: Final = 400
 _NO_ROUTE: Final = "(none)"
-"""What stands in metrics for addresses at which there is nothing, of which callers make up many."""
+"""Route in metrics for unknown paths, which are unbounded in number."""
 
 
 BUCKETS: Final = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
     float("inf"),
 )
-"""Upper bounds of latencies, in seconds: from a lookup to the longest scans and downloads."""
+"""Upper bounds of the latency histogram in seconds, from a lookup to the longest downloads."""
 
 
 class Answered:
-    """Some requests that were answered alike.
+    """The latencies of requests with the same method, route and status.
 
     Attributes:
-        buckets: How many there are in each of BUCKETS.
-        seconds: How long they took together.
+        buckets: Number of requests per bucket of BUCKETS.
+        seconds: Sum of the latencies.
     """
 
     __slots__ = ("buckets", "seconds")
@@ -98,16 +98,16 @@ class Answered:
 
 
 Counted: TypeAlias = dict[tuple[str, str, int], Answered]
-"""By method, route and status."""
+"""Latencies by method, route and status."""
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestCounter:
-    """What one worker has answered since it was last asked. Belongs to one event loop.
+    """Counts the requests of a worker since the last `take`. Belongs to one event loop.
 
     Attributes:
-        in_progress: Requests that are being answered.
+        in_progress: Number of requests in progress.
     """
 
     def __init__(self) -> None:
@@ -118,10 +118,10 @@ class RequestCounter:
         """Count a request.
 
         Args:
-            method: Its method; callers make up others, which are counted together.
+            method: Its method; unknown methods are counted together.
             route: The template of its route, of which there are few.
-            status: Of its answer.
-            seconds: How long it took.
+            status: Status of the response.
+            seconds: Duration of the request.
         """
         name = (method if method in _METHODS else "other", route, status)
         answered = self._counted.get(name)
@@ -131,7 +131,7 @@ class RequestCounter:
         answered.seconds += seconds
 
     def take(self) -> Counted:
-        """Return what was counted since this was last called."""
+        """Return the counts since the last call."""
         counted, self._counted = self._counted, {}
         return counted
 
@@ -139,17 +139,17 @@ class RequestCounter:
 class RequestMiddleware:
     """ASGI middleware around the whole application.
 
-    It gives the request an id (the caller's `X-Request-ID` where it is a sane one) and echoes it,
-    makes a GET of a HEAD, compresses what the caller wants compressed, counts every request, logs
-    every one but health checks that went well, and answers unforeseen errors with a problem that
-    tells nothing of the inside.
+    It assigns a request id (the client's `X-Request-ID` if it is well-formed) and returns it, turns
+    HEAD into GET, compresses responses if the client accepts that, counts every request, logs every
+    request except successful health checks, and answers unexpected exceptions with a problem
+    document without internals.
 
     Args:
-        app: What answers.
-        counter: Where requests are counted.
-        shutdown: Whether this worker is about to stop.
-        log_request: Writes the line of a request.
-        reading_open: Whether reading needs no key; where it does, answers vary by the key.
+        app: The inner application.
+        counter: Counts the requests.
+        shutdown: The shutdown state of this worker.
+        log_request: Logs a request.
+        reading_open: Whether reading needs no key; otherwise responses vary by key.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class RequestMiddleware:
         reading_open: bool,
     ) -> None:
         self._app = app
-        # Its wrapper costs something even where there is nothing to compress.
+        # Used only if the client accepts gzip, as the wrapper costs time in any case.
         self._compressing = GZipMiddleware(
             app, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL
         )
@@ -175,14 +175,14 @@ class RequestMiddleware:
         self._log = structlog.get_logger().bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
         method, given_scope = scope["method"], scope
         if method == "HEAD":
-            # The server leaves the body out, which looks at the scope that it made.
+            # uvicorn omits the body, as the scope that it created still says HEAD.
             scope = {**scope, "method": "GET", "head_only": True}
         headers = scope["headers_by_name"] = dict(scope["headers"])
         request_id = scope["request_id"] = self._request_id(headers)
@@ -207,7 +207,7 @@ class RequestMiddleware:
         self._counter.in_progress += 1
         try:
             await self._compressed(scope, headers, receive, send_with_id)
-        except Exception:  # the last place at which it can be answered and logged
+        except Exception:  # the last chance to answer and log it
             self._log.exception("unforeseen error", path=scope["path"], request_id=request_id)
             if status:
                 raise
@@ -215,17 +215,17 @@ class RequestMiddleware:
                 Request(scope),
                 500,
                 kind="internal-error",
-                detail="the server failed; its log tells more under this request_id",
+                detail="the server failed; see its log for this request_id",
             )
             await response(scope, receive, send_with_id)
         finally:
             self._counter.in_progress -= 1
             if method == "HEAD":
-                given_scope.update(scope, method=method)  # for who asks which route it was
+                given_scope.update(scope, method=method)  # for middleware that needs the route
             self._record(scope, method, status, time.perf_counter() - started)
 
     def _record(self, scope: Scope, method: str, status: int, seconds: float) -> None:
-        """Count a request and write its line."""
+        """Count a request and log it."""
         template = str(scope.get("direct") or getattr(scope.get("route"), "path", _NO_ROUTE))
         self._counter.add(method, template, status, seconds)
         if scope["path"] in _PROBES and status < _FIRST_ERROR:
@@ -246,8 +246,8 @@ class RequestMiddleware:
     async def _compressed(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send
     ) -> None:
-        # An artifact is sent as it is: its digest is that of these bytes.
-        may_pack = _AS_THEY_ARE not in scope["path"]
+        # Artifacts are not compressed: their digest is that of the sent bytes.
+        may_pack = _UNCOMPRESSED_PATHS not in scope["path"]
         wants_gzip = may_pack and b"gzip" in headers.get(b"accept-encoding", b"")
         app = self._compressing if wants_gzip else self._app
         await app(scope, receive, send)

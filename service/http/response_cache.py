@@ -1,4 +1,4 @@
-"""Answers kept in memory by entity tag, which covers all that they depend on."""
+"""An in-memory cache of responses by entity tag, which covers all that they depend on."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import anyio
 
 __all__ = ["PackedCache", "ResponseCache"]
 
-_LARGEST_SHARE: Final = 8
-"""One answer takes at most this part of the room, lest it drive out all others."""
+_LARGEST_FRACTION: Final = 8
+"""Inverse share of the cache that one response may take, so that it does not evict all others."""
 
 
 class ResponseCache:
-    """The latest answers, by entity tag: the digest of all that an answer depends on.
+    """A cache of the most recently used responses, by entity tag.
 
-    A tag covers the content of the databases, so that nothing ever has to be thrown away because it
-    is no longer true. Belongs to one event loop.
+    A tag covers the content of the databases, so that entries never become stale. Belongs to one
+    event loop.
 
     Args:
-        room: How many bytes of answers are kept; 0 keeps none.
+        room: Size of the cache in bytes; 0 disables it.
 
     Attributes:
-        hits: How often an answer was there.
-        misses: How often it was not.
+        hits: Number of cache hits.
+        misses: Number of cache misses.
     """
 
     def __init__(self, room: int) -> None:
@@ -36,7 +36,7 @@ class ResponseCache:
         self._answers: OrderedDict[str, bytes] = OrderedDict()
 
     def get(self, tag: str) -> bytes | None:
-        """Return the answer with a tag, if it is kept."""
+        """Return the cached response with a tag; None if there is none."""
         answer = self._answers.get(tag)
         if answer is None:
             self.misses += 1
@@ -46,8 +46,8 @@ class ResponseCache:
         return answer
 
     def keep(self, tag: str, answer: bytes) -> None:
-        """Keep an answer; those that nobody has asked for longest make room for it."""
-        if tag in self._answers or len(answer) > self._room // _LARGEST_SHARE:
+        """Store a response, evicting the least recently used ones."""
+        if tag in self._answers or len(answer) > self._room // _LARGEST_FRACTION:
             return
         self._answers[tag] = answer
         self._taken += len(answer)
@@ -57,12 +57,12 @@ class ResponseCache:
 
 
 class PackedCache:
-    """Bodies that take long to make, by entity tag; each is made once, however many wait for it.
+    """A cache of bodies that take long to compute; concurrent requests compute a body only once.
 
     Belongs to one event loop.
 
     Args:
-        room: How many bytes are kept; 0 keeps none.
+        room: Size of the cache in bytes; 0 disables it.
     """
 
     def __init__(self, room: int) -> None:
@@ -70,11 +70,11 @@ class PackedCache:
         self._making: dict[str, anyio.Lock] = {}
 
     async def get_or_make(self, tag: str, make: Callable[[], Awaitable[bytes]]) -> bytes:
-        """Return the body with a tag, made now unless it is kept.
+        """Return the body with a tag, computing it if it is not cached.
 
         Args:
-            tag: A digest of all that the body depends on.
-            make: Makes it; its errors are raised here.
+            tag: A digest of everything the body depends on.
+            make: Computes the body; its exceptions are raised here.
         """
         kept = self._kept.get(tag)
         if kept is not None:

@@ -1,10 +1,10 @@
-"""Checks the header of an uploaded safetensors file while it comes in, without PyTorch.
+"""Validation of the header of a safetensors file during its upload, without PyTorch.
 
 The format (github.com/huggingface/safetensors, README): the length of the header as a 64-bit
-little-endian number; the header, a JSON object that gives each tensor's type, shape and place; then
-the tensors, one after the other without gaps. The safetensors library checks all that. Before it
-come limits on sizes and dimensions, because its reader keeps everybody else waiting, and a check
-that no name is there twice, which it would accept and other readers take for another tensor.
+little-endian number; the header, a JSON object with type, shape and offsets of each tensor; then
+the tensors without gaps. The safetensors library checks all of that. Sizes and dimensions are
+limited before, because its reader holds the GIL, and duplicate names are refused, because the
+library accepts them and readers differ in which tensor they use.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ __all__ = ["NotSafetensorsError", "SafetensorsCheck"]
 _LENGTH_BYTES: Final = 8
 _LONGEST_HEADER: Final = 4 * 2**20
 _MOST_MARKS: Final = 500_000
-"""Commas, colons and brackets of a header, those in texts included."""
+"""Commas, colons and brackets of a header, including those in texts."""
 _MOST_TENSORS: Final = 20_000
 _MOST_DIMENSIONS: Final = 64
-"""PyTorch has no more."""
+"""PyTorch's limit."""
 _LARGEST: Final = 2**40
-"""Of a dimension, of the product of all, and of an offset; a checkpoint is smaller by far."""
+"""Limit of a dimension, of the product of all, and of an offset; far above real checkpoints."""
 _LONGEST_NUMBER: Final = 20
 """Digits; 2^64 has as many."""
 _LONGEST_NAME: Final = 100
 _LONGEST_REASON: Final = 300
 _METADATA: Final = "__metadata__"
 _MEMBERS: Final = frozenset({"dtype", "shape", "data_offsets"})
-"""Of a tensor; others the library would pass over."""
+"""The members of a tensor; the library would ignore others."""
 
 
 class NotSafetensorsError(ValueError):
@@ -39,10 +39,10 @@ class NotSafetensorsError(ValueError):
 
 
 class SafetensorsCheck:
-    """A check of a safetensors file whose bytes come in one piece after the other.
+    """Validates a safetensors file that arrives in chunks.
 
     Attributes:
-        tensors: How many tensors the file has; 0 until its header is complete.
+        tensors: Number of tensors in the file; 0 until its header is complete.
     """
 
     def __init__(self) -> None:
@@ -52,10 +52,10 @@ class SafetensorsCheck:
         self.tensors = 0
 
     def feed(self, piece: bytes) -> None:
-        """Look at the next piece.
+        """Process the next chunk.
 
         Raises:
-            NotSafetensorsError: The file cannot be one, whatever follows.
+            NotSafetensorsError: The file is invalid, whatever follows.
         """
         self._received += len(piece)
         if self._expected is None:
@@ -63,20 +63,20 @@ class SafetensorsCheck:
             self._read_header()
         if self._expected is not None and self._received > self._expected:
             raise NotSafetensorsError(
-                f"the file goes on after its {self._expected} bytes of header and tensors"
+                f"the file continues after its {self._expected} bytes of header and tensors"
             )
 
     def finish(self) -> None:
         """Check that the file is complete.
 
         Raises:
-            NotSafetensorsError: It is not.
+            NotSafetensorsError: The file is incomplete.
         """
         if self._expected is None:
             raise NotSafetensorsError(f"the file ends within its header, at {self._received} bytes")
         if self._received != self._expected:
             raise NotSafetensorsError(
-                f"the file ends at {self._received} bytes; its header speaks of {self._expected}"
+                f"the file ends at {self._received} bytes; by its header it has {self._expected}"
             )
 
     def _read_header(self) -> None:
@@ -85,7 +85,7 @@ class SafetensorsCheck:
         length = int.from_bytes(self._head[:_LENGTH_BYTES], "little")
         if not 0 < length <= _LONGEST_HEADER:
             raise NotSafetensorsError(
-                f"the file begins with a header length of {length}; 1 to {_LONGEST_HEADER} is sane"
+                f"the header length is {length}; 1 to {_LONGEST_HEADER} is allowed"
             )
         end = _LENGTH_BYTES + length
         if len(self._head) < end:
@@ -99,34 +99,34 @@ class SafetensorsCheck:
 
 
 def _bounded(header: bytes) -> dict[str, Any]:
-    """Return the entries of the tensors in a header, by name: small enough for the library.
+    """Return the tensors in a header by name, if they are small enough for the library.
 
     Raises:
-        NotSafetensorsError: They are not, a name is there twice, or there are none.
+        NotSafetensorsError: A limit is exceeded, a name is duplicate, or there is no tensor.
     """
     if sum(map(header.count, (b",", b":", b"[", b"{"))) > _MOST_MARKS:
-        raise NotSafetensorsError("the header holds too much")
+        raise NotSafetensorsError("the header is too large")
     try:
         entries = json.loads(header.decode(), object_pairs_hook=_unique, parse_int=_integer)
     except NotSafetensorsError:
         raise
     except (ValueError, RecursionError) as error:
-        raise NotSafetensorsError(f"the header is no JSON: {error}") from None
+        raise NotSafetensorsError(f"the header is not JSON: {error}") from None
     tensors = dict(entries) if isinstance(entries, dict) else {}
     tensors.pop(_METADATA, None)
     if not 0 < len(tensors) <= _MOST_TENSORS:
-        raise NotSafetensorsError(f"the header is no object of 1 to {_MOST_TENSORS} tensors")
+        raise NotSafetensorsError(f"the header is not an object of 1 to {_MOST_TENSORS} tensors")
     for name, entry in tensors.items():
         if not _is_small(entry):
             raise NotSafetensorsError(
-                f"{name[:_LONGEST_NAME]!r} is not of dtype, shape and data_offsets alone, with at "
+                f"{name[:_LONGEST_NAME]!r} must have only dtype, shape and data_offsets, with at "
                 f"most {_MOST_DIMENSIONS} dimensions, and elements and offsets up to {_LARGEST}"
             )
     return tensors
 
 
 def _is_small(entry: Any) -> bool:
-    """Tell whether the library may see a tensor: whether the rest is right, it says itself."""
+    """Tell whether a tensor is small enough for the library, which does the other checks."""
     if not isinstance(entry, dict) or entry.keys() != _MEMBERS:
         return False
     shape, offsets = entry["shape"], entry["data_offsets"]
@@ -141,11 +141,11 @@ def _is_small(entry: Any) -> bool:
 
 
 def _read_by_the_library(header: bytes, size: int) -> None:
-    """Have the library read a header, in a file whose tensors are a hole.
+    """Have the library read a header, in a sparse file without tensor data.
 
     Raises:
-        NotSafetensorsError: It refuses it: types, shapes and places do not fit each other.
-        OSError: There is no room for the header.
+        NotSafetensorsError: The library refuses it: types, shapes and offsets are inconsistent.
+        OSError: The disk is full.
     """
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - not before an upload
 
@@ -164,7 +164,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise NotSafetensorsError(f"{name[:_LONGEST_NAME]!r} is there twice")
+            raise NotSafetensorsError(f"{name[:_LONGEST_NAME]!r} is duplicate")
         found[name] = value
     return found
 

@@ -1,12 +1,11 @@
-"""Stopping a worker without losing requests.
+"""Graceful shutdown of a worker.
 
-`when_told_to_stop` runs a function the moment a signal arrives: uvicorn waits for the answers under
-way before it ends the application, and a stream that goes on as long as its reader stays must be
-told before that.
+`on_stop_signal` calls a function as soon as a signal arrives. uvicorn waits for responses in
+progress before it ends the application, so a stream without an end must be told earlier.
 
-`Shutdown` holds SIGTERM back for a while, so that a proxy sends its requests elsewhere: uvicorn
-closes its listener at once, and a request that is under way to it would fail. Meanwhile `/readyz`
-answers 503 and everything else is answered as ever, each answer being the last of its connection.
+`Shutdown` delays SIGTERM, so that a proxy sends new requests elsewhere: uvicorn closes its listener
+at once, and requests on their way to it would fail. During the delay `/readyz` answers 503 and all
+other requests are handled, each response being the last one of its connection.
 """
 
 from __future__ import annotations
@@ -18,27 +17,27 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from types import FrameType
 from typing import Any, Final, TypeAlias
 
-__all__ = ["Shutdown", "when_told_to_stop"]
+__all__ = ["Shutdown", "on_stop_signal"]
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _Handler: TypeAlias = Callable[[int, FrameType | None], Any]
 
 
 @contextmanager
-def when_told_to_stop(act: Callable[[], None]) -> Iterator[None]:
-    """Call a function in the event loop as soon as a signal tells the process to stop.
+def on_stop_signal(act: Callable[[], None]) -> Iterator[None]:
+    """Call a function on the event loop as soon as a signal tells the process to stop.
 
-    Whoever handled the signal before still does. Must be entered in a running event loop; outside
-    the main thread, where Python lets nobody handle signals, it does nothing.
+    Earlier handlers of the signal are called, too. Must be entered in a running event loop; it does
+    nothing outside the main thread, where Python does not allow signal handlers.
     """
     loop = asyncio.get_running_loop()
     with ExitStack() as stack:
         for number in _SIGNALS:
-            stack.enter_context(_noticed(number, lambda: loop.call_soon_threadsafe(act)))
+            stack.enter_context(_chained(number, lambda: loop.call_soon_threadsafe(act)))
         yield
 
 
-def _noticed(number: signal.Signals, act: Callable[[], object]) -> AbstractContextManager[None]:
+def _chained(number: signal.Signals, act: Callable[[], object]) -> AbstractContextManager[None]:
     before = signal.getsignal(number)
     if not callable(before):
         return nullcontext()
@@ -47,12 +46,12 @@ def _noticed(number: signal.Signals, act: Callable[[], object]) -> AbstractConte
         act()
         before(given, frame)
 
-    return _handling(number, handle)
+    return _signal_handler(number, handle)
 
 
 @contextmanager
-def _handling(number: signal.Signals, handle: _Handler) -> Iterator[None]:
-    """Handle a signal within the context, as far as this thread may."""
+def _signal_handler(number: signal.Signals, handle: _Handler) -> Iterator[None]:
+    """Handle a signal within the context, if this thread is allowed to."""
     before = signal.getsignal(number)
     try:
         signal.signal(number, handle)
@@ -67,31 +66,31 @@ def _handling(number: signal.Signals, handle: _Handler) -> Iterator[None]:
 
 
 class Shutdown:
-    """Whether this worker is about to stop.
+    """The shutdown state of a worker.
 
     Args:
-        seconds: How long it is, before it does.
+        seconds: Delay between SIGTERM and the shutdown.
 
     Attributes:
-        begun: Whether it was told to.
+        begun: Whether SIGTERM has arrived.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self.begun = False
 
-    def holding_back(self) -> AbstractContextManager[None]:
-        """Hold back SIGTERM from whoever handles it now; a second one goes through at once.
+    def delay_sigterm(self) -> AbstractContextManager[None]:
+        """Delay SIGTERM for the current handler; a second SIGTERM is not delayed.
 
-        Must be entered in a running event loop. Outside the main thread, where Python lets nobody
-        handle signals, it does nothing.
+        Must be entered in a running event loop. It does nothing outside the main thread, where
+        Python does not allow signal handlers.
         """
         handler = signal.getsignal(signal.SIGTERM)
         if not self._seconds or not callable(handler):
             return nullcontext()
-        return _handling(signal.SIGTERM, self._held_back(handler))
+        return _signal_handler(signal.SIGTERM, self._delayed(handler))
 
-    def _held_back(self, handler: _Handler) -> _Handler:
+    def _delayed(self, handler: _Handler) -> _Handler:
         loop = asyncio.get_running_loop()
 
         def hold(number: int, frame: FrameType | None) -> None:
@@ -99,7 +98,7 @@ class Shutdown:
                 handler(number, frame)
                 return
             self.begun = True
-            # The signal arrives between any two instructions, those of the loop among them.
+            # Scheduled thread-safely, as the signal may interrupt the event loop itself.
             loop.call_soon_threadsafe(loop.call_later, self._seconds, handler, number, None)
 
         return hold

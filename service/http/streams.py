@@ -1,9 +1,9 @@
-"""Responses that are sent while they are made, and the client that reads them.
+"""Streamed responses, and the client connection that reads them.
 
-`ClientConnection` notices that the client went away; one that reads too slowly is closed by
-service/http/protocol.py. `FileStream` sends a file that a thread writes: each piece goes to the
-event loop, and the thread waits until the connection has taken the piece before. When the client
-has gone, the next piece is refused, which ends the thread.
+`ClientConnection` notices when the client disconnects; service/http/protocol.py closes connections
+of slow readers. `FileStream` sends a file that a thread writes: each chunk goes to the event loop,
+and the thread waits until the connection has accepted the previous chunk. When the client has
+disconnected, the next chunk is refused, which ends the thread.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from benchmark_db.errors import BenchmarkDataError
 from benchmark_db.export import Sink
-from service.http.admission import NoPlaceError, Shares, caller_of
+from service.http.admission import NoSlotError, Shares, caller_of
 from service.http.problems import problem
 from service.http.questions import catalog_of
 from service.settings import Settings
@@ -31,21 +31,21 @@ __all__ = ["ClientConnection", "ClientDisconnectedError", "Exports", "FileStream
 
 
 class ClientDisconnectedError(Exception):
-    """Ends the sending of what nobody reads."""
+    """The client has disconnected."""
 
 
 class ClientConnection:
-    """The reader of one response, watched while the response is sent.
+    """The client of a response, watched while the response is sent.
 
     Used as an asynchronous context manager around the sending.
 
     Args:
-        receive: Of the request, whose body has been read or has none.
-        send: Of the request.
-        on_leaving: Called when the reader goes away.
+        receive: The `receive` of a request whose body has been read.
+        send: The `send` of the request.
+        on_leaving: Called when the client disconnects.
 
     Attributes:
-        gone: Whether the reader went away.
+        gone: Whether the client has disconnected.
     """
 
     def __init__(
@@ -69,16 +69,16 @@ class ClientConnection:
         """Send status and headers.
 
         Raises:
-            ClientDisconnectedError: Nobody reads.
+            ClientDisconnectedError: The client has disconnected.
         """
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
         await self._deliver({"type": "http.response.start", "status": status, "headers": raw})
 
     async def give(self, piece: bytes, *, last: bool = False) -> None:
-        """Send a piece of the body, and wait until the connection has room for another.
+        """Send a chunk of the body, and wait until the connection has room for another.
 
         Raises:
-            ClientDisconnectedError: Nobody reads any more.
+            ClientDisconnectedError: The client has disconnected.
         """
         await self._deliver({"type": "http.response.body", "body": piece, "more_body": not last})
 
@@ -96,21 +96,21 @@ class ClientConnection:
 
 
 _PIECE: Final = 256 * 1024
-"""Bytes that are sent at a time, before they are compressed."""
+"""Bytes of a chunk, before compression."""
 
 _RETRY_AFTER: Final = 10
-"""Seconds after which a caller who came when all places were taken may ask again."""
+"""Seconds after which a refused client may retry."""
 
 
 class Exports:
-    """The places of exports: many may be open, few are made at a time.
+    """The limits of exports: many may be open, few are computed at a time.
 
     Args:
-        settings: How many.
+        settings: The limits.
 
     Attributes:
-        open: Places of those that are open.
-        turns: Whose turn it is to be made, as long as it takes to make a piece.
+        open: The slots of open exports.
+        turns: Limits the exports that compute a chunk at a time.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -121,15 +121,15 @@ class Exports:
 class FileStream(Response):
     """A response whose body is written by a function in a thread.
 
-    Nothing is sent before the first piece is full, so that until then an error becomes a problem
-    like that of any question. After that the connection is broken off: no HTTP client takes what
-    arrived for a complete answer. One that waits for its reader keeps nobody waiting: it gives its
-    turn to others until the connection has taken the piece.
+    Nothing is sent before the first chunk is full, so that errors until then become error
+    responses. After that, an error closes the connection, and HTTP clients recognise the response
+    as incomplete. While an export waits for its client, it blocks no other: other exports compute
+    until the connection has accepted the chunk.
 
     Args:
-        request: What it answers.
+        request: The request.
         write: Writes the whole body.
-        exports: How many there may be at a time; where there are as many the answer is 503.
+        exports: The limits of exports; above them the response is 503 or 429.
         headers: Headers of the response.
     """
 
@@ -153,40 +153,40 @@ class FileStream(Response):
         caller = caller_of(scope)
         try:
             self._exports.open.take(caller)
-        except NoPlaceError as error:
+        except NoSlotError as error:
             await self._full(error)(scope, receive, send)
             return
-        line = _Line(self, send, self._exports.turns, head_only=bool(scope.get("head_only")))
+        sink = _ThreadSink(self, send, self._exports.turns, head_only=bool(scope.get("head_only")))
         try:
             with self._catalog.held():
-                instead = await self._send_all(receive, line)
+                instead = await self._send_all(receive, sink)
         finally:
-            self._exports.open.give_back(caller)
+            self._exports.open.release(caller)
         if instead is not None:
             await instead(scope, receive, send)
 
-    async def _send_all(self, receive: Receive, line: _Line) -> Response | None:
-        """Send the body, or return what to answer instead of it."""
+    async def _send_all(self, receive: Receive, sink: _ThreadSink) -> Response | None:
+        """Send the body, or return the response to send instead."""
         log = structlog.get_logger().bind(request_id=self._request.scope.get("request_id"))
-        watch = asyncio.create_task(line.watch(receive))
+        watch = asyncio.create_task(sink.watch(receive))
         try:
-            # With a limiter of its own: one that waits for its reader keeps no thread of others.
-            await line.take_turn()
+            # With its own limiter, so that waiting for the client takes no thread from others.
+            await sink.take_turn()
             with suppress(_HeadSentError):
-                await to_thread.run_sync(self._write_all, line, limiter=CapacityLimiter(1))
-            await line.end()
+                await to_thread.run_sync(self._write_all, sink, limiter=CapacityLimiter(1))
+            await sink.end()
         except _ClientDisconnectedError as left:
-            log.info("download broken off", reason=str(left), sent=line.sent)
+            log.info("download broken off", reason=str(left), sent=sink.sent)
         except BenchmarkDataError as error:
-            if not line.started:
-                # What is raised here may be above whatever answers the errors of routes.
+            if not sink.started:
+                # Answered here, as the exception handlers of routes may be below this call.
                 return await self._answer(error)
-            # To return without the last piece makes the server close the connection.
-            log.error("download failed", reason=str(error), sent=line.sent)  # noqa: TRY400
+            # Returning without the last chunk makes the server close the connection.
+            log.error("download failed", reason=str(error), sent=sink.sent)  # noqa: TRY400
         finally:
-            # A cancelled request leaves its thread behind, which must not go on.
-            line.cut("the request was cancelled")
-            line.end_turn()
+            # A cancelled request leaves its thread running, which must not continue.
+            sink.cut("the request was cancelled")
+            sink.end_turn()
             watch.cancel()
         return None
 
@@ -196,42 +196,42 @@ class FileStream(Response):
         answer: Response = await handler(self._request, error)
         return answer
 
-    def _write_all(self, line: _Line) -> None:
-        self._write(line)
-        line.flush()
+    def _write_all(self, sink: _ThreadSink) -> None:
+        self._write(sink)
+        sink.flush()
 
-    def _full(self, error: NoPlaceError) -> Response:
+    def _full(self, error: NoSlotError) -> Response:
         whose = "of your exports are open" if error.of_caller else "exports are open"
         return problem(
             self._request,
             HTTPStatus.TOO_MANY_REQUESTS if error.of_caller else HTTPStatus.SERVICE_UNAVAILABLE,
             kind="too-many-exports",
             title="Too many exports",
-            detail=f"{error.most} {whose} already, which is all at a time; ask again later",
+            detail=f"{error.most} {whose} already, which is the limit; retry later",
             headers={"Retry-After": str(_RETRY_AFTER)},
         )
 
 
 class _ClientDisconnectedError(Exception):
-    """Ends the writing of what nobody reads."""
+    """Ends the writing thread because the client has disconnected."""
 
 
 class _HeadSentError(Exception):
-    """Ends the writing of what was asked for by HEAD."""
+    """Ends the writing thread because the request was HEAD."""
 
 
-class _Line:
-    """The way from a thread that writes to the reader of the response.
+class _ThreadSink:
+    """The sink of a writing thread, which sends its bytes to the client.
 
     Args:
-        response: What begins the response.
-        send: Of the request.
-        turns: Whose turn it is to write.
-        head_only: Whether the first piece is enough, which tells how the response begins.
+        response: The response, for its status and headers.
+        send: The `send` of the request.
+        turns: Limits the exports that write at a time.
+        head_only: Whether to stop after the first chunk, for HEAD requests.
 
     Attributes:
         started: Whether anything has been sent.
-        sent: How many bytes of the body.
+        sent: Bytes of the body sent so far.
     """
 
     def __init__(
@@ -249,10 +249,10 @@ class _Line:
         self.sent = 0
 
     def write(self, data: bytes, /) -> None:
-        """Take some bytes from the thread, and send what makes up a piece.
+        """Buffer bytes from the thread, and send each full chunk.
 
         Raises:
-            _ClientDisconnectedError: Nobody reads any more.
+            _ClientDisconnectedError: The client has disconnected.
         """
         rest = memoryview(data)
         while self._size + len(rest) >= _PIECE:
@@ -264,10 +264,10 @@ class _Line:
         self._size += len(rest)
 
     def flush(self) -> None:
-        """Send what has been taken from the thread.
+        """Send the buffered bytes.
 
         Raises:
-            _ClientDisconnectedError: Nobody reads any more.
+            _ClientDisconnectedError: The client has disconnected.
         """
         piece = b"".join(self._gathered)
         self._gathered.clear()
@@ -275,28 +275,28 @@ class _Line:
         from_thread.run(self._deliver, piece)
 
     async def watch(self, receive: Receive) -> None:
-        """Wait until the reader goes away, and cut the line."""
+        """Wait until the client disconnects, and then refuse further chunks."""
         while (await receive())["type"] != "http.disconnect":
             pass
         self.cut("the reader went away")
 
     def cut(self, reason: str) -> None:
-        """Refuse all further pieces."""
+        """Refuse all further chunks."""
         self._cut = self._cut or reason
 
     async def take_turn(self) -> None:
-        """Wait until it is the turn of this one to be written."""
+        """Wait until this export may compute."""
         await self._turns.acquire_on_behalf_of(self)
         self._has_turn = True
 
     def end_turn(self) -> None:
-        """Let others be written."""
+        """Let other exports compute."""
         if self._has_turn:
             self._has_turn = False
             self._turns.release_on_behalf_of(self)
 
     async def end(self) -> None:
-        """Tell the reader that this was all."""
+        """Send the end of the body."""
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _deliver(self, piece: bytes) -> None:

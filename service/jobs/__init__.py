@@ -1,4 +1,4 @@
-"""Durable jobs: the table that records them, the queue that wakes workers, and the artifacts.
+"""Durable jobs: the job table, the queue that wakes workers, and the artifacts.
 
 with open_jobs(JobSettings()) as jobs:
     job, made = jobs.store.submit(request)
@@ -38,25 +38,25 @@ __all__ = ["JobSettings", "Jobs", "open_jobs"]
 
 @dataclass(frozen=True, kw_only=True)
 class Jobs:
-    """Everything about jobs that server and workers share.
+    """The stores and settings of jobs that server and workers share.
 
     Attributes:
-        settings: What an operator set.
-        database: Where jobs are kept.
-        ledger: What came of trainings.
-        store: The jobs, for callers.
-        leases: The jobs, for workers.
-        workers: The workers.
-        checkpoints: The checkpoints that were uploaded.
-        notifier: What wakes workers.
+        settings: The settings of jobs.
+        database: The database with the job tables.
+        ledger: The results of trainings.
+        store: Submits, reads and cancels jobs.
+        leases: Leases jobs to workers.
+        workers: The registered workers.
+        checkpoints: The uploaded checkpoints.
+        notifier: Wakes idle workers.
         artifacts: The files that jobs made, by digest.
-        artifact_folder: The folder of the artifacts and of files on their way; of these alone where
-            a bucket has the artifacts.
-        artifact_cache: What is kept of them.
-        retention: How long jobs are remembered.
-        weights: The files of the checkpoints in the folder of this machine, by digest.
-        trainings: What trainings keep until they end, where no bucket has it.
-        saved: The checkpoints of trainings that were handed over.
+        artifact_folder: The folder of the artifacts and of incomplete files; of incomplete files
+            alone where a bucket has the artifacts.
+        artifact_cache: Evicts old artifacts.
+        retention: Deletes old jobs.
+        weights: The files of the uploaded checkpoints in the folder of this machine, by digest.
+        trainings: The folders in which running trainings keep checkpoints, without a bucket.
+        saved: The checkpoints that running trainings handed over.
     """
 
     settings: JobSettings
@@ -77,8 +77,8 @@ class Jobs:
 
     @cached_property
     def upkeep(self) -> Upkeep:
-        """The clean-up that is done now and then."""
-        # Settings of jobs are read where no log is written.
+        """The periodic clean-up."""
+        # Imported here: the settings of jobs are also read without structlog.
         from service.jobs.upkeep import Upkeep  # noqa: PLC0415
 
         return Upkeep(self)
@@ -88,14 +88,13 @@ class Jobs:
 def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
     """Open the database and the queue of the jobs, and close them at the end.
 
-    Neither is asked anything yet: one that is damaged or away may be right when it is needed.
+    Neither is contacted yet: a damaged or unreachable one may work by the time it is needed.
 
     Raises:
-        OSError: The folder of the jobs cannot be made.
-        MissingExtraError: A library for what the settings name is not installed.
+        OSError: The folder of the jobs cannot be created.
+        MissingExtraError: A library that the settings require is not installed.
     """
-    # huey loads Redis's library where it is there, and that one half of OpenTelemetry: not before
-    # there are jobs.
+    # huey imports Redis's library where it is installed, which imports half of OpenTelemetry.
     from service.jobs.notifier import Notifier  # noqa: PLC0415
 
     settings.folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""The eviction of old artifacts: those go first that were used longest ago.
+"""Eviction of artifacts, least recently used first.
 
-What there is, how large it is and when it was used, the database tells: no store is asked for it.
+The database knows which artifacts exist, their sizes and their last use, so the store is not asked.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from service.jobs.tables import ArtifactRow, CheckpointRow, ContentRow, JobRow, 
 __all__ = ["ArtifactCache"]
 
 _DAY: Final = 24 * 3600.0
-_YOUNG: Final = 3600.0
-"""Seconds within which a file may be on its way: being written, or complete and not yet listed,
-because the job that made it has not ended."""
+_MIN_AGE_SECONDS: Final = 3600.0
+"""Seconds during which a file is not removed: it may be incomplete, or complete and not listed yet
+because its job has not ended."""
 _REMOTE_SWEEP: Final = 3600.0
-"""Seconds between two looks at all that is in a bucket, which are paid by the page."""
-_AT_ONCE: Final = 100
+"""Seconds between two listings of a whole bucket, which are charged per page."""
+_BATCH: Final = 100
 
 
 class ArtifactCache:
-    """The artifacts that are kept, within bounds of size and age.
+    """Evicts artifacts above a total size or an age.
 
     Args:
-        incoming: The folder in which this machine has files on their way.
-        most_bytes: How much of them is kept.
-        most_days: How long after its last use one is kept.
+        incoming: The folder of this machine's incomplete files.
+        most_bytes: The largest total size of all artifacts.
+        most_days: Days after its last use that an artifact is kept.
     """
 
     def __init__(
@@ -56,19 +56,19 @@ class ArtifactCache:
         self._swept = float("-inf")
 
     def touch(self, sha256: str) -> None:
-        """Note that an artifact was used now."""
+        """Record that an artifact was used now."""
         query = ContentRow.update(used_at=self._database.now()).where(ContentRow.sha256 == sha256)
         self._database.write(lambda: self._database.change(query))
 
     def lose(self, artifact: Artifact, *, damaged: bool = False) -> None:
-        """Note that the file of an artifact is gone or damaged: jobs that list it are expired.
+        """Expire the jobs that list an artifact whose file is missing or damaged.
 
-        Nothing is noted where a job has made the file anew meanwhile, or the whole folder or bucket
-        is away and may come back.
+        Nothing changes if a job has made the file again meanwhile, or if the whole folder or bucket
+        is unreachable and may come back.
 
         Args:
             artifact: The artifact.
-            damaged: Whether the file was read and has another digest; else it is looked at.
+            damaged: Whether the file was read and has another digest; otherwise the store is asked.
 
         Raises:
             StoreUnavailableError: The database or the bucket does not answer.
@@ -88,39 +88,39 @@ class ArtifactCache:
         self._database.write(forget)
 
     def _used_at(self, artifact: Artifact) -> float | None:
-        """Return when an artifact was last made or used; None where no job lists it."""
+        """Return when an artifact was last made or used; None if no job lists it."""
         query = ContentRow.select(ContentRow.used_at).where(ContentRow.sha256 == artifact.sha256)
         return next((float(row["used_at"]) for row in self._database.rows(query)), None)
 
     def evict(self) -> int:
-        """Throw away what is too old or too much, and return how many files went.
+        """Remove artifacts that are too old or exceed the total size; return how many.
 
-        A job whose artifact goes is expired. It is so before the file is removed: whoever is told
-        of an artifact can have it, but for those who were told just before. A file that was made
-        lately may be that of a job about to end, and is removed an hour later.
+        The jobs of an evicted artifact are expired before its file is removed, so only clients that
+        read the job just before can be told of a missing file. A file that was made within the last
+        hour may belong to a job about to end; a later sweep removes it.
 
         Raises:
             ArtifactsUnavailableError: The store does not answer, or holds the artifacts of another
-                database, which this one takes for what nobody needs.
+                database; this database lists none of them and would remove all.
         """
         if not self._store.claim(self._database.identity()):
             raise ArtifactsUnavailableError(
                 f"{self._store.where} has the artifacts of another database of jobs"
             )
         gone = 0
-        while batch := self._database.write(self._forget_some):
+        while batch := self._database.write(self._forget_batch):
             for sha256 in batch:
-                self._store.remove_older(sha256, _YOUNG)
+                self._store.remove_older(sha256, _MIN_AGE_SECONDS)
             gone += len(batch)
-        self._incoming.remove_begun(_YOUNG)
+        self._incoming.remove_incomplete(_MIN_AGE_SECONDS)
         if time.monotonic() - self._swept >= (_REMOTE_SWEEP if self._store.is_remote else 0):
             self._swept = time.monotonic()
             self._sweep()
         return gone
 
-    def _forget_some(self) -> list[str]:
-        """Forget the artifacts that go next; return the digests of their files."""
-        # Two that evict at once would each make all the room.
+    def _forget_batch(self) -> list[str]:
+        """Delete the rows of the next artifacts to evict; return the digests of their files."""
+        # Two evictions at once would each free all of the space.
         self._database.lock(AdvisoryLock.REMOVE)
         total = ContentRow.select(fn.COALESCE(fn.SUM(ContentRow.size), 0).alias("bytes"))
         (row,) = self._database.rows(total)
@@ -131,8 +131,8 @@ class ArtifactCache:
             ContentRow.size,
             (ContentRow.used_at < self._database.now() - self._most_seconds).alias("old"),
         )
-        oldest = query.order_by(ContentRow.used_at).limit(_AT_ONCE)
-        # A job that ends now with the same content has listed it before this, or makes it anew.
+        oldest = query.order_by(ContentRow.used_at).limit(_BATCH)
+        # A job that ends now with the same content has listed it before, or makes it again.
         for row in self._database.rows(self._database.for_update(oldest)):
             if surplus <= 0 and not row["old"]:
                 break
@@ -153,14 +153,14 @@ class ArtifactCache:
         self._database.change(ContentRow.delete().where(ContentRow.sha256.in_(digests)))
 
     def _sweep(self) -> None:
-        """Remove the files that nothing lists: of attempts that came to nothing, for one."""
+        """Remove files that no table lists, such as those of failed attempts."""
         found = self._store.digests()
-        while digests := list(islice(found, _AT_ONCE)):
+        while digests := list(islice(found, _BATCH)):
             for sha256 in set(digests) - self._database.read(partial(self._listed, digests)):
-                self._store.remove_older(sha256, _YOUNG)
+                self._store.remove_older(sha256, _MIN_AGE_SECONDS)
 
     def _listed(self, digests: list[str]) -> set[str]:
-        """Return which of some files are an artifact, a checkpoint or uploaded weights."""
+        """Return which digests are listed as an artifact, a checkpoint or uploaded weights."""
         found = set()
         for table in (ContentRow, SavedRow, CheckpointRow):
             query = table.select(table.sha256).where(table.sha256.in_(digests))

@@ -1,7 +1,7 @@
-"""Where artifacts are kept: a folder that servers and workers share, or a bucket.
+"""The interface of artifact stores: a folder that servers and workers share, or a bucket.
 
-`ArtifactStore` is what the rest of the service knows of either. A file is named by the SHA-256 of
-its content, so that putting it twice changes nothing but its age; it is there wholly or not at all.
+A file is named by the SHA-256 of its content, so writing it twice changes only its age. A file is
+either completely there or not at all.
 """
 
 from __future__ import annotations
@@ -23,49 +23,49 @@ __all__ = [
 
 
 class OpenArtifact(Protocol):
-    """A file that is read in pieces, from whatever place; threads take turns with it."""
+    """A file of a store, opened for reading; threads may take turns with it."""
 
     def seek(self, offset: int, /) -> int:
-        """Have the next piece begin at a byte."""
+        """Set the offset of the next read."""
 
     def read(self, size: int, /) -> bytes:
-        """Return the next piece.
+        """Return the next bytes.
 
         Raises:
-            DamagedFileError: What was read from the first byte to the last has another digest.
-            OSError: It cannot be read.
+            DamagedFileError: The file was read from start to end and has another digest.
+            OSError: The file cannot be read.
         """
 
     def close(self) -> None:
-        """Read no more."""
+        """Close the file."""
 
 
 class IncomingArtifact(Protocol):
-    """A file on its way into a store; a context manager that throws away what was not kept."""
+    """A file being written to a store; as a context manager, it discards a file not kept."""
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
+        """Bytes written so far."""
 
     @property
     def sha256(self) -> str:
-        """Digest of what was written so far."""
+        """Digest of the bytes written so far."""
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Return the file itself."""
 
     def __exit__(self, *_: object) -> None:
-        """Throw away what was not kept."""
+        """Discard the file unless it was kept."""
 
     def write(self, piece: bytes) -> None:
-        """Write the next piece.
+        """Write the next bytes.
 
         Raises:
             OSError: The disk is full, or the store does not answer.
         """
 
     def keep(self) -> str:
-        """Put the file in its place, where it outlives a crash, and return its digest.
+        """Move the complete file to its place, synced to disk, and return its digest.
 
         Raises:
             OSError: The disk is full, or the store does not answer.
@@ -75,70 +75,69 @@ class IncomingArtifact(Protocol):
 class ArtifactStore(Protocol):
     """Files by their digest.
 
-    All methods raise UnknownArtifactError for what is no digest, and OSError where the store does
-    not do what it should: of a bucket, that is ArtifactsUnavailableError.
+    All methods raise UnknownArtifactError for a text that is not a digest, and OSError if the store
+    fails; a bucket raises ArtifactsUnavailableError.
     """
 
     @property
     def is_remote(self) -> bool:
-        """Whether an answer may take seconds."""
+        """Whether a request to the store may take seconds."""
 
     @property
     def where(self) -> str:
-        """The place, for people; without secrets."""
+        """The location in messages; contains no secrets."""
 
     def is_there(self) -> bool:
-        """Tell whether the folder or the bucket is there at all."""
+        """Tell whether the folder or bucket exists."""
 
     def holds(self, sha256: str, size: int) -> bool:
-        """Tell whether the file with a digest is there and has so many bytes."""
+        """Tell whether the file with a digest exists and has the given number of bytes."""
 
     def open(self, sha256: str, size: int) -> OpenArtifact:
-        """Open a file.
+        """Open a file for reading.
 
         Raises:
-            DamagedFileError: It has not so many bytes.
-            FileNotFoundError: It is not there.
+            DamagedFileError: The file has another size.
+            FileNotFoundError: The file does not exist.
         """
 
     def receive(self, sha256: str | None = None) -> IncomingArtifact:
-        """Return a file to write to, which gets its place when it is complete.
+        """Return a new file to write to; `keep` moves it to its place.
 
         Args:
-            sha256: The digest that it is said to have; whoever writes it compares. A bucket
-                demands it.
+            sha256: The expected digest, which the caller compares. A bucket requires it.
         """
 
     def add(self, path: Path) -> tuple[str, int]:
-        """Put a copy of a file into the store and return its digest and size."""
+        """Copy a file into the store and return its digest and size."""
 
     def remove(self, sha256: str) -> None:
-        """Remove a file; one that is not there is gone already."""
+        """Remove a file; a missing file is no error."""
 
     def remove_older(self, sha256: str, seconds: float) -> None:
-        """Remove a file that was put in its place longer ago than so many seconds."""
+        """Remove a file that was written more than the given number of seconds ago."""
 
     def digests(self) -> Iterator[str]:
-        """Yield the digest of every file that is there."""
+        """Yield the digest of every file in the store."""
 
     def owner(self) -> str | None:
-        """Return the identity of the database that lists what is there; None where none is told."""
+        """Return the identity of the database that owns the store; None if it has no owner."""
 
     def claim(self, identity: str) -> bool:
-        """Tell whether that is a database; the first that asks becomes it."""
+        """Tell whether a database owns the store; the first one that asks becomes its owner."""
 
 
 def open_artifact_store(settings: JobSettings) -> ArtifactStore:
-    """Return the store that the settings name; nothing is asked of it yet.
+    """Return the store that the settings name, without contacting it.
 
     Raises:
-        MissingExtraError: It is a bucket, and the library that speaks with it is not installed.
+        MissingExtraError: The settings name a bucket, and its library is not installed.
         WrongSettingError: A variable of the bucket names a file that cannot be read.
     """
     if settings.artifacts_url is None:
         return BlobStore(settings.artifacts_dir)
     with needs("s3", "NASBENCH_ARTIFACTS_URL"):
-        # The library is no part of an installation that has a folder.
+        # Imported here: installations without a bucket lack the library.
         from service.jobs.bucket import Bucket  # noqa: PLC0415
 
         return Bucket(settings.artifacts_url)

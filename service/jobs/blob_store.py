@@ -1,6 +1,6 @@
 """A folder of files that are named by the SHA-256 of their content.
 
-Artifacts lie in one, unless they are in a bucket, and uploaded checkpoints in another.
+It holds uploaded checkpoints, and artifacts unless a bucket has them.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from uuid import uuid4
 
 from service.jobs.errors import DamagedFileError, UnknownArtifactError
 
-__all__ = ["NO_ROOM", "BlobStore", "IncomingFile", "refuse_no_digest"]
+__all__ = ["NO_ROOM", "BlobStore", "IncomingFile", "check_digest"]
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""Numbers of the errors that say that a disk, a quota or a file may take no more."""
+"""`errno` values of a full disk, an exhausted quota and a file that reached its size limit."""
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _PIECE: Final = 2**20
 _INCOMING: Final = "incoming"
 
 
-def refuse_no_digest(sha256: str) -> None:
-    """Refuse what is to become a part of a path or a key and is no digest.
+def check_digest(sha256: str) -> None:
+    """Refuse a text that is not a digest before it becomes part of a path or key.
 
     Raises:
-        UnknownArtifactError: It is none.
+        UnknownArtifactError: The text is not 64 hexadecimal digits.
     """
     if not _DIGEST.fullmatch(sha256):
         raise UnknownArtifactError("that is no SHA-256 in hexadecimal digits")
 
 
 class BlobStore:
-    """Files by their digest; each is there wholly or not at all, and once.
+    """Files by their digest; a file is either completely there or not at all.
 
     Args:
-        folder: Where they lie; made when the first one comes.
+        folder: The folder of the files; created for the first file.
 
     Attributes:
-        is_remote: False: what is asked of it is answered at once.
-        where: The folder, for people.
+        is_remote: False: the folder answers at once.
+        where: The folder, for messages.
     """
 
     is_remote: Final = False
@@ -57,31 +57,31 @@ class BlobStore:
         self.where = str(folder)
 
     def is_there(self) -> bool:
-        """Tell whether the folder is there at all."""
+        """Tell whether the folder exists."""
         return self._folder.is_dir()
 
     def holds(self, sha256: str, size: int) -> bool:
-        """Tell whether the file with a digest is there and has so many bytes."""
+        """Tell whether the file with a digest exists and has the given number of bytes."""
         try:
             return self.path(sha256).stat().st_size == size
         except OSError:
             return False
 
     def path(self, sha256: str) -> Path:
-        """Return where the file with a digest lies or would lie.
+        """Return the path of the file with a digest, whether it exists or not.
 
         Raises:
-            UnknownArtifactError: That is no digest.
+            UnknownArtifactError: The text is not a digest.
         """
-        refuse_no_digest(sha256)
+        check_digest(sha256)
         return self._folder / sha256[:2] / sha256
 
     def open(self, sha256: str, size: int) -> BinaryIO:
         """Open a file, which stays readable even if it is removed meanwhile.
 
         Raises:
-            DamagedFileError: It has not so many bytes.
-            OSError: It is not there, or cannot be read.
+            DamagedFileError: The file has another size.
+            OSError: The file does not exist or cannot be read.
         """
         file = self.path(sha256).open("rb")
         if os.fstat(file.fileno()).st_size != size:
@@ -90,18 +90,18 @@ class BlobStore:
         return file
 
     def receive(self, sha256: str | None = None) -> IncomingFile:  # noqa: ARG002 - of buckets
-        """Return a file to write to, which gets its place when it is complete.
+        """Return a new file to write to; `keep` moves it to its place.
 
         Raises:
-            OSError: It cannot be made.
+            OSError: The file cannot be created.
         """
         return IncomingFile(self.fresh(), self.path)
 
     def fresh(self) -> Path:
-        """Return where a file may be written that is to come into the folder.
+        """Return an unused path for an incomplete file.
 
         Raises:
-            OSError: The folder cannot be made.
+            OSError: The folder cannot be created.
         """
         incoming = self._folder / _INCOMING
         incoming.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ class BlobStore:
         """Copy a file into the folder and return its digest and size.
 
         Raises:
-            OSError: It cannot be read or written: a disk is full.
+            OSError: The file cannot be read, or the copy cannot be written (disk full).
         """
         with self.receive() as incoming, path.open("rb") as file:
             for piece in iter(lambda: file.read(_PIECE), b""):
@@ -119,49 +119,49 @@ class BlobStore:
             return incoming.keep(), incoming.size
 
     def remove(self, sha256: str) -> None:
-        """Remove a file; one that is not there is gone already."""
+        """Remove a file; a missing file is no error."""
         with suppress(FileNotFoundError):
             self.path(sha256).unlink()
 
     def remove_older(self, sha256: str, seconds: float) -> None:
-        """Remove a file that was put in its place longer ago than so many seconds."""
+        """Remove a file that was written more than the given number of seconds ago."""
         if _age(self.path(sha256)) > seconds:
             self.remove(sha256)
 
-    def begun(self) -> Iterator[Path]:
-        """Yield the files that were begun and never completed, or still are being written."""
+    def incomplete(self) -> Iterator[Path]:
+        """Yield the incomplete files: abandoned ones and those still being written."""
         yield from (self._folder / _INCOMING).glob("*")
 
-    def remove_begun(self, seconds: float) -> None:
-        """Remove what was begun, by a process that was killed, longer ago than so many seconds."""
-        for path in self.begun():
+    def remove_incomplete(self, seconds: float) -> None:
+        """Remove incomplete files of killed processes, older than the given number of seconds."""
+        for path in self.incomplete():
             if _age(path) > seconds:
                 path.unlink(missing_ok=True)
 
     def owner(self) -> None:
-        """Return None: a folder of jobs is that of its settings."""
+        """Return None: a folder belongs to the database of its settings."""
 
     def claim(self, identity: str) -> bool:  # noqa: ARG002 - of buckets
-        """Return true: a folder of jobs is that of its settings."""
+        """Return True: a folder belongs to the database of its settings."""
         return True
 
     def digests(self) -> Iterator[str]:
-        """Yield the digest of every file that is there."""
+        """Yield the digest of every file in the folder."""
         for path in self._folder.glob("[0-9a-f][0-9a-f]/*"):
             if _DIGEST.fullmatch(path.name):
                 yield path.name
 
 
 class IncomingFile:
-    """A file on its way into a folder; used as a context manager, which removes what was not kept.
+    """A file being written to a folder; as a context manager, it removes a file not kept.
 
     Args:
-        path: Where it is written.
-        place: Returns where the file with a digest belongs.
+        path: Where the incomplete file is written.
+        place: Returns the final path for a digest.
 
     Attributes:
-        path: Where it is written.
-        size: Bytes so far.
+        path: Where the incomplete file is written.
+        size: Bytes written so far.
     """
 
     def __init__(self, path: Path, place: Callable[[str], Path]) -> None:
@@ -169,7 +169,7 @@ class IncomingFile:
         self._place = place
         self._digest = hashlib.sha256()
         self._file: BinaryIO = path.open("xb")
-        # Held while the file is written; the system takes it when the process dies.
+        # Held while the file is written; the operating system releases it when the process dies.
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.size = 0
 
@@ -178,13 +178,13 @@ class IncomingFile:
 
     def __exit__(self, *_: object) -> None:
         try:
-            # Writes what it still holds, for which there may be no room.
+            # Closing flushes the buffer, which fails on a full disk.
             self._file.close()
         finally:
             self.path.unlink(missing_ok=True)
 
     def write(self, piece: bytes) -> None:
-        """Write the next piece.
+        """Write the next bytes.
 
         Raises:
             OSError: The disk is full.
@@ -195,11 +195,11 @@ class IncomingFile:
 
     @property
     def sha256(self) -> str:
-        """Digest of what was written so far."""
+        """Digest of the bytes written so far."""
         return self._digest.hexdigest()
 
     def keep(self) -> str:
-        """Put the file in its place, on the disk and not in a cache, and return its digest.
+        """Move the complete file to its place, synced to disk, and return its digest.
 
         Raises:
             OSError: The disk is full.
@@ -208,7 +208,7 @@ class IncomingFile:
         return self.place()
 
     def finish(self) -> None:
-        """Have what was written on the disk and not in a cache.
+        """Sync the written bytes to disk.
 
         Raises:
             OSError: The disk is full.
@@ -217,10 +217,10 @@ class IncomingFile:
         os.fsync(self._file.fileno())
 
     def place(self) -> str:
-        """Put a finished file in its place and return its digest.
+        """Move a finished file to its place and return its digest.
 
         Raises:
-            OSError: It is gone, or its folder cannot be made.
+            OSError: The file is gone, or its folder cannot be created.
         """
         sha256 = self.sha256
         place = self._place(sha256)

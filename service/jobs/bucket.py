@@ -1,11 +1,11 @@
-"""Artifacts in a bucket of S3, or of what speaks its protocol: MinIO, Ceph, Cloudflare R2.
+"""Artifacts in a bucket of S3 or of a compatible service: MinIO, Ceph, Cloudflare R2.
 
-The key of a file is `PREFIX/ab/abcd…`, made of its digest as the path in a folder is: a folder can
-be copied into a bucket as it is.
+The key of a file is `PREFIX/ab/abcd…`, built from its digest like the path in a folder: a folder
+can be copied into a bucket as it is.
 
-S3 shows an object when all of it has come and not before. A file that is there is put again rather
-than left alone: the new one is whole where the old one was damaged, and it is young, so that it
-stays until the job that made it has listed it.
+S3 shows an object only when its upload is complete. A file that already exists is uploaded again:
+this replaces a damaged file, and renews its age, so that it stays until the job that made it has
+listed it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from weakref import WeakSet
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 
-from service.jobs.blob_store import refuse_no_digest
+from service.jobs.blob_store import check_digest
 from service.jobs.bucket_connection import open_bucket, reason_of
 from service.jobs.errors import ArtifactsUnavailableError, DamagedFileError, UnknownArtifactError
 
@@ -33,26 +33,26 @@ if TYPE_CHECKING:
 __all__ = ["Bucket", "IncomingObject", "OpenObject"]
 
 _PART: Final = 8 * 2**20
-"""Bytes of a part of an upload; S3 takes ten thousand of them: files of 80 GB."""
+"""Bytes of a part of an upload; S3 allows ten thousand parts, hence files of up to 80 GB."""
 _PARTS_AT_ONCE: Final = 2
 _MOST_INCOMING: Final = 16
-"""Uploads that a process has under way, each with up to three parts in memory."""
+"""Concurrent uploads of a process, each with up to three parts in memory."""
 _SMALLEST_WINDOW: Final = 2**18
 _LARGEST_WINDOW: Final = 4 * 2**20
-"""Bytes that are asked for at a time. One request for a whole file would have to last as long as
-the slowest client takes; one of a window is answered in seconds, or asked again."""
+"""Bytes of one ranged read. A request for a whole file would last as long as the slowest client
+takes to read it; one window takes seconds and can be retried."""
 _WINDOWS: Final = 128 * 2**20
-"""Bytes of the windows of all files that a process has open, about."""
+"""Approximate bytes of the windows of all open files of a process."""
 
-_ASK: Final = timedelta(seconds=4)
-"""For an answer without content: a request has its own within ten seconds."""
-_MOVE: Final = timedelta(seconds=20)
-"""For a part or a window: a worker over HTTP waits for 30 s."""
+_REQUEST_TIMEOUT: Final = timedelta(seconds=4)
+"""Timeout without content; a request to the server is answered within ten seconds."""
+_TRANSFER_TIMEOUT: Final = timedelta(seconds=20)
+"""Timeout of a part or window; a worker over HTTP waits 30 s."""
 _PAGE: Final = 1000
 
 _OWNER: Final = "owner"
-"""The object that says whose artifacts these are: another database lists none of them, and would
-take them for what nobody needs."""
+"""The object with the identity of the database that owns the bucket. Another database lists none of
+these artifacts and would remove them all."""
 _IDENTITY: Final = 32
 _KEY: Final = re.compile(r"[0-9a-f]{2}/([0-9a-f]{64})")
 
@@ -61,14 +61,14 @@ class Bucket:
     """The artifacts in a bucket.
 
     Args:
-        url: `s3://BUCKET` or `s3://BUCKET/PREFIX`, as the setting allows it.
+        url: `s3://BUCKET` or `s3://BUCKET/PREFIX`, matching the pattern of the setting.
 
     Attributes:
         is_remote: True.
         where: The address.
 
     Raises:
-        WrongSettingError: A variable names certificates that cannot be read.
+        WrongSettingError: A variable names a certificate file that cannot be read.
     """
 
     is_remote: Final = True
@@ -76,37 +76,37 @@ class Bucket:
     def __init__(self, url: str) -> None:
         self.where = url
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
-        self._asked = open_bucket(bucket, prefix, timeout=_ASK, retries=1)
-        self._moved = open_bucket(bucket, prefix, timeout=_MOVE, retries=2)
+        self._metadata = open_bucket(bucket, prefix, timeout=_REQUEST_TIMEOUT, retries=1)
+        self._transfers = open_bucket(bucket, prefix, timeout=_TRANSFER_TIMEOUT, retries=2)
         self._incoming = threading.BoundedSemaphore(_MOST_INCOMING)
         self._opened: WeakSet[OpenObject] = WeakSet()
 
     def is_there(self) -> bool:
-        """Tell whether the bucket is there and can be listed.
+        """Tell whether the bucket exists and can be listed.
 
         Raises:
-            ArtifactsUnavailableError: It does not answer, or not to these credentials.
+            ArtifactsUnavailableError: The bucket does not answer or refuses the credentials.
         """
         try:
-            with self.explained("list the bucket", missing_is_away=False):
-                next(iter(self._asked.list(chunk_size=1)), None)
+            with self.translated("list the bucket", missing_is_away=False):
+                next(iter(self._metadata.list(chunk_size=1)), None)
         except FileNotFoundError:
             return False
         return True
 
     def holds(self, sha256: str, size: int) -> bool:
-        """Tell whether the file with a digest is there and has so many bytes."""
+        """Tell whether the file with a digest exists and has the given number of bytes."""
         try:
             return self._size(sha256) == size
         except FileNotFoundError:
             return False
 
     def open(self, sha256: str, size: int) -> OpenObject:
-        """Open a file; what it is made of is fetched when it is read.
+        """Open a file for reading; its bytes are fetched when they are read.
 
         Raises:
-            DamagedFileError: It has not so many bytes.
-            FileNotFoundError: It is not there.
+            DamagedFileError: The file has another size.
+            FileNotFoundError: The file does not exist.
             ArtifactsUnavailableError: The bucket does not answer.
         """
         if self._size(sha256) != size:
@@ -116,15 +116,15 @@ class Bucket:
         return found
 
     def window(self) -> int:
-        """Return how many bytes of a file may be fetched at a time: fewer where many are open."""
+        """Return the bytes of one ranged read: fewer when many files are open."""
         share = _WINDOWS // max(1, len(self._opened))
         return max(_SMALLEST_WINDOW, min(_LARGEST_WINDOW, share))
 
     def receive(self, sha256: str | None = None) -> IncomingObject:
-        """Return a file to write to, which is there when it is kept and has the digest.
+        """Return a new file to write to; `keep` completes it if it has the digest.
 
         Raises:
-            ArtifactsUnavailableError: As many are on their way as may.
+            ArtifactsUnavailableError: Too many uploads are in progress.
         """
         if sha256 is None:
             raise UnknownArtifactError("a file for a bucket has its digest before it is written")
@@ -134,41 +134,41 @@ class Bucket:
         return IncomingObject(self, sha256, key, self._incoming)
 
     def add(self, path: Path) -> tuple[str, int]:
-        """Put a copy of a file into the bucket and return its digest and size.
+        """Upload a file and return its digest and size.
 
         Raises:
-            OSError: It cannot be read.
-            ArtifactsUnavailableError: The bucket does not take it.
+            OSError: The file cannot be read.
+            ArtifactsUnavailableError: The bucket refuses the upload.
         """
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
             file.seek(0)
-            with self.explained("put a file"):
-                self._moved.put(
+            with self.translated("put a file"):
+                self._transfers.put(
                     _key(sha256), file, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE
                 )
         return sha256, size
 
     def remove(self, sha256: str) -> None:
-        """Remove a file; one that is not there is gone already."""
+        """Remove a file; a missing file is no error."""
         key = _key(sha256)
-        with suppress(FileNotFoundError), self.explained("remove a file", missing_is_away=False):
-            self._asked.delete(key)
+        with suppress(FileNotFoundError), self.translated("remove a file", missing_is_away=False):
+            self._metadata.delete(key)
 
     def remove_older(self, sha256: str, seconds: float) -> None:
-        """Remove a file that was put in its place longer ago than so many seconds."""
+        """Remove a file that was written more than the given number of seconds ago."""
         key = _key(sha256)
-        with suppress(FileNotFoundError), self.explained("look at a file", missing_is_away=False):
-            made = self._asked.head(key)["last_modified"]
+        with suppress(FileNotFoundError), self.translated("look at a file", missing_is_away=False):
+            made = self._metadata.head(key)["last_modified"]
             if (datetime.now(UTC) - made).total_seconds() > seconds:
-                self._asked.delete(key)
+                self._metadata.delete(key)
 
     def digests(self) -> Iterator[str]:
-        """Yield the digest of every file that is there; other objects are left alone."""
-        pages = iter(self._asked.list(chunk_size=_PAGE))
+        """Yield the digest of every file; objects with other keys are skipped."""
+        pages = iter(self._metadata.list(chunk_size=_PAGE))
         while True:
-            with self.explained("list the bucket"):
+            with self.translated("list the bucket"):
                 page = next(pages, None)
             if page is None:
                 return
@@ -178,37 +178,34 @@ class Bucket:
                     yield found[1]
 
     def owner(self) -> str | None:
-        """Return the identity of the database that lists what is there; None where none is told."""
+        """Return the identity of the database that owns the bucket; None if it has no owner."""
         try:
-            with self.explained("tell whose it is", missing_is_away=False):
-                found = bytes(self._asked.get_range(_OWNER, start=0, length=_IDENTITY))
+            with self.translated("tell whose it is", missing_is_away=False):
+                found = bytes(self._metadata.get_range(_OWNER, start=0, length=_IDENTITY))
         except FileNotFoundError:
             return None
         return found.decode("ascii", "replace")
 
     def claim(self, identity: str) -> bool:
-        """Tell whether that is a database; the first that asks becomes it."""
+        """Tell whether a database owns the bucket; the first one that asks becomes its owner."""
         found = self.owner()
         if found is None:
-            with (
-                suppress(AlreadyExistsError),
-                self.explained("become somebody's"),
-            ):
-                self._asked.put(_OWNER, identity.encode(), mode="create")
+            with suppress(AlreadyExistsError), self.translated("become somebody's"):
+                self._metadata.put(_OWNER, identity.encode(), mode="create")
             found = self.owner()
         return found == identity
 
     def fetch(self, sha256: str, part: range) -> bytes:
-        """Return some bytes of a file.
+        """Return a range of bytes of a file.
 
         Raises:
-            DamagedFileError: It is not there any more, or is shorter.
+            DamagedFileError: The file was removed or is shorter.
             ArtifactsUnavailableError: The bucket does not answer.
         """
         key = _key(sha256)
         try:
-            with self.explained("read a file", missing_is_away=False):
-                found = self._moved.get_range(key, start=part.start, end=part.stop)
+            with self.translated("read a file", missing_is_away=False):
+                found = self._transfers.get_range(key, start=part.start, end=part.stop)
         except FileNotFoundError:
             raise DamagedFileError("a file is gone while it is read") from None
         if len(found) != len(part):
@@ -216,28 +213,28 @@ class Bucket:
         return bytes(found)
 
     def writer(self, key: str) -> WritableFile:
-        """Return what sends an object in parts, and shows it when it is closed."""
+        """Return a writer that uploads an object in parts and completes it when closed."""
         return obstore.open_writer(
-            self._moved, key, buffer_size=_PART, max_concurrency=_PARTS_AT_ONCE
+            self._transfers, key, buffer_size=_PART, max_concurrency=_PARTS_AT_ONCE
         )
 
     def _size(self, sha256: str) -> int:
         key = _key(sha256)
-        with self.explained("look at a file", missing_is_away=False):
-            return self._asked.head(key)["size"]
+        with self.translated("look at a file", missing_is_away=False):
+            return self._metadata.head(key)["size"]
 
     @contextmanager
-    def explained(self, doing: str, *, missing_is_away: bool = True) -> Iterator[None]:
-        """Make every error of the library one of ours, which tells nothing of credentials.
+    def translated(self, doing: str, *, missing_is_away: bool = True) -> Iterator[None]:
+        """Translate the errors of the library into ours, without credentials in the message.
 
         Args:
-            doing: What is done.
-            missing_is_away: Whether what is not there is the bucket, and not the file.
+            doing: The operation, for the message.
+            missing_is_away: Whether a missing object means that the bucket is unavailable.
 
         Raises:
-            FileNotFoundError: The file is not there; where it is to be told, the bucket.
-            AlreadyExistsError: It is there, and was to be made.
-            ArtifactsUnavailableError: Whatever else went wrong.
+            FileNotFoundError: The file or bucket does not exist, and `missing_is_away` is false.
+            AlreadyExistsError: The object to create exists already.
+            ArtifactsUnavailableError: Any other error.
         """
         try:
             yield
@@ -248,14 +245,14 @@ class Bucket:
             missing = isinstance(error, FileNotFoundError) or "NoSuchBucket" in text
             if missing and not missing_is_away:
                 raise FileNotFoundError("there is no such object") from None
-            # The message of the library has the request, and the answer that names the key.
+            # The library's message contains the request and the response, which names the key.
             raise ArtifactsUnavailableError(
                 f"{self.where} did not {doing}: {reason_of(text)}"
             ) from None
 
 
 class OpenObject:
-    """A file in a bucket, fetched in windows; what is read from end to end has its digest."""
+    """A file in a bucket, read in windows; its digest is checked when read from start to end."""
 
     def __init__(self, bucket: Bucket, sha256: str, size: int) -> None:
         self._bucket = bucket
@@ -267,15 +264,15 @@ class OpenObject:
         self._digest, self._digested = hashlib.sha256(), 0
 
     def seek(self, offset: int, /) -> int:
-        """Have the next piece begin at a byte."""
+        """Set the offset of the next read."""
         self._at = offset
         return offset
 
     def read(self, size: int, /) -> bytes:
-        """Return the next piece, the last one only if all before it had the right digest.
+        """Return the next bytes; the last ones only if the whole file has the right digest.
 
         Raises:
-            DamagedFileError: The file is another than it was, or gone.
+            DamagedFileError: The file was changed or removed.
             ArtifactsUnavailableError: The bucket does not answer.
         """
         stop = min(self._at + size, self._size)
@@ -291,13 +288,13 @@ class OpenObject:
         return bytes(found)
 
     def close(self) -> None:
-        """Forget what was fetched."""
+        """Drop the fetched bytes."""
         self._window = b""
 
     def _fetch(self, at: int) -> None:
         part = range(at, min(at + self._next, self._size))
         self._window, self._begin = self._bucket.fetch(self._sha256, part), at
-        # Who reads on is given more at a time; who wants a part is not.
+        # Sequential reads get larger windows; a short read keeps the small one.
         self._next = min(2 * self._next, self._bucket.window())
 
     def _compare(self, piece: bytearray) -> None:
@@ -310,14 +307,14 @@ class OpenObject:
 
 
 class IncomingObject:
-    """A file on its way into a bucket; used as a context manager, which ends what was not kept.
+    """An upload to a bucket; as a context manager, it aborts an upload not kept.
 
     Args:
-        sha256: The digest that it is said to have.
-        place: Released at the end.
+        sha256: The expected digest.
+        place: A slot of the concurrent uploads, released at the end.
 
     Attributes:
-        size: Bytes so far.
+        size: Bytes written so far.
     """
 
     def __init__(
@@ -335,42 +332,43 @@ class IncomingObject:
         return self
 
     def __del__(self) -> None:
-        # Whoever asked for it may have gone before it had it.
+        # The caller may have been cancelled before it entered the context.
         self._give_place_back()
 
     def __exit__(self, *_: object) -> None:
         self._give_place_back()
-        # Nothing has been sent of what is shorter than a part.
+        # Fewer bytes than a part have not been sent yet.
         if not self._kept and self.size >= _PART:
-            # Whoever leaves may be the event loop; what cannot be ended, a rule of the bucket ends.
+            # Aborted in a thread: the caller may be the event loop. If aborting fails, a lifecycle
+            # rule of the bucket removes the parts.
             threading.Thread(target=self._abort, name="broken upload", daemon=True).start()
 
     @property
     def sha256(self) -> str:
-        """Digest of what was written so far."""
+        """Digest of the bytes written so far."""
         return self._digest.hexdigest()
 
     def write(self, piece: bytes) -> None:
-        """Write the next piece.
+        """Write the next bytes.
 
         Raises:
-            ArtifactsUnavailableError: The bucket does not take it.
+            ArtifactsUnavailableError: The bucket refuses them.
         """
-        with self._bucket.explained("take a file"):
+        with self._bucket.translated("take a file"):
             self._writer.write(piece)
         self._digest.update(piece)
         self.size += len(piece)
 
     def keep(self) -> str:
-        """Complete the file, which is there from then on, and return its digest.
+        """Complete the upload and return its digest.
 
         Raises:
-            DamagedFileError: It has another digest than was said.
-            ArtifactsUnavailableError: The bucket does not take it.
+            DamagedFileError: The content does not have the expected digest.
+            ArtifactsUnavailableError: The bucket refuses the upload.
         """
         if self.sha256 != self._stated:
             raise DamagedFileError("a file has not the digest that was stated")
-        with self._bucket.explained("complete a file"):
+        with self._bucket.translated("complete a file"):
             self._writer.close()
         self._kept = True
         return self.sha256
@@ -386,5 +384,5 @@ class IncomingObject:
 
 
 def _key(sha256: str) -> str:
-    refuse_no_digest(sha256)
+    check_digest(sha256)
     return f"{sha256[:2]}/{sha256}"

@@ -1,8 +1,7 @@
-"""How a bucket is reached, and what is told of its errors.
+"""Connection to a bucket, and short reasons for its errors.
 
-Endpoint, region and credentials are those of the standard variables (`AWS_ENDPOINT_URL`,
-`AWS_REGION`, `AWS_ACCESS_KEY_ID`, …), which obstore reads; the two keys may be files of the folder
-of secrets instead.
+obstore reads endpoint, region and credentials from the standard variables (`AWS_ENDPOINT_URL`,
+`AWS_REGION`, `AWS_ACCESS_KEY_ID`, …). The two keys may be files in the secrets folder instead.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ __all__ = ["open_bucket", "reason_of"]
 _CONNECT: Final = timedelta(seconds=3)
 _HTTP: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _AUTHORITIES: Final = "AWS_CA_BUNDLE"
-"""Names a file of certificate authorities beside the system's, such as a laboratory's own."""
+"""Variable with a file of certificate authorities, used in addition to the system's."""
 _CREDENTIALS: Final[tuple[Literal["access_key_id", "secret_access_key"], ...]] = (
     "access_key_id",
     "secret_access_key",
@@ -33,17 +32,17 @@ _CREDENTIALS: Final[tuple[Literal["access_key_id", "secret_access_key"], ...]] =
 _CODE: Final = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
 _STATUS: Final = re.compile(r"status code: ([0-9]{3})")
 _METADATA_SERVICE: Final = "/latest/api/token"
-"""What is asked of the machine of a cloud that has the credentials, where no variable has them."""
+"""Path of a cloud's metadata service, which obstore asks for credentials if no variable is set."""
 
 
 def open_bucket(bucket: str, prefix: str, *, timeout: timedelta, retries: int) -> S3Store:
-    """Return the connection to a place in a bucket; nothing is asked of it yet.
+    """Return a connection to a prefix of a bucket, without contacting the bucket.
 
     Args:
-        bucket: Its name.
-        prefix: What all keys begin with; may be empty.
-        timeout: For a request, and for all its repetitions after it.
-        retries: How often one is repeated.
+        bucket: Name of the bucket.
+        prefix: Prefix of all keys; may be empty.
+        timeout: Of one request, and of all its retries together.
+        retries: Retries of a request.
 
     Raises:
         WrongSettingError: A variable names a file that cannot be read.
@@ -52,7 +51,7 @@ def open_bucket(bucket: str, prefix: str, *, timeout: timedelta, retries: int) -
     options: ClientConfig = {
         "connect_timeout": _CONNECT,
         "timeout": timeout,
-        # Who names an endpoint without TLS means it: a server on the same machine or network.
+        # An endpoint without TLS is deliberate: a server on the same machine or network.
         "allow_http": endpoint.startswith("http://"),
     }
     if authorities := os.environ.get(_AUTHORITIES):
@@ -75,10 +74,10 @@ def open_bucket(bucket: str, prefix: str, *, timeout: timedelta, retries: int) -
 
 
 def _credentials() -> S3Config:
-    """Return those that are files of the folder of secrets; variables come before files.
+    """Return the credentials that are files in the secrets folder; variables come before files.
 
     Raises:
-        WrongSettingError: One cannot be read.
+        WrongSettingError: A file cannot be read.
     """
     found: S3Config = {}
     folder = os.environ.get(SECRETS_DIR)
@@ -97,7 +96,7 @@ def _read(path: Path, setting: str) -> bytes:
 
 
 def reason_of(text: str) -> str:
-    """Return what went wrong, of the long message of the library."""
+    """Return a short reason for an error message of the library."""
     if _METADATA_SERVICE in text:
         return "no credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set"
     if found := _CODE.search(text):

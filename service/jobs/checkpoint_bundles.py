@@ -1,9 +1,9 @@
-"""A checkpoint of a training as one file, in which it goes from one machine to another.
+"""Training checkpoints as one file, to be sent from one machine to another.
 
-It is a tar file without compression of the two files that a checkpoint is. What is read back may
-come from whoever has a key: names, number and kind of the members are checked, and nothing is
-written outside the folder that is given. Whether it is whole its reader checks by its digest, and
-whether it is a checkpoint of this training by what is written in it.
+A bundle is an uncompressed tar file of the two files of a checkpoint. It may come from any client
+with an API key: names, number and types of the members are checked, and nothing is written outside
+the given folder. The reader checks the digest of the bundle, and whether the checkpoint belongs to
+this training.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _PIECE: Final = 2**20
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """Return the newest checkpoint below the folder of a training, whichever attempt wrote it.
+    """Return the newest checkpoint in the folder of a training, across all attempts.
 
     Args:
-        folder: Has a folder for each attempt, named by its token.
+        folder: Contains a folder for each attempt, named by its token.
     """
     found = [
         path
@@ -43,9 +43,9 @@ def pack(checkpoint: Path, target: Path) -> None:
     """Write a checkpoint into a file.
 
     Raises:
-        OSError: It was deleted meanwhile, or the file cannot be written.
+        OSError: The checkpoint was deleted meanwhile, or the file cannot be written.
     """
-    # In this format a header is one block, whatever the size of its file.
+    # In GNU format a header is one block, whatever the file's size.
     with (
         target.open("xb") as file,
         tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as bundle,
@@ -58,18 +58,18 @@ def pack(checkpoint: Path, target: Path) -> None:
 
 
 def unpack(file: Path, attempt: Path) -> Path:
-    """Put the checkpoint of a file into the folder of an attempt, whole or not at all.
+    """Extract the checkpoint of a file into the folder of an attempt, atomically.
 
     Args:
-        file: What `pack` wrote, or another pretends so.
-        attempt: The folder; it is made.
+        file: A bundle, not yet checked.
+        attempt: The folder; it is created.
 
     Returns:
         The folder of the checkpoint.
 
     Raises:
-        RefusedResultError: It is no checkpoint.
-        OSError: It cannot be written.
+        RefusedResultError: The file is not a checkpoint bundle.
+        OSError: The checkpoint cannot be written.
     """
     attempt.mkdir(parents=True, exist_ok=True)
     beside = attempt / f".{uuid4().hex}"
@@ -85,16 +85,16 @@ def unpack(file: Path, attempt: Path) -> Path:
 
 
 def examine(file: Path) -> str:
-    """Return the name of the checkpoint in a file, which goes on as it is.
+    """Check a bundle without extracting it, and return the name of its checkpoint.
 
     Raises:
-        RefusedResultError: It is no checkpoint.
+        RefusedResultError: The file is not a checkpoint bundle.
     """
     return _extract(file, None)
 
 
 def _extract(file: Path, into: Path | None) -> str:
-    """Do what `_members` does, and refuse what is no tar file, too."""
+    """Do what `_members` does, and raise RefusedResultError for files that are not tar files."""
     try:
         return _members(file, into)
     except RefusedResultError:
@@ -104,12 +104,12 @@ def _extract(file: Path, into: Path | None) -> str:
 
 
 def _members(file: Path, into: Path | None) -> str:
-    """Write the members of a file into a folder and return the name of the checkpoint.
+    """Extract the members of a file into a folder and return the name of the checkpoint.
 
-    Without a folder, look at them alone.
+    Without a folder, only check the members.
 
-    Its headers are read here, one block each: `tarfile` would read those of its extensions into
-    memory, however long they say that they are.
+    Headers are read here, one block each: `tarfile` would read extension headers into memory,
+    whatever length they claim.
     """
     names = set()
     with file.open("rb") as bundle:
@@ -118,8 +118,8 @@ def _members(file: Path, into: Path | None) -> str:
             folder, _, name = member.name.partition("/")
             known = _NAME.fullmatch(folder) and name in _FILES and (folder, name) not in names
             if not known or member.type != tarfile.REGTYPE or member.size < 0:
-                raise RefusedResultError("checkpoint", "it holds what no checkpoint has")
-            # Files of two checkpoints leave one out, which is told below.
+                raise RefusedResultError("checkpoint", "it has a member that no checkpoint has")
+            # A mixture of two checkpoints lacks a file of each, which is checked below.
             names.add((folder, name))
             with Path(os.devnull if into is None else into / name).open("wb") as target:
                 _copy(bundle, target, member.size)
@@ -134,10 +134,10 @@ def _members(file: Path, into: Path | None) -> str:
 
 
 def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
-    """Copy so many bytes.
+    """Copy the given number of bytes.
 
     Raises:
-        EOFError: There are fewer.
+        EOFError: The source has fewer.
     """
     while size:
         piece = source.read(min(size, _PIECE))

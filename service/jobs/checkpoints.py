@@ -1,4 +1,4 @@
-"""The checkpoints that were uploaded: bounded in their sum, and there until they are deleted."""
+"""Uploaded checkpoints: bounded in total size, and kept until they are deleted."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from service.jobs.tables import CheckpointRow, JobRow
 __all__ = ["CheckpointStore", "IncomingCheckpoint"]
 
 _STEP: Final = 64 * 2**20
-"""Bytes that an upload without a stated length reserves at a time."""
+"""Bytes that an upload of unknown length reserves at a time."""
 _PAUSE: Final = 0.01
-"""Seconds between two attempts at the lock of the folder, which is held for milliseconds."""
+"""Seconds between two attempts to lock the folder, which is locked for milliseconds at a time."""
 
 _Reserve = Callable[["IncomingCheckpoint", int, int], int]
 
 
 class CheckpointStore:
-    """The checkpoints that were uploaded, each a file and a row that lists it.
+    """The uploaded checkpoints, each a file and a row that lists it.
 
-    What is on its way is a file of the size that it reserves, locked by its process: every process
-    with the same folder counts it, and removes it once the lock is free. No process reserves,
-    begins or sweeps while another does.
+    An incomplete upload is a file of its reserved size, locked by its process. Every process with
+    the same folder counts it, and removes it once its lock is free. Only one process at a time
+    reserves bytes, begins an upload or removes abandoned ones.
 
-    All methods raise StoreUnavailableError where the database does not answer, or another process
+    All methods raise StoreUnavailableError if the database does not answer, or if another process
     keeps the folder locked.
 
     Args:
-        bucket: Where they lie as well, for servers and workers that have not this folder; None
-            where all have it.
-        most_bytes: How much they may take in it, those included that are on their way.
+        bucket: Receives a copy of each file, for servers and workers without this folder; None if
+            all of them have the folder.
+        most_bytes: The largest total size in the folder, including incomplete uploads.
     """
 
     def __init__(
@@ -69,15 +69,15 @@ class CheckpointStore:
         """Return a file to write an upload to.
 
         Args:
-            size: Its bytes, which are reserved; None where nobody says.
+            size: Bytes of the upload, which are reserved; None if the length is unknown.
 
         Raises:
-            CheckpointsFullError: There is no room for it, and it can be none of those there are.
-            OSError: The file cannot be made.
+            CheckpointsFullError: There is no room, and no existing checkpoint has this size.
+            OSError: The file cannot be created.
         """
         path = self._folder.fresh()
-        with self._alone():
-            self._remove_dead()
+        with self._folder_lock():
+            self._remove_abandoned()
             incoming = IncomingCheckpoint(path, self._folder, self._reserve)
         if size is not None:
             try:
@@ -88,20 +88,20 @@ class CheckpointStore:
         return incoming
 
     def hand_on(self, incoming: IncomingCheckpoint) -> None:
-        """Put a finished file into the bucket, if there is one, before it is listed.
+        """Copy a finished file into the bucket, if there is one, before it is listed.
 
         Raises:
-            ArtifactsUnavailableError: The bucket does not take it.
+            ArtifactsUnavailableError: The bucket refuses the file.
         """
         if self._bucket is not None and incoming.is_written:
             self._bucket.add(incoming.path)
 
     def open(self, sha256: str, size: int) -> OpenArtifact:
-        """Open the file of a checkpoint that is listed, from the folder or else from the bucket.
+        """Open the file of a listed checkpoint, from the folder or else from the bucket.
 
         Raises:
-            UnknownCheckpointError: It is in neither, or damaged.
-            OSError: It cannot be read.
+            UnknownCheckpointError: Neither has the file undamaged.
+            OSError: The file cannot be read.
         """
         for store in (self._folder, self._bucket):
             if store is not None:
@@ -116,16 +116,16 @@ class CheckpointStore:
     def add(
         self, incoming: IncomingCheckpoint, *, name: str, tensors: int
     ) -> tuple[Checkpoint, bool]:
-        """Put a finished file in its place and return its checkpoint, and whether it is new.
+        """Move a finished file to its place; return its checkpoint, and whether it is new.
 
         Raises:
-            CheckpointsFullError: It is another than those there are, for which there was no room.
-            OSError: It cannot be put there.
+            CheckpointsFullError: There was no room, and the content is not an existing checkpoint.
+            OSError: The file cannot be moved.
         """
         sha256 = incoming.sha256
 
         def change() -> bool:
-            # Whoever deletes it does so before or after, file and row.
+            # The lock keeps row and file together while another process deletes them.
             self._database.lock(AdvisoryLock.REMOVE)
             incoming.place()
             row = CheckpointRow.insert(
@@ -147,7 +147,7 @@ class CheckpointStore:
         """Return the checkpoint with a digest.
 
         Raises:
-            UnknownCheckpointError: There is none.
+            UnknownCheckpointError: No checkpoint has the digest.
         """
         query = _with_digest(sha256)
         for checkpoint in self._database.read(lambda: list(self._read(query))):
@@ -157,10 +157,10 @@ class CheckpointStore:
     def page(
         self, *, before: str | None = None, limit: int = 100
     ) -> tuple[list[Checkpoint], str | None]:
-        """Return checkpoints, latest first, and what to pass as `before` for those that follow.
+        """Return checkpoints, latest first, and the value of `before` for the next page.
 
         Raises:
-            UnknownCheckpointError: `before` is none.
+            UnknownCheckpointError: `before` is not the digest of a checkpoint.
         """
         at, sha256 = CheckpointRow.created_at, CheckpointRow.sha256
 
@@ -178,13 +178,14 @@ class CheckpointStore:
         return found[:limit], found[limit - 1].sha256 if len(found) > limit else None
 
     def remove(self, sha256: str) -> None:
-        """Delete a checkpoint, row and file; a file that no row lists, too.
+        """Delete the row and the file of a checkpoint; the file also if no row lists it.
 
-        Submissions wait meanwhile: one that names it comes before, and keeps it, or finds none.
+        Submissions wait for the lock: one that names the checkpoint either comes first and prevents
+        the deletion, or no longer finds the checkpoint.
 
         Raises:
-            UnknownCheckpointError: There is none.
-            CheckpointInUseError: A job that waits or runs names it.
+            UnknownCheckpointError: No checkpoint has the digest.
+            CheckpointInUseError: A queued or running job names it.
             OSError: The file cannot be removed.
         """
         path = self._folder.path(sha256)
@@ -202,18 +203,18 @@ class CheckpointStore:
         self._database.write(change)
 
     def sweep(self) -> int:
-        """Remove what uploads left whose process died, and return how many files went.
+        """Remove incomplete uploads whose process died; return how many.
 
         Raises:
-            OSError: One cannot be removed.
+            OSError: A file cannot be removed.
         """
-        if not any(self._folder.begun()):
+        if not any(self._folder.incomplete()):
             return 0
-        with self._alone():
-            return self._remove_dead()
+        with self._folder_lock():
+            return self._remove_abandoned()
 
     def _users(self, sha256: str) -> list[str]:
-        """Return the ids of the jobs that wait or run and name a checkpoint."""
+        """Return the ids of the queued and running jobs that name a checkpoint."""
         query = JobRow.select(JobRow.id, JobRow.spec).where(
             JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]), JobRow.spec.contains(sha256)
         )
@@ -224,12 +225,12 @@ class CheckpointStore:
         ]
 
     def _reserve(self, incoming: IncomingCheckpoint, least: int, wished: int) -> int:
-        """Have an upload take so many bytes; return how many it may.
+        """Reserve bytes for an upload and return how many: at most `wished`.
 
         Raises:
-            CheckpointsFullError: There is no room for the least of it.
+            CheckpointsFullError: There is no room for `least` bytes.
         """
-        with self._alone():
+        with self._folder_lock():
             used = sum(_size(path) for path in self._files())
             room = self._most_bytes - used + incoming.reserved
             if room < least:
@@ -239,20 +240,20 @@ class CheckpointStore:
             return reserved
 
     def _files(self) -> Iterator[Path]:
-        yield from self._folder.begun()
+        yield from self._folder.incomplete()
         yield from map(self._folder.path, self._folder.digests())
 
-    def _remove_dead(self) -> int:
-        dead = [path for path in self._folder.begun() if _is_dead(path)]
+    def _remove_abandoned(self) -> int:
+        dead = [path for path in self._folder.incomplete() if _is_abandoned(path)]
         for path in dead:
             path.unlink(missing_ok=True)
         return len(dead)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _folder_lock(self) -> Iterator[None]:
         with self._lock.open("ab") as file:
             end = time.monotonic() + seconds_left()
-            while not _locked(file):
+            while not _try_lock(file):
                 if time.monotonic() >= end:
                     raise StoreUnavailableError("the folder of the checkpoints is locked")
                 time.sleep(_PAUSE)
@@ -263,16 +264,16 @@ class CheckpointStore:
 
 
 class IncomingCheckpoint(IncomingFile):
-    """An upload on its way, whose file has the size that it reserves.
+    """An upload in progress, whose file has the size that it reserves.
 
-    Where there is no room but it may be a checkpoint that is there already, it is not written: only
-    its digest is taken.
+    If there is no room but an existing checkpoint may have the same content, the upload is not
+    written and only its digest is computed.
 
     Args:
-        reserve: Reserves bytes for it, least and wished, and returns how many.
+        reserve: Reserves bytes for the upload, given `least` and `wished`; returns how many.
 
     Attributes:
-        reserved: Bytes that it takes of the bound.
+        reserved: Reserved bytes, which count against the bound.
     """
 
     def __init__(self, path: Path, folder: BlobStore, reserve: _Reserve) -> None:
@@ -285,14 +286,14 @@ class IncomingCheckpoint(IncomingFile):
 
     @property
     def is_written(self) -> bool:
-        """Whether there is a file, and not its digest alone."""
+        """Whether the content is written to the file, and not only digested."""
         return self._refused is None
 
     def reserve(self, least: int, wished: int) -> None:
-        """Reserve bytes, or stop writing where only a known file may still come of it.
+        """Reserve bytes; without room, only digest the content if it may exist already.
 
         Raises:
-            CheckpointsFullError: There is no room, and no file that this may be.
+            CheckpointsFullError: There is no room, and no existing file has a possible size.
         """
         try:
             self.reserved = self._reserve(self, least, wished)
@@ -305,11 +306,11 @@ class IncomingCheckpoint(IncomingFile):
             self._file.truncate(0)
 
     def truncate(self, size: int) -> None:
-        """Have the file take so many bytes."""
+        """Set the size of the file."""
         self._file.truncate(size)
 
     def write(self, piece: bytes) -> None:
-        """Write the next piece.
+        """Write the next bytes.
 
         Raises:
             CheckpointsFullError: There is no room for it.
@@ -325,17 +326,17 @@ class IncomingCheckpoint(IncomingFile):
             self.size += len(piece)
 
     def finish(self) -> None:
-        """Have what was written on the disk, and no more reserved."""
+        """Sync the content to disk and release the bytes that were reserved beyond it."""
         if self._refused is None:
             self._file.truncate(self.size)
             super().finish()
 
     def place(self) -> str:
-        """Put the finished file in its place, once, and return its digest.
+        """Move the finished file to its place, once, and return its digest.
 
         Raises:
-            CheckpointsFullError: It was not written, and is none of those there are.
-            OSError: It is gone, or its folder cannot be made.
+            CheckpointsFullError: It was not written, and its content is not an existing file.
+            OSError: The file is gone, or its folder cannot be created.
         """
         if self._refused is not None:
             if not self._folder.holds(self.sha256, self.size):
@@ -362,16 +363,16 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _is_dead(path: Path) -> bool:
+def _is_abandoned(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return _locked(file)
+            return _try_lock(file)
     except FileNotFoundError:
         return False
 
 
-def _locked(file: Any) -> bool:
-    """Tell whether the lock of a file could be taken; closing the file gives it back."""
+def _try_lock(file: Any) -> bool:
+    """Try to lock a file and tell whether it worked; closing the file releases the lock."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,7 +1,7 @@
-"""Which waiting job a worker gets: the statement of a claim, and the query for what waits.
+"""Queries that choose the queued job for a worker: the claim statement, and the waiting jobs.
 
-A training that ran out of memory is tried once more by a worker with more, and has then failed. A
-worker tells the memory of its devices when it registers; what it has is that of the largest.
+A training that ran out of memory is retried once, on a worker with more memory, and then fails. The
+memory of a worker is that of its largest device, as it registered.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from peewee import SQL, fn
 from service.jobs.database import JobDatabase
 from service.jobs.lease_tokens import is_current, next_token
 from service.jobs.records import Capabilities, Failure, JobState, Lease
-from service.jobs.statements import Statement, named
+from service.jobs.statements import Statement, placeholder
 from service.jobs.tables import IS_RUNNING, IS_WAITING, JobRow, WithheldRow, WorkerRow
 from service.jobs.worker_registry import registered
 
@@ -28,37 +28,37 @@ __all__ = [
 ]
 
 _AVOIDED_SECONDS: Final = 600.0
-"""After which a job goes to the worker that it avoids: others may be gone, or unable to do it."""
+"""Seconds until a job may go to the worker that it avoids, as others may be gone or unable."""
 OUT_OF_MEMORY: Final = frozenset({"out-of-memory", "memory-limit"})
-"""Kinds of failures: of a device, and of an attempt that passed its limit."""
+"""Kinds of failures: of a device's memory, and of an attempt's memory limit."""
 _WAITS_SECONDS: Final = 600.0
-"""After which any worker may try: those with more may be gone."""
+"""Seconds after which any worker may try, as workers with more memory may be gone."""
 
 
 def claim_statement(
     database: JobDatabase, can: Capabilities, *, has_key: bool, lease_seconds: float
 ) -> Statement:
-    """Return the statement that leases the first job that a worker can do, and returns its row.
+    """Return the statement that leases the first job a worker can do, and returns its row.
 
-    Each use gives `worker`, `holder`, `now` and `drawn`, the random bits of the token.
+    Its parameters are `worker`, `holder`, `now` and `drawn`, the random bits of the token.
 
     Args:
-        database: That of the jobs.
-        can: What the worker can do.
-        has_key: Whether it works with a key, by which it must be registered.
-        lease_seconds: How long the lease holds.
+        database: The database of the jobs.
+        can: The capabilities of the worker.
+        has_key: Whether the worker uses an API key, which must have registered it.
+        lease_seconds: Duration of the lease.
     """
-    now = database.named_now()
+    now = database.now_placeholder()
     first = _first_for(can, now)
     if has_key:
-        first = first.where(fn.EXISTS(registered(named("worker"), named("holder"))))
+        first = first.where(fn.EXISTS(registered(placeholder("worker"), placeholder("holder"))))
     if not database.is_sqlite:
         first = first.for_update("FOR UPDATE SKIP LOCKED")
     taken = JobRow.update(
         state=JobState.RUNNING,
-        worker=named("worker"),
-        holder=named("holder"),
-        token=next_token(JobRow.token, named("drawn")),
+        worker=placeholder("worker"),
+        holder=placeholder("holder"),
+        token=next_token(JobRow.token, placeholder("drawn")),
         attempts=JobRow.attempts + 1,
         revision=JobRow.revision + 1,
         started_at=now,
@@ -70,14 +70,14 @@ def claim_statement(
 
 
 def held_statement(database: JobDatabase) -> Statement:
-    """Return the statement for `id` and `holder` of what a worker runs; a use gives `worker`."""
+    """Return the statement that selects `id` and `holder` of the jobs that `worker` runs."""
     columns = (JobRow.id, JobRow.holder)
-    query = JobRow.select(*columns).where(IS_RUNNING, JobRow.worker == named("worker"))
+    query = JobRow.select(*columns).where(IS_RUNNING, JobRow.worker == placeholder("worker"))
     return database.statement(query, columns)
 
 
 def waiting_for(can: Capabilities, now: Any) -> Any:
-    """Return the query for the ids of the jobs that one can do at a moment."""
+    """Return the query for the ids of the waiting jobs that fit some capabilities at a time."""
     query = JobRow.select(JobRow.id).where(
         IS_WAITING,
         JobRow.not_before <= now,
@@ -90,8 +90,8 @@ def waiting_for(can: Capabilities, now: Any) -> Any:
 
 
 def _first_for(can: Capabilities, now: Any) -> Any:
-    """Return the query for the id of the first job that the worker `worker` can do."""
-    worker = named("worker")
+    """Return the query for the id of the first job that the worker named `worker` can do."""
+    worker = placeholder("worker")
     is_data = (WithheldRow.name == JobRow.needs_dataset) & (
         WithheldRow.sha256 == JobRow.needs_sha256
     )
@@ -119,19 +119,19 @@ def _has_memory(worker: Any, now: Any) -> Any:
 
 
 def more_memory(database: JobDatabase, lease: Lease, *, alive_seconds: float) -> int | None:
-    """Return the bytes that the next worker of a job needs; None: there is to be no next one.
+    """Return the bytes that the next worker of a job needs; None: the job is not retried.
 
-    Within an operation on the database.
+    Must run within an operation on the database.
 
     Args:
-        database: That of the jobs.
-        lease: Under which the job ran out of memory.
-        alive_seconds: A worker lives whose last heartbeat is no older.
+        database: The database of the jobs.
+        lease: The lease under which the job ran out of memory.
+        alive_seconds: The largest age of the last heartbeat of a living worker.
     """
     query = (
         JobRow.select(WorkerRow.memory, JobRow.needs_device)
         .join(WorkerRow, on=JobRow.worker == WorkerRow.id)
-        # The second worker has run out of it as well.
+        # Where it is not null, this was the retry.
         .where(is_current(lease), JobRow.needs_memory.is_null())
     )
     for row in database.rows(query):
@@ -146,7 +146,7 @@ def more_memory(database: JobDatabase, lease: Lease, *, alive_seconds: float) ->
 
 
 def failed_for_memory(failure: Failure) -> Failure:
-    """Return why a training has failed for good that ran out of memory."""
+    """Return the final failure of a training that ran out of memory."""
     return Failure(
         kind="memory", message=f"{failure.message}; no worker that lives, or has tried, has enough"
     )

@@ -1,7 +1,7 @@
 """Connection pools for SQLite and PostgreSQL, and the deadline that bounds every wait for them.
 
-A request sets one deadline with `within`; connecting, waiting for locks and waiting for an answer
-all stop at it, so that callers get a 503 in time and not a hanging request.
+A request sets one deadline with `within`. Connecting, waiting for locks and waiting for an answer
+all stop at it, so that a client gets 503 in time instead of a hanging request.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 ANSWER_SECONDS: Final = 10.0
-"""For a request with all its operations, and for an operation that belongs to none."""
+"""Time limit of a request with all its operations, and of an operation outside a request."""
 
 _CONNECTIONS: Final = 20
 _STALE_SECONDS: Final = 300
@@ -42,7 +42,7 @@ _end: ContextVar[float | None] = ContextVar("jobs_deadline", default=None)
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Let what is done in the context wait so long altogether; an earlier end that is set stays."""
+    """Limit all waits in the context to a total time; an earlier deadline stays in force."""
     end, outer = time.monotonic() + seconds, _end.get()
     token = _end.set(end if outer is None else min(end, outer))
     try:
@@ -52,36 +52,36 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """Return the seconds until the end that is set, never less than 0."""
+    """Return the seconds until the deadline, at least 0."""
     end = _end.get()
     return ANSWER_SECONDS if end is None else max(0.0, end - time.monotonic())
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that knows which file it was made to."""
+    """A connection that remembers device and inode of its file."""
 
     file: tuple[int, int] | None = None
 
 
 class SqlitePool(PooledSqliteDatabase):  # type: ignore[misc]  # peewee has no types
-    """Connections to one file, all of them to the one that has its name now.
+    """Connections to one path, all of them to the file that is there now.
 
-    A connection to a file that was deleted or replaced goes on working on what nobody else sees, so
+    A connection to a file that was deleted or replaced would write where no other process reads, so
     it is closed instead.
 
     Attributes:
-        was_there: Whether the file held jobs before: then it is not created where it is missing.
+        was_there: Whether the file held jobs before; a missing file is then not created.
     """
 
     was_there = False
 
     def opened_file(self) -> tuple[int, int] | None:
-        """Return device and inode of the file that the connection of this thread was made to."""
+        """Return device and inode of the file that this thread's connection opened."""
         found: tuple[int, int] | None = self.connection().file
         return found
 
-    def wait_no_longer(self) -> None:
-        """Let the connection of this thread wait for locks until the deadline."""
+    def limit_waiting(self) -> None:
+        """Limit how long this thread's connection waits for locks to the deadline."""
         _limit_waiting(self.connection())
 
     def _connect(self) -> Any:
@@ -90,7 +90,7 @@ class SqlitePool(PooledSqliteDatabase):  # type: ignore[misc]  # peewee has no t
         return super()._connect()
 
     def _add_conn_hooks(self, conn: _Connection) -> None:
-        # First: what follows waits for locks, too.
+        # First: the statements that follow wait for locks, too.
         _limit_waiting(conn)
         super()._add_conn_hooks(conn)
         conn.file = _file_at(self.database)
@@ -103,10 +103,10 @@ class SqlitePool(PooledSqliteDatabase):  # type: ignore[misc]  # peewee has no t
 
 
 def sqlite_pool(url: str) -> SqlitePool:
-    """Return connections to the file of `sqlite:///PATH`, which is created when it is first used.
+    """Return a pool of connections to the file of `sqlite:///PATH`, created at its first use.
 
     Raises:
-        OSError: Its folder cannot be made.
+        OSError: The folder of the file cannot be created.
     """
     path = sqlite_path(url)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,10 +130,10 @@ def sqlite_pool(url: str) -> SqlitePool:
 
 
 def postgresql_pool(url: str) -> tuple[Any, type[Exception]]:
-    """Return connections to a PostgreSQL, and what its driver raises.
+    """Return a pool of connections to PostgreSQL, and the base class of its driver's errors.
 
     Raises:
-        MissingExtraError: There is no driver.
+        MissingExtraError: The driver is not installed.
     """
     with needs("cluster", "a database of jobs in PostgreSQL"):
         import psycopg  # noqa: PLC0415
@@ -144,14 +144,14 @@ def postgresql_pool(url: str) -> tuple[Any, type[Exception]]:
     class Connection(psycopg.Connection[Any]):
         """A connection that waits for its server no longer than the deadline.
 
-        The server's own timeouts end nothing where the server itself stands still.
+        The server's own timeouts have no effect while the server itself hangs.
         """
 
         def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
             try:
                 return super().wait(gen, interval, min(seconds_left(), timeout or math.inf))
             except _WaitTimeout:
-                # What is still under way on it would be taken for the answer to the next question.
+                # A late answer would be taken for the answer to the next query.
                 self.pgconn.finish()
                 raise psycopg.OperationalError("no answer within the deadline") from None
 
@@ -172,10 +172,9 @@ def postgresql_pool(url: str) -> tuple[Any, type[Exception]]:
         max_connections=_CONNECTIONS,
         stale_timeout=_STALE_SECONDS,
         timeout=seconds,
-        # A host that swallows what is sent to it, and a lock that is held, end like one that is
-        # down: an operation takes so long and no longer.
+        # An unresponsive host and a held lock end an operation like a server that is down.
         tcp_user_timeout=seconds * 1000,
-        # A database without an encoding of its own (SQL_ASCII) gives bytes in place of text.
+        # A database without an encoding (SQL_ASCII) returns bytes instead of text.
         client_encoding="utf8",
         options=f"-c statement_timeout={seconds}s -c lock_timeout={seconds}s",
     )

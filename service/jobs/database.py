@@ -29,28 +29,28 @@ from service.jobs.errors import (
     StoreUnavailableError,
     UnusableStoreError,
 )
-from service.jobs.statements import Statement, named
+from service.jobs.statements import Statement, placeholder
 from service.jobs.tables import SCHEMA_TABLE, TABLE_NAMES, TABLES, SchemaRow
 
-__all__ = ["AdvisoryLock", "JobDatabase", "in_parts"]
+__all__ = ["AdvisoryLock", "JobDatabase", "in_batches"]
 
 _SCHEMA: Final = 10
 _VALUES_AT_ONCE: Final = 400
 _ROWS_AT_ONCE: Final = 200
-"""In an insertion: each value is a parameter, of which SQLite takes 32,766."""
+"""Rows of an insertion: each value is a parameter, of which SQLite allows 32,766."""
 _RETRIES: Final = 2
-"""Of an operation that fails over a broken connection. Retries are safe: every operation on jobs is
+"""Retries of an operation after a broken connection. They are safe: every operation on jobs is
 idempotent."""
 _PAUSES: Final = (0.1, 0.3)
 """Seconds before the first retry and before all further ones."""
 _UNREADABLE: Final = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
-"""What rows raise that no program of ours wrote, when they are read."""
+"""Exceptions raised when damaged rows are read."""
 
 _LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _PRIMARY_CODE: Final = 0xFF
-"""The bits of SQLite's extended error codes that are the error; the others are details."""
+"""Mask of the primary result code in SQLite's extended result codes."""
 _POSTGRES_DISK_FULL: Final = "53100"
-"""Appendix A of PostgreSQL's manual."""
+"""`disk_full` in appendix A of PostgreSQL's manual."""
 _SQL_NOW: Final = "extract(epoch from clock_timestamp())"
 _SQLITE_TABLES: Final = (
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
@@ -62,7 +62,7 @@ V = TypeVar("V")
 
 
 class AdvisoryLock(IntEnum):
-    """What only one process does at a time; each is the number of a PostgreSQL advisory lock."""
+    """Operations that one process does at a time, by the key of their PostgreSQL advisory lock."""
 
     CREATE = 0x6E6173
     SUBMIT = 0x6E6174
@@ -71,16 +71,16 @@ class AdvisoryLock(IntEnum):
 
 
 class JobDatabase:
-    """Connections to the database, one a thread while it is used.
+    """A database of jobs, with one connection per thread while it is used.
 
-    Nothing is asked of it before the first operation, which creates the tables of an empty one. One
-    that was damaged, locked or away is used again as soon as it is right.
+    The first operation connects and creates the tables of an empty database. A database that was
+    damaged, locked or unreachable is used again as soon as it works.
 
     Args:
         url: `sqlite:///PATH`, or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.
 
     Raises:
-        OSError: The folder of a SQLite file cannot be made.
+        OSError: The folder of a SQLite file cannot be created.
     """
 
     def __init__(self, url: str) -> None:
@@ -88,7 +88,7 @@ class JobDatabase:
         broken = (peewee.PeeweeException, MaxConnectionsExceeded)
         if self.is_sqlite:
             self.peewee: Any = sqlite_pool(url)
-            # Raised as it is where rows are fetched one by one.
+            # Raised by sqlite3 directly when rows are fetched one by one.
             self._broken: tuple[type[Exception], ...] = (*broken, sqlite3.Error)
         else:
             self.peewee, error = postgresql_pool(url)
@@ -97,18 +97,18 @@ class JobDatabase:
         self._had_jobs = False
 
     def now(self) -> Any:
-        """Return this moment, as seconds since 1970, for use in a query.
+        """Return the current time for use in a query, in seconds since 1970.
 
-        The clocks of machines differ: where there may be several, the database's counts.
+        PostgreSQL uses its own clock, because the clocks of several machines differ.
         """
         return time.time() if self.is_sqlite else SQL(_SQL_NOW)
 
-    def named_now(self) -> Any:
-        """Return this moment for use in a statement, which is given it as `now`."""
-        return named("now") if self.is_sqlite else self.now()
+    def now_placeholder(self) -> Any:
+        """Return the current time for use in a statement, which gets it as `now`."""
+        return placeholder("now") if self.is_sqlite else self.now()
 
     def identity(self) -> str:
-        """Return what no other database has.
+        """Return the unique identity of this database.
 
         Raises:
             StoreUnavailableError: As for `read`.
@@ -117,20 +117,20 @@ class JobDatabase:
         return str(self.read(lambda: self.rows(query))[0]["identity"])
 
     def read(self, operation: Callable[[], R]) -> R:
-        """Return what an operation returns that only reads.
+        """Run an operation that only reads, and return its result.
 
         Raises:
-            StoreUnavailableError: The database does not answer within the deadline, or what it
-                answers cannot be read.
+            StoreUnavailableError: The database does not answer within the deadline, or a row is
+                damaged.
         """
-        return self._persist(operation)
+        return self._with_retries(operation)
 
     def write(self, operation: Callable[[], R]) -> R:
-        """Return what an operation returns, done wholly or not at all.
+        """Run an operation in a transaction, and return its result.
 
         Raises:
-            DiskFullError: There is no room for it.
-            RowExistsError: A row that it inserts is there already.
+            DiskFullError: The disk of the database is full.
+            RowExistsError: An inserted row exists already.
             StoreUnavailableError: As for `read`.
         """
 
@@ -138,18 +138,18 @@ class JobDatabase:
             with self._transaction():
                 return operation()
 
-        return self._persist(whole)
+        return self._with_retries(whole)
 
     def lock(self, lock: AdvisoryLock) -> None:
-        """Take a lock, which the end of the transaction releases; within `write`.
+        """Take a lock until the end of the transaction; within `write`.
 
-        SQLite needs none: it has one writer at a time.
+        SQLite needs none, because it has one writer at a time.
         """
         if not self.is_sqlite:
             self.peewee.execute_sql("SELECT pg_advisory_xact_lock(%s)", (int(lock),))
 
     def for_update(self, query: Any) -> Any:
-        """Return a selection that locks its rows for the transaction; within `write`."""
+        """Return a query that locks the selected rows for the transaction; within `write`."""
         return query if self.is_sqlite else query.for_update()
 
     def rows(self, query: Any) -> list[dict[str, Any]]:
@@ -161,31 +161,31 @@ class JobDatabase:
         return int(query.count(self.peewee))
 
     def statement(self, query: Any, columns: Sequence[peewee.Field]) -> Statement:
-        """Return a query whose rows have these columns as a statement, to be used many times."""
+        """Return a query whose rows have these columns as a reusable statement."""
         sql, values = query.bind(self.peewee).sql()
         return Statement(sql, values, columns)
 
     def found(self, statement: Statement, **given: Any) -> list[dict[str, Any]]:
-        """Return the rows of a statement with the values of its names; within `read` or `write`.
+        """Return the rows of a statement, given its parameters; within `read` or `write`.
 
-        `now` is given by itself.
+        `now` is added here.
         """
         values = statement.parameters({"now": self.now(), **given})
         cursor = self.peewee.execute_sql(statement.sql, values)
         return [statement.row(row) for row in cursor.fetchall()]
 
     def change(self, query: Any) -> int:
-        """Carry out an update or a deletion and return how many rows it met; within `write`."""
+        """Execute an update or deletion and return the number of affected rows; within `write`."""
         return int(query.execute(self.peewee))
 
     def insert(self, query: Any) -> None:
-        """Carry out an insertion; within `write`."""
+        """Execute an insertion; within `write`."""
         query.execute(self.peewee)
 
     def insert_all(self, table: type[peewee.Model], rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert rows of the same columns, many in a statement; within `write`.
+        """Insert rows with the same columns, many per statement; within `write`.
 
-        To write a statement takes most of the time of an insertion.
+        Compiling a statement takes most of the time of an insertion.
         """
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             query = table.insert_many(rows[start : start + _ROWS_AT_ONCE])
@@ -196,12 +196,12 @@ class JobDatabase:
         self.peewee.close_all()
 
     def _transaction(self) -> AbstractContextManager[Any]:
-        # One that begins by reading could not begin to write beside another's.
+        # A deferred transaction that reads first could fail to write beside another writer.
         mode = ("IMMEDIATE",) if self.is_sqlite else ()
         transaction: AbstractContextManager[Any] = self.peewee.atomic(*mode)
         return transaction
 
-    def _persist(self, operation: Callable[[], R]) -> R:
+    def _with_retries(self, operation: Callable[[], R]) -> R:
         with within(ANSWER_SECONDS):
             for retries in count():
                 try:
@@ -211,7 +211,7 @@ class JobDatabase:
                 except self._broken as error:
                     last = error
                     self._checked = None
-                    # The others may be as dead: a database that was restarted ended them all.
+                    # The idle connections may be dead, too, if the database was restarted.
                     self.peewee.close_idle()
                     if not seconds_left() or (retries >= _RETRIES and not _is_locked(error)):
                         break
@@ -222,7 +222,7 @@ class JobDatabase:
                         f"the database of the jobs is damaged: {type(error).__name__} in a row"
                     ) from error
                 time.sleep(min(_PAUSES[min(retries, len(_PAUSES) - 1)], seconds_left()))
-        if _is_for_want_of_room(last):
+        if _is_disk_full(last):
             raise DiskFullError("the disk of the database of the jobs is full") from last
         raise StoreUnavailableError(
             f"the database of the jobs does not answer: {type(last).__name__}: {last}"
@@ -231,21 +231,21 @@ class JobDatabase:
     def _attempt(self, operation: Callable[[], R]) -> R:
         with self.peewee.connection_context():
             if self.is_sqlite:
-                self.peewee.wait_no_longer()
+                self.peewee.limit_waiting()
             self._check()
             return operation()
 
     def _check(self) -> None:
-        """Make sure that this is a database of jobs, once for each that there is in turn.
+        """Check that this is a database of jobs, once per file or server; create its tables.
 
         Raises:
-            StoreUnavailableError: It is empty, and was not before.
-            UnusableStoreError: It is another one.
+            StoreUnavailableError: The database is empty and held jobs before.
+            UnusableStoreError: The database has another schema.
         """
         now = self.peewee.opened_file() if self.is_sqlite else True
         if now is not None and now == self._checked:
             return
-        # Asked before the tables are: another thread may create them in between.
+        # Read before the tables are listed: another thread may create them in between.
         had_jobs = self._had_jobs
         tables = self._tables()
         if SCHEMA_TABLE not in tables:
@@ -253,7 +253,7 @@ class JobDatabase:
             with self._transaction():
                 self._create()
             tables = self._tables()
-        # Of other versions the table may have other columns.
+        # Selects this column only: in other versions the table may have other columns.
         versions = [row["version"] for row in self.rows(SchemaRow.select(SchemaRow.version))]
         if versions != [_SCHEMA]:
             raise UnusableStoreError(
@@ -268,9 +268,9 @@ class JobDatabase:
             self.peewee.was_there = True
 
     def _refuse_to_create(self, tables: frozenset[str], *, had_jobs: bool) -> None:
-        """Raise where a database without our table of versions is not to be filled."""
+        """Raise if tables must not be created in a database without our schema table."""
         if tables if self.is_sqlite else tables & TABLE_NAMES:
-            raise UnusableStoreError("the database of the jobs holds other tables than theirs")
+            raise UnusableStoreError("the database of the jobs holds tables of another program")
         if had_jobs:
             raise StoreUnavailableError(
                 "the database of the jobs is empty and held jobs before: put it back, or start "
@@ -278,10 +278,10 @@ class JobDatabase:
             )
 
     def _create(self) -> None:
-        # Two that create a table at once fail in PostgreSQL, IF NOT EXISTS or not.
+        # In PostgreSQL, concurrent creations of a table fail even with IF NOT EXISTS.
         self.lock(AdvisoryLock.CREATE)
-        # Never by binding the tables to this database: that is seen by all threads, and where two
-        # databases are opened at once, one of them would stay bound.
+        # Not by binding the models: a binding is global, so with two databases opened at once, one
+        # of them would stay bound.
         for table in TABLES:
             peewee.SchemaManager(table, self.peewee).create_all(safe=True)
         row = SchemaRow.insert(id=1, version=_SCHEMA, identity=uuid4().hex)
@@ -292,14 +292,14 @@ class JobDatabase:
         return frozenset(name for (name,) in self.peewee.execute_sql(query).fetchall())
 
 
-def in_parts(values: Sequence[V]) -> Iterator[Sequence[V]]:
-    """Yield values in parts that a condition of a query takes."""
+def in_batches(values: Sequence[V]) -> Iterator[Sequence[V]]:
+    """Yield slices of values that are short enough for a condition of a query."""
     for start in range(0, len(values), _VALUES_AT_ONCE):
         yield values[start : start + _VALUES_AT_ONCE]
 
 
-def _is_for_want_of_room(error: BaseException) -> bool:
-    """Tell whether a database failed because its disk is full."""
+def _is_disk_full(error: BaseException) -> bool:
+    """Tell whether an operation failed because the disk of the database is full."""
     return any(
         getattr(one, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
         or getattr(one, "sqlstate", None) == _POSTGRES_DISK_FULL
@@ -308,16 +308,16 @@ def _is_for_want_of_room(error: BaseException) -> bool:
 
 
 def _is_locked(error: BaseException) -> bool:
-    """Tell whether a SQLite file is locked by somebody else."""
+    """Tell whether another process has locked the SQLite file."""
     codes = (getattr(one, "sqlite_errorcode", None) for one in _chain(error))
     return any(code is not None and code & _PRIMARY_CODE in _LOCKED for code in codes)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what came before it.
+    """Yield an error and its contexts.
 
-    The error that gives the reason may not be the last: SQLite ends the transaction itself, and
-    peewee then finds none to roll back.
+    The error with the reason may not be the last: SQLite ends the transaction itself, and peewee
+    then fails to roll it back.
     """
     while error is not None:
         yield error

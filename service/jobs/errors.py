@@ -1,25 +1,25 @@
-"""What can go wrong with jobs.
+"""Errors of jobs.
 
 JobError
-├── QueueFullError             too many jobs wait; says when to try again
-├── IdempotencyConflictError   a key was given before, with another request
+├── QueueFullError             too many jobs wait; has the time to retry after
+├── IdempotencyConflictError   an idempotency key was used for another request
 ├── UnknownJobError            no such job
 ├── UnknownArtifactError       no such artifact, or it was evicted
 ├── UnknownCheckpointError     no uploaded checkpoint has this digest
-├── CheckpointsFullError       uploaded checkpoints take as much as they may
-├── CheckpointInUseError       a job that waits or runs names the checkpoint
-├── UnknownDatasetError        no worker has this data set; names those there are
-├── UnknownTrainerError        no worker has this trainer; names those there are
-├── LostLeaseError             the lease of a worker expired; the job is another's
-├── ForeignWorkerError         a worker that was registered by another key, or by none
-├── UnsoundResultError         a result that cannot be that of its request
-├── RefusedResultError         what a worker hands over is not what it should be
-├── DamagedFileError           a file is not what it was
+├── CheckpointsFullError       uploaded checkpoints have reached their total size
+├── CheckpointInUseError       a queued or running job names the checkpoint
+├── UnknownDatasetError        no worker has this data set; lists the known ones
+├── UnknownTrainerError        no worker has this trainer; lists the known ones
+├── LostLeaseError             the lease of a worker expired
+├── ForeignWorkerError         the worker was not registered by this API key
+├── UnsoundResultError         a result that cannot belong to its request
+├── RefusedResultError         a malformed result or file of a worker
+├── DamagedFileError           a file has other bytes than it should
 └── StoreUnavailableError      the database does not answer, or is damaged
     ├── ArtifactsUnavailableError  the bucket of the artifacts does not answer
-    ├── DiskFullError          there is no room for what it should keep
-    ├── RowExistsError         a row that was to be made is there already
-    └── UnusableStoreError     a database that is none of this schema
+    ├── DiskFullError          a disk is full
+    ├── RowExistsError         an inserted row exists already
+    └── UnusableStoreError     the database has another schema
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ _NO_TRAINERS: Final = "no worker has any: `nbs worker --trainer NAME` offers one
 
 
 class JobError(Exception):
-    """Base of every error that `service.jobs` raises on purpose."""
+    """Base of all errors that `service.jobs` raises on purpose."""
 
 
 class QueueFullError(JobError):
-    """As many jobs wait as may.
+    """The queue is full.
 
     Args:
-        bound: How many may wait.
+        bound: The largest number of waiting jobs.
         retry_after: Seconds until a place is probably free.
     """
 
@@ -79,7 +79,7 @@ class QueueFullError(JobError):
 
 
 class IdempotencyConflictError(JobError, ValueError):
-    """An idempotency key that was given before, with another request."""
+    """An idempotency key was used before, with another request."""
 
     def __init__(self, key: str, job_id: str) -> None:
         super().__init__(
@@ -90,44 +90,44 @@ class IdempotencyConflictError(JobError, ValueError):
 
 
 class UnknownJobError(JobError, LookupError):
-    """A job that does not exist."""
+    """A job does not exist."""
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"there is no job {shown(job_id)}")
 
 
 class UnknownArtifactError(JobError, LookupError):
-    """An artifact that does not exist or was evicted."""
+    """An artifact does not exist or was evicted."""
 
 
 class DamagedFileError(JobError, LookupError):
-    """A file that has not the bytes that it should have: what it should be is not there."""
+    """A file has other bytes than it should, so the expected file does not exist."""
 
 
 class UnknownCheckpointError(JobError, LookupError):
-    """A digest that no uploaded checkpoint has."""
+    """No uploaded checkpoint has a digest."""
 
     def __init__(self, digest: str) -> None:
         super().__init__(f"no uploaded checkpoint has the digest {shown(digest)}")
 
 
 class CheckpointsFullError(JobError):
-    """The uploaded checkpoints take as many bytes as they may.
+    """The uploaded checkpoints have reached their total size.
 
     Args:
-        used: What they take, those on their way included.
-        bound: What they may take.
+        used: Their bytes, including uploads in progress.
+        bound: The largest total size.
     """
 
     def __init__(self, used: int, bound: int) -> None:
         super().__init__(
-            f"uploaded checkpoints, those on their way included, take {used} of the {bound} bytes "
-            "that they may, and this one does not fit: DELETE /v1/checkpoints/{digest} makes room"
+            f"uploaded checkpoints and uploads in progress take {used} of the {bound} bytes that "
+            "are allowed, and this one does not fit: DELETE /v1/checkpoints/{digest} makes room"
         )
 
 
 class CheckpointInUseError(JobError):
-    """A checkpoint that cannot be deleted because jobs that wait or run name it."""
+    """A checkpoint cannot be deleted because queued or running jobs name it."""
 
     def __init__(self, digest: str, job_ids: Sequence[str]) -> None:
         others = f" and {len(job_ids) - 1} more" if len(job_ids) > 1 else ""
@@ -138,7 +138,7 @@ class CheckpointInUseError(JobError):
 
 
 class UnknownDatasetError(JobError, LookupError):
-    """A data set that no worker has."""
+    """No worker has a data set."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         self.known = tuple(sorted(known))
@@ -148,12 +148,12 @@ class UnknownDatasetError(JobError, LookupError):
 
 
 class UnknownTrainerError(JobError, LookupError):
-    """A trainer that no worker has, or of which workers have several codes.
+    """No worker has a trainer, or workers have several versions of it.
 
     Args:
         name: The name as the caller wrote it.
-        known: The trainers that workers have; of several codes, those.
-        several: Whether it is of several codes, of which the caller does not say which.
+        known: The trainers that workers have; if several match, the matching ones.
+        several: Whether several match because the caller did not state a digest.
     """
 
     def __init__(self, name: str, known: Iterable[str], *, several: bool = False) -> None:
@@ -166,19 +166,19 @@ class UnknownTrainerError(JobError, LookupError):
 
 
 class LostLeaseError(JobError):
-    """A lease that expired or never was: what comes under it is discarded.
+    """A lease has expired or never existed; requests that use it are discarded.
 
-    It tells neither whether there is such a job nor whose it is.
+    The message tells neither whether the job exists nor which worker has it.
     """
 
     def __init__(self, job_id: str) -> None:
         super().__init__(
-            f"this worker does not have job {shown(job_id)}, or not any more: its lease is lost"
+            f"this worker does not hold the lease of job {shown(job_id)}, or has lost it"
         )
 
 
 class ForeignWorkerError(JobError):
-    """A worker that another key registered, or none."""
+    """A worker was registered by another API key, or not at all."""
 
     def __init__(self, worker_id: str) -> None:
         super().__init__(
@@ -188,10 +188,10 @@ class ForeignWorkerError(JobError):
 
 
 class RefusedResultError(JobError, ValueError):
-    """A result or a file of a worker that is not what it should be.
+    """A result or file of a worker is malformed.
 
     Args:
-        place: The member that is wrong, such as `result.metrics`.
+        place: The wrong member, such as `result.metrics`.
         reason: What is wrong with it.
     """
 
@@ -202,24 +202,24 @@ class RefusedResultError(JobError, ValueError):
 
 
 class StoreUnavailableError(JobError, ConnectionError):
-    """The database of the jobs does not answer or is damaged; what was asked may be asked again."""
+    """The database of the jobs does not answer or is damaged; the operation may be retried."""
 
 
 class ArtifactsUnavailableError(StoreUnavailableError):
-    """The bucket of the artifacts does not answer, or refuses; only what needs it is concerned."""
+    """The bucket of the artifacts does not answer or refuses; other operations still work."""
 
 
 class DiskFullError(StoreUnavailableError):
-    """The disk is full that the database or the files of the jobs are on; reading goes on."""
+    """The disk of the database or of the files of the jobs is full; reads still work."""
 
 
 class RowExistsError(StoreUnavailableError):
-    """A row that was to be made is there already: somebody else made it at the same moment."""
+    """An inserted row exists already: another process inserted it at the same time."""
 
 
 class UnusableStoreError(StoreUnavailableError):
-    """A database that is not one of jobs, lacks some of its tables, or is of another version."""
+    """The database is not one of jobs, lacks some of its tables, or has another version."""
 
 
 class UnsoundResultError(JobError):
-    """A result that cannot be that of its request."""
+    """A result cannot belong to its request."""

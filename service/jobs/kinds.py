@@ -1,10 +1,10 @@
-"""The kinds of jobs, each one entry of `KINDS`, and the job that a submission asks for.
+"""The kinds of jobs, each an entry of `KINDS`, and the conversion of a submission into a job.
 
-A kind needs its request model in `bench_client.models`, its name in `JobKind` there, a handler in
+A new kind needs a request model in `bench_client.models`, its name in `JobKind` there, a handler in
 `service.worker`, and an entry here. Routes, checks and workers read the entry.
 
-However two callers write the same request, its canonical form (`spec`) is the same, and so is its
-key; the canonical form is itself a submission, and again the same request.
+Equal requests have the same canonical form (`spec`) and the same key, however callers spell them.
+The canonical form is itself a valid submission of the same request.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Kind", "new_job", "spec_key", "stated_trainer"]
 
-_MOST_NUMBERS: Final = 1 << 34
-"""In the inputs of a pass: 64 GiB in float32."""
+_MAX_INPUT_NUMBERS: Final = 1 << 34
+"""Numbers in the inputs of one forward pass: 64 GiB in float32."""
 _PARTS: Final = ("sampler", "relaxation", "arch_recipe", "costs", "loss")
 """Members that say how a supernet is trained and searched."""
-_NO_MORE: Final = 1 + 1e-9
-"""What fractions may add up to, with rounding."""
+_MAX_FRACTION_SUM: Final = 1 + 1e-9
+"""Largest sum of fractions, with rounding."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,14 +50,14 @@ class Kind:
     """A kind of job.
 
     Args:
-        request: What callers submit; its fields have the limits of each member.
-        path: Where they submit it, below `/v1`.
-        summary: What submitting one is called in the documents.
-        sentence: What they say that this does.
+        request: The request model that callers submit; its fields have the limits of each member.
+        path: Path of the submission, below `/v1`.
+        summary: Summary of the route in the OpenAPI document.
+        sentence: Description of the route there.
         members: Checks a request as far as a server can, and returns the members of its canonical
-            form beside the network.
-        handler: The function of `service.worker` that does it, as `module:name`. Workers load it,
-            because it needs PyTorch and the server does not.
+            form except the network.
+        handler: The function of `service.worker` that runs the job, as `module:name`. Only workers
+            import it, because it needs PyTorch.
     """
 
     request: type[Submission]
@@ -75,17 +75,17 @@ def new_job(
     job_seconds: float,
     request_id: str | None = None,
 ) -> NewJob:
-    """Return the job that a submission asks for.
+    """Return the job for a submission.
 
     Args:
         request: The submission.
-        catalog: The installed benchmarks; only hashes of NAS-Bench-101 need one.
-        job_seconds: The longest time limit.
-        request_id: The HTTP request that it came with.
+        catalog: The installed benchmarks; used only for hashes of NAS-Bench-101.
+        job_seconds: The largest allowed time limit.
+        request_id: The id of the HTTP request.
 
     Raises:
-        InvalidQuestionError: What is asked for cannot be done by any worker; the error names the
-            member, such as `network.arch`.
+        InvalidQuestionError: No worker can do the request; the error names the member, such as
+            `network.arch`.
     """
     if request.time_limit is not None and request.time_limit > job_seconds:
         raise InvalidQuestionError(
@@ -127,8 +127,8 @@ def _model_members(request: ModelRequest, network: ChosenNetwork) -> dict[str, A
 def _evaluation_members(request: EvaluationRequest, network: ChosenNetwork) -> dict[str, Any]:
     _refuse_unmeasurable(network)
     protocol = _protocol(request, network)
-    _accepted("protocol", network, protocol.input_shape)
-    return _stated(request) | {"protocol": protocol.to_dict()}
+    _checked_shape("protocol", network, protocol.input_shape)
+    return _kind_members(request) | {"protocol": protocol.to_dict()}
 
 
 def _training_members(request: TrainingRequest, network: ChosenNetwork) -> dict[str, Any]:
@@ -136,16 +136,16 @@ def _training_members(request: TrainingRequest, network: ChosenNetwork) -> dict[
     is_stated = request.protocol is not None or network.record is not None
     protocol = _protocol(request, network) if is_stated else None
     if protocol is not None:
-        _accepted("protocol", network, protocol.input_shape)
+        _checked_shape("protocol", network, protocol.input_shape)
     recipe = _recipe_of(request.recipe, "recipe")
     epochs = recipe.epochs if request.epochs is None else request.epochs
     if epochs > recipe.epochs:
         raise InvalidQuestionError(
             "epochs", f"{epochs} are more than the {recipe.epochs} of recipe"
         )
-    if sum(request.fractions) > _NO_MORE:
+    if sum(request.fractions) > _MAX_FRACTION_SUM:
         raise InvalidQuestionError("fractions", f"{request.fractions} add up to more than 1")
-    members = _stated(request) | {
+    members = _kind_members(request) | {
         "protocol": None if protocol is None else protocol.to_dict(),
         "recipe": recipe.as_dict(),
         "epochs": epochs,
@@ -188,39 +188,39 @@ def _supernet_members(request: SupernetRequest, network: ChosenNetwork) -> dict[
 
 def _latency_members(request: LatencyRequest, network: ChosenNetwork) -> dict[str, Any]:
     shape = _input_shape(request, network, batch_size=request.batch_size)
-    return _stated(request) | {"input_shape": shape}
+    return _kind_members(request) | {"input_shape": shape}
 
 
-def _stated(request: Submission) -> dict[str, Any]:
-    """Return what a request states beside what all kinds have."""
+def _kind_members(request: Submission) -> dict[str, Any]:
+    """Return the members of a request that not all kinds have."""
     return request.model_dump(exclude=set(Submission.model_fields))
 
 
 def _input_shape(
     request: ModelRequest | LatencyRequest, network: ChosenNetwork, *, batch_size: int
 ) -> list[int]:
-    """Return the shape of an input: as asked for or, by default, that of the network.
+    """Return the input shape: the requested one or, by default, that of the network.
 
     Raises:
-        InvalidQuestionError: The network takes no such input, or no device so many of them.
+        InvalidQuestionError: The network does not accept the shape, or the batch is too large.
     """
     stated = network.input_shape if request.input_shape is None else request.input_shape
-    shape = _accepted("input_shape", network, stated)
+    shape = _checked_shape("input_shape", network, stated)
     numbers = batch_size * prod(shape)
-    if numbers > _MOST_NUMBERS:
+    if numbers > _MAX_INPUT_NUMBERS:
         raise InvalidQuestionError(
-            "batch_size", f"a pass of {numbers:,} numbers is more than {_MOST_NUMBERS:,}"
+            "batch_size", f"a pass of {numbers:,} numbers is more than {_MAX_INPUT_NUMBERS:,}"
         )
     return list(shape)
 
 
-def _accepted(place: str, network: ChosenNetwork, shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the shape of an input if the network takes it.
+def _checked_shape(place: str, network: ChosenNetwork, shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the input shape if the network accepts it.
 
     Raises:
-        InvalidQuestionError: It does not.
+        InvalidQuestionError: The network does not accept it.
     """
-    from model_hub.errors import InvalidArgumentError  # noqa: PLC0415 - not before there are jobs
+    from model_hub.errors import InvalidArgumentError  # noqa: PLC0415 - used for jobs only
 
     try:
         return network.space.accepted_input(shape)
@@ -229,7 +229,7 @@ def _accepted(place: str, network: ChosenNetwork, shape: Sequence[int]) -> tuple
 
 
 def _formats(request: ModelRequest, network: ChosenNetwork) -> list[str]:
-    """Return what to write, each once, in the order in which the formats are documented."""
+    """Return the requested formats, each once, in the documented order."""
     if "picture" in request.formats:
         from model_hub.cell_picture import diagrams  # noqa: PLC0415 - as above
         from model_hub.errors import InvalidArgumentError  # noqa: PLC0415
@@ -261,11 +261,11 @@ def _refuse_tokens(network: ChosenNetwork) -> None:
 
 
 def _recipe_of(stated: str | Mapping[str, Any], place: str) -> Recipe:
-    """Return how something is trained, every bound of it checked.
+    """Return the recipe of a request, with all bounds checked.
 
     Raises:
-        InvalidQuestionError: There is no such recipe, or a field of it is unknown or beyond its
-            bounds; the error names it.
+        InvalidQuestionError: The recipe does not exist, or a field is unknown or out of bounds; the
+            error names it.
     """
     from model_hub.errors import InvalidArgumentError, ModelHubError  # noqa: PLC0415 - as above
     from nas_search.recipe import recipe_of  # noqa: PLC0415
@@ -279,10 +279,10 @@ def _recipe_of(stated: str | Mapping[str, Any], place: str) -> Recipe:
 
 
 def stated_trainer(request: Submission) -> TrainerUse | None:
-    """Return the trainer that a request states; None: it has none.
+    """Return the trainer of a request; None: the request states none.
 
     Raises:
-        InvalidQuestionError: A member of it cannot mean anything.
+        InvalidQuestionError: A member of the trainer is invalid.
     """
     from model_hub.errors import InvalidArgumentError  # noqa: PLC0415 - as above
     from nas_search.trainers import TrainerUse  # noqa: PLC0415
@@ -299,10 +299,10 @@ def stated_trainer(request: Submission) -> TrainerUse | None:
 def _protocol(
     request: EvaluationRequest | TrainingRequest, network: ChosenNetwork
 ) -> EvaluationProtocol:
-    """Return how the network is evaluated: as asked for or, by default, as its model was.
+    """Return the evaluation protocol: the requested one or, by default, that of the model.
 
     Raises:
-        InvalidQuestionError: Nobody says, or what is asked for is no protocol.
+        InvalidQuestionError: There is no default, or the requested protocol is invalid.
     """
     from model_hub import protocols  # noqa: PLC0415 - as above
     from model_hub.errors import ModelHubError  # noqa: PLC0415
@@ -371,7 +371,7 @@ KINDS: Final[Mapping[JobKind, Kind]] = MappingProxyType(
         ),
     }
 )
-"""Every kind of job, by its name."""
+"""All kinds of jobs, by name."""
 
 _KIND_OF: Final[Mapping[type[Submission], JobKind]] = MappingProxyType(
     {kind.request: name for name, kind in KINDS.items()}

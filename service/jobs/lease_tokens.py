@@ -1,9 +1,9 @@
-"""Fencing tokens: what proves to the store that a worker has the lease of a job.
+"""Fencing tokens: the proof that a worker holds the lease of a job.
 
-A token is an integer of 63 bits. The upper 23 count the leases of the job, so that each token is
-larger than those before it; the lower 40 are random, so that nobody guesses the token of a lease
-that he was not given. On the wire it is 16 hexadecimal digits: a JSON number above 2^53 is not the
-same number for every reader.
+A token is an integer of 63 bits. The upper 23 bits count the leases of the job, so that each token
+is larger than the earlier ones. The lower 40 bits are random, so that no worker can guess the token
+of another. On the wire a token is 16 hexadecimal digits, because JSON readers disagree about
+numbers above 2^53.
 """
 
 from __future__ import annotations
@@ -34,44 +34,44 @@ _STEP: Final = 1 << _RANDOM_BITS
 _DIGITS: Final = 16
 
 LAST_TOKEN: Final = (1 << 63) - _STEP
-"""From here on no token follows: a job that had 8,388,607 leases is parked."""
+"""The least token of the last possible lease: a job that has had 8,388,607 leases is parked."""
 
 TOKEN_PATTERN: Final = f"^[0-7][0-9a-f]{{{_DIGITS - 1}}}$"
 
 
 def draw() -> int:
-    """Return the random bits of a token; each token has its own."""
+    """Return the random bits of a new token."""
     return secrets.randbits(_RANDOM_BITS)
 
 
 def next_token(column: Field, drawn: Any) -> Expression:
-    """Return the expression for the token of the next lease of a job: larger than its last one.
+    """Return the SQL expression for the next token of a job, larger than its last one.
 
     Args:
-        column: Its last token.
-        drawn: What `draw` returned, or the name of that in a statement.
+        column: The column with the last token.
+        drawn: The result of `draw`, or a placeholder for it in a statement.
     """
     token: Expression = (column / _STEP + 1) * _STEP + drawn
     return token
 
 
 def leases_of(token: int) -> int:
-    """Return how many leases a job had when it got a token."""
+    """Return how many leases the job had when it got a token."""
     return token // _STEP
 
 
 def text_of(token: int) -> str:
-    """Return a token as it is sent."""
+    """Return a token as text, as it is sent."""
     return f"{token:0{_DIGITS}x}"
 
 
 def token_of(text: str) -> int:
-    """Return the token of a text that matches `TOKEN_PATTERN`."""
+    """Return the token from a text that matches `TOKEN_PATTERN`."""
     return int(text, 16)
 
 
 def is_current(lease: Lease) -> Expression:
-    """Return the condition on jobs that a lease holds."""
+    """Return the SQL condition that a lease holds."""
     return (
         (JobRow.id == lease.job.id)
         & (JobRow.token == lease.token)
@@ -80,5 +80,5 @@ def is_current(lease: Lease) -> Expression:
 
 
 def is_same(one: int, other: int) -> bool:
-    """Tell whether two tokens are the same, in a time that tells nothing of either."""
+    """Compare two tokens in constant time."""
     return hmac.compare_digest(text_of(one), text_of(other))

@@ -1,8 +1,8 @@
-"""The jobs for workers: acquire a lease, renew it, end or release the job.
+"""The jobs as workers see them: acquire a lease, renew it, end or release the job.
 
-A lease has a fencing token and a time at which it expires; each renewal moves that time. The next
-lease of an expired job has a larger token, so that a worker that was only slow changes nothing with
-its old one: it gets a LostLeaseError. A lease over HTTP belongs to the API key that claimed it.
+A lease has a fencing token and an expiry time, which each renewal extends. The next lease of an
+expired job has a larger token, so a slow worker cannot change anything with its old token: it gets
+LostLeaseError. A lease acquired over HTTP belongs to the API key that claimed it.
 """
 
 from __future__ import annotations
@@ -53,31 +53,32 @@ from service.jobs.worker_registry import refuse_foreign_worker
 
 __all__ = ["LeaseStore"]
 
-_LOST: Final = Failure(
+_LOST_WORKER: Final = Failure(
     kind="lost-worker",
     message="the worker that ran the job sends no heartbeats; its machine or its process has died",
 )
 
 
-_TOO_OFTEN: Final = Failure(
-    kind="too-many-leases", message="workers handed the job back as often as there are tokens"
+_TOO_MANY_LEASES: Final = Failure(
+    kind="too-many-leases",
+    message="workers have released the job as many times as there are lease tokens",
 )
 
 _CLAIMS_KEPT: Final = 32
-"""Statements of claims, one for each set of capabilities: workers that are alike share one."""
+"""Cached claim statements, one per set of capabilities; workers with equal ones share it."""
 
 _TRAINING: Final = "training"
 _DIVERGED: Final = "diverged"
 
 
 class LeaseStore:
-    """The jobs in a database, for workers.
+    """Leases of jobs in a database.
 
-    All methods raise StoreUnavailableError where it does not answer.
+    All methods raise StoreUnavailableError if the database does not answer.
 
     Args:
         lease_seconds: How long a lease holds without a renewal.
-        retry_seconds: How long a job waits after its first crash; twice as long after the next.
+        retry_seconds: How long a job waits after its first crash; doubled after each further one.
     """
 
     def __init__(
@@ -99,24 +100,22 @@ class LeaseStore:
         held: Collection[str] | None = None,
         holder: str | None = None,
     ) -> Lease | None:
-        """Lease the first job that a worker can do, by priority and then by age.
-
-        None if there is none.
+        """Lease the first job that a worker can do, by priority and then by age; None: no job.
 
         Args:
-            worker: Its id.
-            can: What it can do.
-            held: The jobs that the worker knows it has; None: it knows all. A lease that is its
-                own and that it does not know is returned again: the answer with it was lost.
-            holder: The name of the key that it shows, to which the lease then belongs; None: it has
-                the database.
+            worker: The id of the worker.
+            can: Its capabilities.
+            held: The jobs that the worker knows it holds; None: it knows all. A lease of the worker
+                that is missing here is returned again, because the response with it was lost.
+            holder: The name of the API key that the lease belongs to; None for a worker with
+                access to the database.
 
         Raises:
-            ForeignWorkerError: The worker is not one that this key registered.
+            ForeignWorkerError: This key did not register the worker.
         """
 
         def lease() -> Lease | None:
-            unknown = None if held is None else self._unknown(worker, held, holder)
+            unknown = None if held is None else self._unknown_lease(worker, held, holder)
             found = unknown or self._acquire(worker, can, holder)
             if found is None and holder is not None:
                 refuse_foreign_worker(self._database, worker, holder)
@@ -125,7 +124,7 @@ class LeaseStore:
         return self._database.write(lease)
 
     def count_work(self, can: Capabilities, most: int) -> int:
-        """Return how many jobs wait that one can do, counted up to some number."""
+        """Return how many waiting jobs fit some capabilities, counting at most `most`."""
         query = waiting_for(can, self._database.now()).limit(most)
         return self._database.read(lambda: self._database.count(query))
 
@@ -133,7 +132,7 @@ class LeaseStore:
         """Return a lease that holds and belongs to a key.
 
         Raises:
-            LostLeaseError: It holds no longer, is another key's, or never was.
+            LostLeaseError: It has expired, belongs to another key, or never existed.
         """
         query = JobRow.select().where(JobRow.id == job_id, JobRow.state == JobState.RUNNING)
 
@@ -146,10 +145,10 @@ class LeaseStore:
         return self._database.read(find)
 
     def ending(self, job_id: str, token: int, holder: str) -> Lease:
-        """Return a lease of a key under which a result may come.
+        """Return a lease of a key under which a result may be sent.
 
-        It holds, or the job has its result by it, which is repeated, or it was lost: then the
-        result counts for nothing.
+        The lease holds; or the job already has a result under it, and the request is a repetition;
+        or the lease was lost, and the result is kept for comparison only.
 
         Raises:
             LostLeaseError: The key had no such lease.
@@ -173,7 +172,7 @@ class LeaseStore:
         """Renew a lease, record progress, and return whether the job is to be cancelled.
 
         Raises:
-            LostLeaseError: The lease expired and the job was freed, or ended.
+            LostLeaseError: The lease has expired and the job was requeued, or the job has ended.
         """
         changes: dict[str, Any] = {"lease_until": self._database.now() + self._lease_seconds}
         if progress is not None:
@@ -189,14 +188,14 @@ class LeaseStore:
     def succeed(
         self, lease: Lease, result: Mapping[str, Any], artifacts: Sequence[Artifact]
     ) -> None:
-        """Give a job its result; that of a training is in the ledger before.
+        """End a job with its result; that of a training is written to the ledger as well.
 
-        Idempotent: a repetition with the same token changes nothing. A result that cannot be that
-        of its request ends the job as failed.
+        Idempotent: a repetition with the same token changes nothing. If the result cannot belong to
+        the request, the job fails.
 
         Raises:
-            LostLeaseError: The lease expired and the job was freed, or ended. What a training
-                found is then in the ledger for comparison, and counts for nothing.
+            LostLeaseError: The lease has expired and the job was requeued, or the job has ended.
+                The ledger then keeps a training's result for comparison, but does not count it.
         """
         try:
             self._database.write(lambda: self._succeed(lease, result, artifacts))
@@ -205,7 +204,7 @@ class LeaseStore:
         except LostLeaseError:
             if lease.job.kind == _TRAINING:
                 with suppress(UnsoundResultError):
-                    self._database.write(lambda: self._note_dropped(lease, result))
+                    self._database.write(lambda: self._add_dropped_entry(lease, result))
             raise
 
     def _succeed(
@@ -214,7 +213,7 @@ class LeaseStore:
         if self._is_done(lease):
             return
         if lease.job.kind == _TRAINING:
-            self._note(lease, EntryStatus.DONE, result)
+            self._add_entry(lease, EntryStatus.DONE, result)
         self._end(lease, JobState.SUCCEEDED, result=json.dumps(result), error=None)
         now = self._database.now()
         for artifact in artifacts:
@@ -231,14 +230,14 @@ class LeaseStore:
             self._database.insert(row)
 
     def fail(self, lease: Lease, failure: Failure) -> None:
-        """End a job whose request cannot be done; a training that diverged is in the ledger before.
+        """Fail a job whose request cannot be done; a diverged training enters the ledger as well.
 
-        Where the data set or the trainer of the worker alone is to blame, the job is requeued, and
-        the worker gets none that needs the same. A training that ran out of memory is tried once
-        more by a worker with more.
+        If the worker has another data set or trainer than the job needs, the job is requeued, and
+        the worker gets no further job that needs them. A training that ran out of memory is retried
+        once, on a worker with more memory.
 
         Raises:
-            LostLeaseError: The lease expired and the job was freed, or ended.
+            LostLeaseError: The lease has expired and the job was requeued, or the job has ended.
         """
 
         def change() -> None:
@@ -262,10 +261,10 @@ class LeaseStore:
         self._database.write(change)
 
     def crash(self, lease: Lease, failure: Failure) -> JobState:
-        """End an attempt that crashed or met a limit, and return what becomes of the job.
+        """End an attempt that crashed or exceeded a limit, and return the new state of the job.
 
         Raises:
-            LostLeaseError: The lease expired and the job was freed, or ended.
+            LostLeaseError: The lease has expired and the job was requeued, or the job has ended.
         """
         if lease.job.kind == _TRAINING and failure.kind in OUT_OF_MEMORY:
             return self._database.write(lambda: self._run_out(lease, failure))
@@ -278,7 +277,7 @@ class LeaseStore:
         return self._database.write(lambda: self._requeue(lease, changes))
 
     def _run_out(self, lease: Lease, failure: Failure) -> JobState:
-        """Requeue a training for a worker with more memory, or end it where there is none."""
+        """Requeue a training for a worker with more memory, or fail it if there is none."""
         needs = more_memory(self._database, lease, alive_seconds=self._lease_seconds)
         if needs is None:
             told = json.dumps(asdict(failed_for_memory(failure)))
@@ -289,10 +288,10 @@ class LeaseStore:
         return self._requeue(lease, changes)
 
     def lose(self, lease: Lease) -> None:
-        """Free a job whose attempt was lost with the machine that it ran on.
+        """Requeue or end a job whose attempt was lost with its machine.
 
         Raises:
-            LostLeaseError: The lease expired and the job was freed, or ended.
+            LostLeaseError: The lease has expired and the job was requeued, or the job has ended.
         """
 
         def change() -> None:
@@ -302,26 +301,28 @@ class LeaseStore:
         self._database.write(change)
 
     def release(self, lease: Lease) -> None:
-        """Requeue a job because its worker shuts down: the attempt does not count.
+        """Requeue a job because its worker shuts down; the attempt is not counted.
 
-        A job that was to be cancelled is cancelled, because no other worker may come.
+        If cancellation was requested, the job is cancelled, as no other worker may come.
 
         Raises:
-            LostLeaseError: The lease expired and the job was freed, or ended.
+            LostLeaseError: The lease has expired and the job was requeued, or the job has ended.
         """
         changes = {"attempts": lease.job.attempts - 1}
         self._database.write(lambda: self._requeue(lease, changes))
 
     def cancel(self, lease: Lease) -> None:
-        """End a job whose cancellation was requested: as stopped if it is to keep its figures.
+        """End a job whose cancellation was requested: as stopped if its figures are to be kept.
 
         Raises:
-            LostLeaseError: The lease expired and the job was freed, or ended.
+            LostLeaseError: The lease has expired and the job was requeued, or the job has ended.
         """
-        self._database.write(lambda: self._end(lease, self._asked(lease) or JobState.CANCELLED))
+        self._database.write(
+            lambda: self._end(lease, self._requested_end(lease) or JobState.CANCELLED)
+        )
 
     def recover(self, dead: Collection[str] = ()) -> int:
-        """Requeue or end the jobs of expired leases and dead workers, and return how many."""
+        """Requeue or end the jobs of expired leases and dead workers; return how many."""
         gone = (JobRow.lease_until < self._database.now()) | JobRow.worker.in_(list(dead))
         lost = IS_RUNNING & gone
         if not self._database.read(lambda: self._database.rows(JobRow.select().where(lost))):
@@ -334,8 +335,10 @@ class LeaseStore:
             return Lease(job=Job.from_row(row), token=row["token"])
         return None
 
-    def _unknown(self, worker: str, held: Collection[str], holder: str | None) -> Lease | None:
-        """Return a lease of a worker for a job that it does not know it has."""
+    def _unknown_lease(
+        self, worker: str, held: Collection[str], holder: str | None
+    ) -> Lease | None:
+        """Return, renewed, a lease of a worker for a job that is not in `held`; None: no lease."""
         has = self._database.found(self._held_statement, worker=worker)
         unknown = [row["id"] for row in has if row["holder"] == holder and row["id"] not in held]
         if not unknown:
@@ -348,11 +351,11 @@ class LeaseStore:
         return None
 
     def _requeue(self, lease: Lease, changes: Mapping[str, Any]) -> JobState:
-        if (asked := self._asked(lease)) is JobState.STOPPED:
+        if (asked := self._requested_end(lease)) is JobState.STOPPED:
             self._end(lease, asked)
             return asked
         if lease.token >= LAST_TOKEN:
-            self._end(lease, JobState.PARKED, error=json.dumps(asdict(_TOO_OFTEN)))
+            self._end(lease, JobState.PARKED, error=json.dumps(asdict(_TOO_MANY_LEASES)))
             return JobState.PARKED
         freed = {"state": JobState.QUEUED, "lease_until": None, "progress": None}
         self._change(lease, {**freed, "revision": JobRow.revision + 1, **changes})
@@ -361,8 +364,8 @@ class LeaseStore:
         )
         return JobState.CANCELLED if self._database.change(cancelled) else JobState.QUEUED
 
-    def _asked(self, lease: Lease) -> JobState | None:
-        """Return how a job is asked to end; None: it is not."""
+    def _requested_end(self, lease: Lease) -> JobState | None:
+        """Return the state in which a job is requested to end; None: no request."""
         query = JobRow.select().where(JobRow.id == lease.job.id, JobRow.cancel_requested)
         for row in self._database.rows(query):
             told = json.loads(row["progress"]) if row["progress"] else {}
@@ -379,26 +382,26 @@ class LeaseStore:
         if not changed:
             raise LostLeaseError(lease.job.id)
 
-    def _note(self, lease: Lease, status: EntryStatus, result: Mapping[str, Any]) -> None:
+    def _add_entry(self, lease: Lease, status: EntryStatus, result: Mapping[str, Any]) -> None:
         row = entry_row(lease, status, now=self._database.now(), result=result)
         self._database.insert(LedgerRow.insert(row))
 
-    def _note_dropped(self, lease: Lease, result: Mapping[str, Any]) -> None:
-        """Note a result for comparison: once, and only of a lease that was lost."""
+    def _add_dropped_entry(self, lease: Lease, result: Mapping[str, Any]) -> None:
+        """Add a late result to the ledger for comparison: once, and only for a lost lease."""
         lost = LostLeaseRow.delete().where(
             LostLeaseRow.job_id == lease.job.id, LostLeaseRow.token == lease.token
         )
         if self._database.change(lost):
-            self._note(lease, EntryStatus.DROPPED, result)
+            self._add_entry(lease, EntryStatus.DROPPED, result)
 
     def _withhold(self, lease: Lease, failure: str) -> bool:
-        """Note that a worker has other data or code than a job needs.
+        """Record that a worker has other data or another trainer than a job needs.
 
-        False: the failure does not say so, or the job needs none.
+        Return False if the failure does not say so, or the job needs neither.
         """
         needs = {
             OTHER_DATA: (JobRow.needs_dataset, JobRow.needs_sha256),
-            # Its digest is of its name as well.
+            # The digest of a trainer covers its name.
             OTHER_TRAINER: (JobRow.needs_trainer, JobRow.needs_trainer),
         }
         if failure not in needs:
@@ -422,7 +425,7 @@ class LeaseStore:
         return bool(self._database.rows(query))
 
     def _free_all(self, lost: Expression) -> int:
-        """Requeue lost jobs, or end those that were to be cancelled or were lost too often."""
+        """Requeue jobs of lost leases; end those to be cancelled and those lost too often."""
         columns = (JobRow.id, JobRow.token, JobRow.worker, JobRow.holder)
         leases = JobRow.select(*columns).where(lost, JobRow.kind == _TRAINING)
         to = [LostLeaseRow.job_id, LostLeaseRow.token, LostLeaseRow.worker, LostLeaseRow.holder]
@@ -441,7 +444,7 @@ class LeaseStore:
             "progress": None,
             "losses": JobRow.losses + 1,
             "revision": JobRow.revision + 1,
-            "error": json.dumps(asdict(_LOST)),
+            "error": json.dumps(asdict(_LOST_WORKER)),
         }
         if state is not JobState.QUEUED:
             changes["finished_at"] = self._database.now()

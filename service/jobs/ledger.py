@@ -1,8 +1,8 @@
-"""The ledger: what came of every training, appended to and never changed.
+"""The ledger: an append-only table with the outcome of every training.
 
-An entry is written in the transaction that ends the job, so that nothing which is finished is lost.
-It belongs to a request and not to a plan: whoever asks for the same training is answered by it. Of
-the entries of a request the last one counts; a wrong one is withdrawn by another entry.
+An entry is written in the transaction that ends the job, so no outcome is lost. Entries belong to a
+request, not to a plan: every later submission of the same training gets this outcome. The last
+entry of a request counts; a wrong entry is withdrawn by adding another one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from benchmark_db.curves import decode_curves, encode_curves
-from service.jobs.database import JobDatabase, in_parts
+from service.jobs.database import JobDatabase, in_batches
 from service.jobs.errors import UnsoundResultError
 from service.jobs.records import Failure, Lease, Progress, utc_time
 from service.jobs.tables import LedgerRow
@@ -25,20 +25,20 @@ from service.jobs.tables import LedgerRow
 __all__ = ["CURVES", "Entry", "EntryStatus", "Ledger", "entry_row"]
 
 CURVES: Final = ("train_loss", "train_accuracy", "loss", "accuracy", "seconds", "lr")
-"""The values of an epoch that are kept, in the order in which they are packed."""
+"""The recorded values of an epoch, in the order in which they are packed."""
 
 _PERCENT: Final = frozenset({"accuracy", "train_accuracy", "top5"})
-_NEEDED: Final = ("accuracy", "loss", "train_accuracy", "train_loss")
-_SAME: Final = ("dataset", "recipe", "protocol", "fractions", "split_seed", "seed")
-"""What a result repeats of its request."""
+_REQUIRED_METRICS: Final = ("accuracy", "loss", "train_accuracy", "train_loss")
+_REPEATED_MEMBERS: Final = ("dataset", "recipe", "protocol", "fractions", "split_seed", "seed")
+"""Members of a request that its result repeats."""
 _NETWORK: Final = ("space", "arguments", "arch")
-"""Members of a request that say which network it is: a result repeats them."""
+"""Members of a request that identify the network, which its result repeats."""
 _EFFORT: Final = ("peak_memory", "processor_seconds", "resumed", "resumed_after")
-"""Members of a result that tell what it took; nothing tells them of a training that diverged."""
+"""Members of a result about its cost; missing for a training that diverged."""
 _COUNTED: Final[Mapping[str, int]] = MappingProxyType(
     {"shared": 1, "train_images": 0, "valid_images": 0}
 )
-"""Members of a provenance that are whole numbers, and their least."""
+"""Members of a provenance that are whole numbers, with their least values."""
 _LARGEST: Final = 2**53
 _MOST_VERSIONS: Final = 100
 _LONGEST_TEXT: Final = 300
@@ -46,12 +46,12 @@ _DIGEST_DIGITS: Final = 64
 
 
 class EntryStatus(StrEnum):
-    """What an entry says."""
+    """The statuses of an entry."""
 
     DONE = "done"
     DIVERGED = "diverged"
     DROPPED = "dropped"
-    """A result that came after the lease was lost: kept for comparison, and counted by nothing."""
+    """A result that came after its lease was lost: kept for comparison, never counted."""
     WITHDRAWN = "withdrawn"
 
 
@@ -60,23 +60,23 @@ _COUNTING: Final = (EntryStatus.DONE, EntryStatus.DIVERGED, EntryStatus.WITHDRAW
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """What came of a training.
+    """The outcome of a training.
 
     Attributes:
-        number: Its place in the ledger.
+        number: Position in the ledger.
         key: Digest of the canonical request.
-        job_id: The job that did it.
-        token: Of the lease under which it came.
+        job_id: The job that trained.
+        token: The token of the lease under which the outcome came.
         status: Done, diverged, dropped or withdrawn.
         dataset: Name of the data set.
         epochs: Budget.
-        seed: What order and augmentation were drawn by.
-        figures: Of the last epoch, and `parameters`, `macs` and `seconds`; of what diverged, those
-            of the last finite epoch and `diverged_at`.
-        curves: By name, a value an epoch.
-        provenance: Worker, device, versions, digests, processor seconds, memory, attempts, how
-            often and after which epoch it was resumed; of what was withdrawn, the reason.
-        recorded_at: When.
+        seed: Seed of the data order and augmentation.
+        figures: Figures of the last epoch, and `parameters`, `macs` and `seconds`; for a diverged
+            training those of the last finite epoch, and `diverged_at`.
+        curves: Learning curves by name, one value per epoch.
+        provenance: Worker, device, versions, digests, processor seconds, memory, attempts, number
+            of resumptions and the epoch of the last one; for a withdrawal, the reason.
+        recorded_at: Time of the entry.
     """
 
     number: int
@@ -94,7 +94,7 @@ class Entry:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Entry:
-        """Return the entry of a row.
+        """Return the entry from a row.
 
         Raises:
             ValueError: A column is damaged; KeyError and TypeError mean the same.
@@ -121,19 +121,19 @@ def entry_row(
     progress: Progress | None = None,
     failure: Failure | None = None,
 ) -> dict[str, Any]:
-    """Return the row of an entry about a training job.
+    """Return the ledger row for a training job.
 
     Args:
-        lease: Under which it was done.
-        status: What the entry says.
-        now: This moment, by the clock of the database.
-        result: Of the job.
-        progress: The last one of a training that diverged.
-        failure: How that ended.
+        lease: The lease of the job.
+        status: The status of the entry.
+        now: The current time by the clock of the database.
+        result: The result of the job.
+        progress: The last progress of a training that diverged.
+        failure: The failure of a training that diverged.
 
     Raises:
-        UnsoundResultError: The result cannot be that of the request: of another network, data set
-            or seed, of another length, or with figures that are none.
+        UnsoundResultError: The result cannot belong to the request: it has another network, data
+            set, seed or number of epochs, or invalid figures.
     """
     job, spec = lease.job, lease.job.spec
     figures: dict[str, float] = {}
@@ -156,7 +156,7 @@ def entry_row(
         provenance |= {name: result.get(name) for name in _EFFORT}
         provenance["shared"] = result.get("shared", 1)
         _check_provenance(provenance)
-        # On a processor, one thread has one order of all sums.
+        # On a CPU, a single thread makes the order of all sums deterministic.
         provenance["deterministic"] = str(found.get("device")).endswith(", 1 threads") or None
     elif progress is not None and progress.figures:
         finite = {name: value for name, value in progress.figures.items() if math.isfinite(value)}
@@ -183,7 +183,7 @@ def entry_row(
 
 
 def _figures(spec: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[dict[str, float], bytes]:
-    """Return the figures and the packed curves of a result, checked against its request."""
+    """Return the figures and packed curves of a result, checked against its request."""
     try:
         provenance, curve = result["provenance"], result["curve"]
         stated, asked = provenance["network"], spec["network"]
@@ -193,7 +193,7 @@ def _figures(spec: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[dict[s
             if name in stated or (name in _NETWORK and value is not None)
         ):
             raise UnsoundResultError("it is of another network")
-        for name in _SAME:
+        for name in _REPEATED_MEMBERS:
             if provenance[name] != spec[name]:
                 raise UnsoundResultError(f"its {name} is not that of the request")
         if provenance.get("trainer") != spec.get("trainer"):
@@ -202,7 +202,7 @@ def _figures(spec: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[dict[s
             raise UnsoundResultError(f"{len(curve)} epochs of {spec['epochs']}")
         digest = provenance["dataset_sha256"]
         if len(digest) != _DIGEST_DIGITS or set(digest) - set("0123456789abcdef"):
-            raise UnsoundResultError("the digest of its data set is none")
+            raise UnsoundResultError("the digest of its data set is not a SHA-256")
         # A trainer of another package may have no learning rate.
         absent = {"lr": math.nan} if "trainer" in spec else {}
         columns = [
@@ -214,7 +214,7 @@ def _figures(spec: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[dict[s
             ]
             for name in CURVES
         ]
-        figures = {name: _number(name, result["metrics"][name]) for name in _NEEDED}
+        figures = {name: _number(name, result["metrics"][name]) for name in _REQUIRED_METRICS}
         for name in ("parameters", "macs", "seconds"):
             figures[name] = _number(name, result[name])
         packed = encode_curves(columns, len(curve), exact=True)
@@ -224,10 +224,10 @@ def _figures(spec: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[dict[s
 
 
 def _check_provenance(provenance: Mapping[str, Any]) -> None:
-    """Refuse what versions of a plan cannot tell: the ledger forgets nothing.
+    """Refuse a provenance that versions of a plan could not store, as entries are never deleted.
 
     Raises:
-        UnsoundResultError: A member is not what its name says.
+        UnsoundResultError: A member has a wrong type or value.
     """
     for name, least in _COUNTED.items():
         value = provenance[name]
@@ -255,13 +255,13 @@ def _number(name: str, value: Any) -> float:
 
 
 class Ledger:
-    """The ledger, to be read; and to withdraw entries."""
+    """Reads the ledger and withdraws entries."""
 
     def __init__(self, database: JobDatabase) -> None:
         self._database = database
 
     def of(self, keys: Sequence[str]) -> dict[str, Entry]:
-        """Return the entry that counts of each request that has one, by its key.
+        """Return the counting entry of each request that has one, by key.
 
         Raises:
             StoreUnavailableError: The database does not answer.
@@ -269,14 +269,14 @@ class Ledger:
         return self._database.read(lambda: self.within(keys))
 
     def within(self, keys: Sequence[str]) -> dict[str, Entry]:
-        """Do what `of` does; within an operation on the database."""
+        """Do what `of` does, within an operation on the database."""
         found = {entry.key: entry for entry in self._entries(keys, _COUNTING)}
         return {
             key: entry for key, entry in found.items() if entry.status is not EntryStatus.WITHDRAWN
         }
 
     def dropped(self, keys: Iterable[str]) -> dict[str, list[Entry]]:
-        """Return results that came under lost leases, by key."""
+        """Return the results that came under lost leases, by key."""
         found: dict[str, list[Entry]] = {}
         wanted = list(keys)
         for entry in self._database.read(lambda: [*self._entries(wanted, (EntryStatus.DROPPED,))]):
@@ -284,15 +284,15 @@ class Ledger:
         return found
 
     def _entries(self, keys: Sequence[str], which: Sequence[EntryStatus]) -> Iterator[Entry]:
-        """Yield the entries of some requests, of each in the order in which they came."""
-        for some in in_parts(keys):
+        """Yield the entries of some requests; those of one request in the order they were added."""
+        for some in in_batches(keys):
             query = LedgerRow.select().where(
                 LedgerRow.key.in_(list(some)), LedgerRow.status.in_(list(which))
             )
             yield from map(Entry.from_row, self._database.rows(query.order_by(LedgerRow.number)))
 
     def withdraw(self, entry: Entry, reason: str) -> None:
-        """Withdraw an entry by another one; within `write`."""
+        """Withdraw an entry by adding another one; within `write`."""
         row = {
             "key": entry.key,
             "job_id": entry.job_id,

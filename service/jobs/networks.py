@@ -1,7 +1,7 @@
-"""From the network of a request, in any of its three forms, to a model space and a sample in it.
+"""Conversion of the network of a request, in any of its three forms, into a space and a sample.
 
-A submission is checked here without PyTorch: an architecture outside its space is refused before
-any worker sees it. Equal networks get equal samples, which is what makes their jobs the same.
+Submissions are checked here without PyTorch, so an architecture outside its space is refused before
+a worker sees it. Equal networks get equal samples, which makes their jobs equal.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ _ARCH: Final = "network.arch"
 
 _DEEPEST: Final = 8
 _LONGEST_LIST: Final = 128
-"""Candidates, stages, entries of a cell: those of published spaces have 20 at most."""
+"""Entries of a list, such as candidates, stages or a cell; published spaces have at most 20."""
 
 _LONGEST_OBJECT: Final = 5_000
-"""Labels of a sample; a thousand blocks of two choices are 2,001."""
+"""Members of an object, such as labels of a sample; a thousand blocks of two choices have 2,001."""
 
 _LONGEST_TEXT: Final = 1_000
 _LARGEST_NUMBER: Final = 2**53
-"""Up to here every integer is one number in every reader of JSON."""
+"""Up to this number all JSON readers agree about integers."""
 
 _SUBJECT: Final = ("space", "arguments", "arch")
-"""Members of a canonical network that say which one it is, whatever its weights are."""
+"""Members of a canonical network that identify it, without its weights."""
 _UNUSED_SEED: Final = 0
-"""The seed of a network whose weights are not drawn."""
+"""The seed in the canonical form of a network with known weights."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChosenNetwork:
-    """A network that is in its space, or all networks of one.
+    """A network of a model space, or a whole space.
 
     Args:
-        sample: Its canonical sample; None: these are the networks of all samples.
-        record: Of the searched model that it is, if it is one.
-        checkpoint: Digest of uploaded weights, if it has them.
-        seed: What its weights are drawn by, if it has none.
+        sample: Its canonical sample; None for a whole space.
+        record: The record of the searched model, if it is one.
+        checkpoint: Digest of its uploaded weights, if it has any.
+        seed: Seed of the random weights of a network without known ones.
     """
 
     space: ModelSpace
@@ -72,14 +72,14 @@ class ChosenNetwork:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of an input, without the batch, where a request states none."""
+        """Default shape of an input, without the batch dimension."""
         return self.record.protocol.input_shape if self.record else self.space.input_shape
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the canonical form: equal for equal networks, and a network that may be asked for.
+        """Return the canonical form: equal for equal networks, and itself a valid request.
 
-        The record of a searched model decides what it is; space, arguments and architecture are
-        there for people and for programs that read jobs.
+        A searched model is identified by its name; space, arguments and architecture are there for
+        people and for programs that read jobs.
         """
         return {
             "model": self.record.name if self.record else None,
@@ -92,31 +92,31 @@ class ChosenNetwork:
 
 
 def subject_of(network: Mapping[str, Any]) -> str:
-    """Return the digest of a canonical network without its weights: what a job is about.
+    """Return the digest of a canonical network without its weights.
 
-    A searched model and its architecture in its space are the same.
+    A searched model and the same architecture of its space have one digest.
     """
     return digest_of([network.get(name) for name in _SUBJECT])
 
 
 def digest_of(value: Any) -> str:
-    """Return the digest of plain JSON; the order of members does not matter."""
+    """Return the digest of a JSON value, which does not depend on the order of members."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def chosen_network(network: Network | WholeSpace, catalog: Catalog) -> ChosenNetwork:
-    """Return what a request means by a network.
+    """Return the network that a request describes.
 
     Raises:
-        InvalidQuestionError: There is no such model, space or benchmark, or the architecture or an
-            argument is none of it; the error names the place in the request.
+        InvalidQuestionError: The model, space or benchmark does not exist, or the architecture or
+            an argument is outside the space; the error names the place in the request.
     """
     record = None
     sample: dict[str, Any] | None = None
     match network:
         case WholeSpace():
-            space = _stated_space(network.space, network.arguments, "network.arguments")
+            space = _canonical_space(network.space, network.arguments, "network.arguments")
         case SearchedNetwork():
             record = _record(network.model)
             space, sample = _in_space(record.space, record.arguments, record.architecture)
@@ -134,12 +134,12 @@ def chosen_network(network: Network | WholeSpace, catalog: Catalog) -> ChosenNet
         seed=network.seed,
     )
     if isinstance(network, SearchedNetwork):
-        _refuse_others(network, chosen.to_dict())
+        _refuse_mismatch(network, chosen.to_dict())
     return chosen
 
 
 def _record(name: str) -> zoo.Record:
-    from model_hub import zoo  # noqa: PLC0415 - not before there are jobs
+    from model_hub import zoo  # noqa: PLC0415 - used for jobs only
     from model_hub.errors import UnknownNameError  # noqa: PLC0415
 
     try:
@@ -155,10 +155,10 @@ def _in_space(
     *,
     arguments_place: str = "network.arguments",
 ) -> tuple[ModelSpace, dict[str, Any]]:
-    """Return a space whose arguments are spelled in the one way, and a canonical sample of it."""
+    """Return a space with canonical arguments, and a canonical sample of it."""
     from model_hub.errors import ModelHubError  # noqa: PLC0415 - as above
 
-    space = _stated_space(name, arguments, arguments_place)
+    space = _canonical_space(name, arguments, arguments_place)
     try:
         sample = space.canonical(plain_json("network.arch", arch))
         space.check_network_bounds(sample)
@@ -167,20 +167,20 @@ def _in_space(
     return space, sample
 
 
-def _stated_space(name: str, arguments: Mapping[str, Any], place: str) -> ModelSpace:
-    """Return a space whose arguments are spelled in the one way."""
-    return _made(name, _made(name, arguments, place).arguments, place)
+def _canonical_space(name: str, arguments: Mapping[str, Any], place: str) -> ModelSpace:
+    """Return a space with canonical arguments."""
+    return _checked_space(name, _checked_space(name, arguments, place).arguments, place)
 
 
-def _made(name: str, arguments: Mapping[str, Any], place: str) -> ModelSpace:
-    """Return a space whose choices are stated, so that what is wrong with them is told now."""
+def _checked_space(name: str, arguments: Mapping[str, Any], place: str) -> ModelSpace:
+    """Return a space whose bounds and choices have been checked."""
     import model_hub  # noqa: PLC0415 - as above
     from model_hub.errors import ModelHubError, UnknownNameError  # noqa: PLC0415
 
     try:
         space = model_hub.space(name, **plain_json(place, arguments))
         space.check_bounds()
-        space.choices  # noqa: B018 - a property that is kept
+        space.choices  # noqa: B018 - a cached property that checks them
     except UnknownNameError as error:
         unknown_space = error.kind == "space"
         raise InvalidQuestionError(
@@ -191,8 +191,8 @@ def _made(name: str, arguments: Mapping[str, Any], place: str) -> ModelSpace:
     return space
 
 
-def _refuse_others(network: SearchedNetwork, canonical: Mapping[str, Any]) -> None:
-    """Refuse a space, arguments or an architecture that are not those of the model."""
+def _refuse_mismatch(network: SearchedNetwork, canonical: Mapping[str, Any]) -> None:
+    """Refuse a space, arguments or architecture that differ from those of the model."""
     for member in ("space", "arguments", "arch"):
         stated = getattr(network, member)
         if stated is not None and plain_json(f"network.{member}", stated) != canonical[member]:
@@ -203,15 +203,15 @@ def _refuse_others(network: SearchedNetwork, canonical: Mapping[str, Any]) -> No
 
 
 def _locate(network: BenchmarkNetwork, catalog: Catalog) -> tuple[ModelSpace, dict[str, Any]]:
-    """Return the space of an architecture of a benchmark and its sample there.
+    """Return the model space of a benchmark's architecture, and its sample there.
 
     Args:
         network: Benchmark, architecture and data set.
-        catalog: Where hashes of NAS-Bench-101 are looked up; nothing else needs to be installed.
+        catalog: Used to look up hashes of NAS-Bench-101; no other benchmark has to be installed.
 
     Raises:
-        InvalidQuestionError: There is no such benchmark or data set, or the architecture is
-            malformed, outside the space or not known by its hash.
+        InvalidQuestionError: The benchmark or data set does not exist, or the architecture is
+            malformed, outside the space or an unknown hash.
     """
     import model_hub  # noqa: PLC0415 - as above
     from model_hub.errors import InvalidArgumentError, ModelHubError, UnknownNameError  # noqa: PLC0415
@@ -234,14 +234,14 @@ def _locate(network: BenchmarkNetwork, catalog: Catalog) -> tuple[ModelSpace, di
 
 
 def plain_json(place: str, value: Any) -> Any:
-    """Return a value with every whole number as an integer, so that equal values look alike.
+    """Return a JSON value with whole numbers as integers, so that equal values look alike.
 
     Args:
-        place: Where it stands in the request, for messages.
-        value: What a reader of JSON returns.
+        place: Its place in the request, for messages.
+        value: A value from a JSON reader.
 
     Raises:
-        InvalidQuestionError: It is too deep, too long, too large, not finite or no JSON.
+        InvalidQuestionError: The value is too deep, too long, too large, not finite or not JSON.
     """
     return _plain(place, value, _DEEPEST)
 

@@ -1,8 +1,8 @@
 """Notifier: wakes idle workers when a job is submitted, over huey (SQLite or Redis).
 
-The table of jobs is the truth; a message only makes a worker poll it at once. A lost message costs
-a second, because workers also poll without one; a superfluous one costs one query. So huey may
-delete a message when it delivers it, Redis may be restarted, and no job is lost.
+The job table is authoritative; a message only makes a worker poll it at once. A lost message delays
+a job by a second, because workers also poll without one. A superfluous message costs one query. So
+messages may be deleted on delivery and Redis may be restarted, without losing a job.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ __all__ = ["Notifier"]
 
 _NAME: Final = "nasbenchjobs"
 _POLL_SECONDS: Final = 0.05
-"""Between two polls of a SQLite queue; on average half of it delays the start of a job."""
+"""Pause between two polls of a SQLite queue; half of it delays a job on average."""
 _ANSWER_SECONDS: Final = 1
-"""That a queue may take for an answer; whoever submits waits for it."""
+"""Time limit for an answer of the queue, as a submission waits for it."""
 
 
 class _JsonSerializer(Serializer):  # type: ignore[misc]  # huey has no types
-    """Messages as JSON. None is ever read, so whoever can write to the queue can only wake."""
+    """Messages as JSON. They are never decoded, so a forged message can only wake a worker."""
 
     def _serialize(self, data: Any) -> bytes:
         return json.dumps(data).encode()
 
 
 class Notifier:
-    """Notifies workers, and lets them wait for it.
+    """Sends notifications to workers, and waits for them in a worker.
 
-    A queue that is damaged, locked or away costs workers the second until they poll the table; it
-    is used again as soon as it works, and the log says when it fails and when it works again.
+    If the queue is damaged, locked or unreachable, workers wait for their next poll. The queue is
+    used again as soon as it works; failure and recovery are logged.
 
     Args:
-        settings: Redis where they name one, else a SQLite file in the folder of the jobs.
+        settings: Name a Redis, or else the folder of a SQLite file.
     """
 
     def __init__(self, settings: JobSettings) -> None:
@@ -60,14 +60,14 @@ class Notifier:
         self._carry_out(lambda: None)
 
     def notify(self, job_id: str) -> None:
-        """Wake a worker; a queue that does not answer is logged and does no harm."""
+        """Wake a worker; failures of the queue are logged and otherwise ignored."""
         self._carry_out(lambda: self._huey.enqueue(self._message.s(job_id)))
 
     def wait(self, seconds: float, until: Callable[[], bool]) -> None:
         """Return at a notification, when `until` is true, or after `seconds`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not until():
-            # Not huey's own dequeue, which would decode it and fail over what is no task.
+            # Not huey's own dequeue, which decodes messages and fails if one is not a task.
             if self._carry_out(self._huey.storage.dequeue) is not None:
                 return
             if self._fails:
@@ -80,7 +80,7 @@ class Notifier:
         self._huey.storage.close()
 
     def _carry_out(self, step: Callable[[], Any]) -> Any:
-        """Return what a step returns; None where the queue does not answer."""
+        """Return the result of a queue operation; None if the queue does not answer."""
         try:
             self._prepare()
             found = step()
@@ -103,7 +103,7 @@ class Notifier:
                 self._prepared = True
 
     def _forget_connection(self) -> None:
-        """Let the next step connect anew to a file, which may be another one by then."""
+        """Close the connection to a file, which may be replaced before the next operation."""
         with self._lock:
             if self._is_file:
                 self._prepared = False
@@ -119,7 +119,7 @@ def _huey(settings: JobSettings) -> Any:
     options = {"results": False, "serializer": _JsonSerializer(), "utc": True}
     if settings.redis_url is None:
         settings.folder.mkdir(parents=True, exist_ok=True)
-        # A job whose message a power failure loses is found by polling.
+        # No fsync: a job whose message is lost by a power failure is found by polling.
         return SqliteHuey(
             _NAME,
             filename=str(settings.queue_path),
@@ -132,7 +132,7 @@ def _huey(settings: JobSettings) -> Any:
         from huey import RedisHuey  # noqa: PLC0415
         from redis import ConnectionPool  # noqa: PLC0415
 
-    # A Redis that accepts connections and stands still is as good as none.
+    # A Redis that accepts connections but hangs is treated like one that is down.
     patience = 3 * _ANSWER_SECONDS
     pool = ConnectionPool.from_url(
         settings.redis_url, socket_timeout=patience, socket_connect_timeout=patience
@@ -141,7 +141,7 @@ def _huey(settings: JobSettings) -> Any:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """Return what a queue that does not answer raises."""
+    """Return the exceptions of a queue that does not answer."""
     failures: tuple[type[Exception], ...] = (HueyException, sqlite3.Error, OSError)
     try:
         from redis.exceptions import RedisError  # noqa: PLC0415 - the extra may be missing

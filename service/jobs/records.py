@@ -1,10 +1,10 @@
-"""The values of jobs, workers and checkpoints, and the one way from rows to them and to JSON.
+"""Records of jobs, workers and checkpoints, and their conversion from rows and to JSON.
 
-`bench_client.models.Job` documents what callers see of a job; `Job` here is the same with three
-figures that stay inside. A new field of a job is a column of `JobRow`, a field of both, and an
-entry of `_FROM_COLUMN` where the column is not the value itself; a test compares the three.
+`bench_client.models.Job` documents what clients see of a job; `Job` here has the same fields and
+four more that are not sent. A new field of a job is a column of `JobRow`, a field of both classes,
+and an entry of `_FROM_COLUMN` if the column needs a conversion; a test compares the three.
 
-Times are of the database's clock, in UTC; digests are SHA-256 in 64 hexadecimal digits.
+Times are by the clock of the database, in UTC; digests are SHA-256 as 64 hexadecimal digits.
 
     queued ⇄ running → succeeded → expired
        │        ├───→ failed       the request cannot be done
@@ -50,14 +50,14 @@ __all__ = [
 
 OTHER_DATA: Final = "other-data"
 OTHER_TRAINER: Final = "other-trainer"
-"""Kinds of the failure of a worker whose data set or trainer is not the one that a job needs."""
+"""Kinds of failures: the worker's data set or trainer is not the one that the job needs."""
 
 DeviceKind: TypeAlias = Literal["cpu", "cuda"]
 DeviceNeed: TypeAlias = Literal["any", "cpu", "cuda"]
 
 
 class JobState(StrEnum):
-    """Where a job is."""
+    """The states of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -70,22 +70,22 @@ class JobState(StrEnum):
 
 
 FINISHED: Final = frozenset(JobState) - {JobState.QUEUED, JobState.RUNNING}
-"""States in which nothing more happens, but that artifacts of a succeeded job may be evicted."""
+"""Final states, except that a succeeded job expires when its artifacts are evicted."""
 
 ANSWERING: Final = (JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED)
-"""States in which a job answers another submission of the same request."""
+"""States in which a job is the answer to another submission of the same request."""
 
-_SENT: Final = "sent"
-"""In the metadata of a field: its name on the wire; None: it is not sent."""
+_WIRE: Final = "sent"
+"""Key in the metadata of a field: its name on the wire, or None if it is not sent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Artifact:
-    """A file that a job made; its content is kept by its digest.
+    """A file that a job made, stored by its digest.
 
     Args:
         name: Its name among the artifacts of the job, such as `report.json`.
-        media_type: What it is, such as `application/json`.
+        media_type: Its media type, such as `application/json`.
         size: Bytes.
         sha256: Digest of its content.
     """
@@ -101,7 +101,7 @@ class Failure:
     """Why the last attempt of a job ended without a result.
 
     Args:
-        kind: A word for programs, such as `time_limit`, `memory`, `crash` or `lost_worker`.
+        kind: A short code for programs, such as `time_limit`, `memory`, `crash` or `lost_worker`.
         message: What went wrong and where, for people.
     """
 
@@ -111,14 +111,14 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How far a running job is.
+    """The progress of a running job.
 
     Args:
-        stage: A word for what is being done, such as `evaluating`.
-        done: How much of it is done, in the units of the stage.
-        total: How much there is to do; None if nobody knows.
+        stage: A word for the current stage, such as `evaluating`.
+        done: How much of the stage is done, in its units.
+        total: The size of the stage; None if unknown.
         message: A sentence for people.
-        figures: Of a training, those of its latest epoch.
+        figures: Figures of the latest epoch of a training.
     """
 
     stage: str
@@ -130,17 +130,17 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewJob:
-    """A request as it is submitted.
+    """A submitted request before it has a row.
 
     Args:
         spec: The canonical request: plain JSON, all defaults stated.
-        needs_sha256: The digest that this data set must have.
-        needs_trainer: The digest of a trainer that the worker must have.
-        needs_own_device: Whether no other attempt may have the device at the same time.
-        avoids_worker: The worker that gets it only when no other has taken it for ten minutes.
+        needs_sha256: The required digest of the data set.
+        needs_trainer: The digest of the required trainer.
+        needs_own_device: Whether no other attempt may use the device at the same time.
+        avoids_worker: A worker that gets the job only after it has waited for ten minutes.
         priority: -10 to 10; higher runs first.
         time_limit: Seconds an attempt may take; None for the setting.
-        key: What makes two submissions the same job; see `service.jobs.kinds`.
+        key: Digest that is equal for equal requests; see `service.jobs.kinds`.
     """
 
     kind: JobKind
@@ -160,22 +160,22 @@ class NewJob:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A job as the table has it; `bench_client.models.Job` says what each field means.
+    """A job as stored in the table; `bench_client.models.Job` documents its fields.
 
     Args:
         spec: The canonical request, `request` on the wire.
         time_limit: Seconds an attempt may take; None for the setting.
-        crashes: Attempts that crashed, met a limit or found the disk full. Not sent.
-        losses: Attempts whose lease ran out or whose worker died. Not sent.
-        needs_sha256: The digest that its data set must have. Not sent.
-        not_before: When its next attempt may begin; None unless it is queued. Not sent.
+        crashes: Attempts that crashed, exceeded a limit or found the disk full. Not sent.
+        losses: Attempts whose lease expired or whose worker died. Not sent.
+        needs_sha256: The required digest of its data set. Not sent.
+        not_before: When its next attempt may begin; None unless queued. Not sent.
     """
 
     id: str
     key: str
     kind: JobKind
     state: JobState
-    spec: dict[str, Any] = field(metadata={_SENT: "request"})
+    spec: dict[str, Any] = field(metadata={_WIRE: "request"})
     priority: int
     time_limit: float | None
     attempts: int
@@ -190,20 +190,20 @@ class Job:
     error: Failure | None
     worker: str | None
     request_id: str | None
-    crashes: int = field(metadata={_SENT: None})
-    losses: int = field(metadata={_SENT: None})
-    needs_sha256: str | None = field(metadata={_SENT: None})
-    not_before: datetime | None = field(metadata={_SENT: None})
+    crashes: int = field(metadata={_WIRE: None})
+    losses: int = field(metadata={_WIRE: None})
+    needs_sha256: str | None = field(metadata={_WIRE: None})
+    not_before: datetime | None = field(metadata={_WIRE: None})
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], artifacts: Iterable[Mapping[str, Any]] = ()) -> Self:
-        """Return the job of a row of `JobRow` and the rows of its artifacts.
+        """Return the job from a row of `JobRow` and the rows of its artifacts.
 
         Raises:
             ValueError: A column is damaged; KeyError and TypeError mean the same.
         """
         values: dict[str, Any] = {
-            name: None if row[name] is None else _FROM_COLUMN.get(name, _as_it_is)(row[name])
+            name: None if row[name] is None else _FROM_COLUMN.get(name, _unchanged)(row[name])
             for name in (field.name for field in fields(cls))
             if name != "artifacts"
         }
@@ -215,22 +215,22 @@ class Job:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing more happens to it."""
+        """Whether the job is in a final state."""
         return self.state in FINISHED
 
     def artifact(self, name: str) -> Artifact | None:
-        """Return the artifact of a name; None if there is none."""
+        """Return the artifact with a name; None if there is none."""
         return next((artifact for artifact in self.artifacts if artifact.name == name), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lease:
-    """A worker's lease of a job: until it expires, no other worker gets the job.
+    """A worker's lease of a job; until it expires, no other worker gets the job.
 
     Args:
         job: The job as it was when it was leased.
-        token: Fencing token, larger than those of earlier leases of the job; only that of the
-            last one is valid. See `service.jobs.lease_tokens`.
+        token: Fencing token, larger than those of earlier leases of the job; only the latest token
+            is valid. See `service.jobs.lease_tokens`.
     """
 
     job: Job
@@ -239,11 +239,11 @@ class Lease:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Capabilities:
-    """What a worker can do, of which depends which jobs it gets.
+    """The capabilities of a worker, which decide the jobs it gets.
 
     Args:
-        trainers: The digests of the trainers it has.
-        own_device: Whether an attempt has the device for itself.
+        trainers: The digests of its trainers.
+        own_device: Whether an attempt has the device to itself.
     """
 
     device: DeviceKind
@@ -260,7 +260,7 @@ class DeviceState:
     Args:
         name: `cpu`, `cuda:0`, …
         kind: `cpu` or `cuda`.
-        model: What it is, such as `NVIDIA H200`.
+        model: Product name, such as `NVIDIA H200`.
         memory: Bytes.
     """
 
@@ -275,9 +275,9 @@ class TrainerState:
     """A trainer of a worker.
 
     Args:
-        name: What a request has.
-        package: The distribution that has it.
-        version: Of the distribution.
+        name: The name in requests.
+        package: The distribution that contains it.
+        version: Version of the distribution.
         sha256: Digest of its code.
     """
 
@@ -289,18 +289,18 @@ class TrainerState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerState:
-    """A worker as it registers itself, and as it is listed.
+    """A worker as it registers itself and as it is listed.
 
     Args:
-        id: Its name, unique for each start.
-        pid: Its process there.
-        version: Of this package.
-        datasets: The data sets it has, by name.
+        id: Its id, unique for each start.
+        pid: Its process id on the host.
+        version: Version of this package.
+        datasets: Names of its data sets.
         models: Searched models whose weights it has.
-        running: Jobs it runs, by id.
+        running: Ids of the jobs it runs.
         started_at: When it registered; None before.
         seen_at: Its last heartbeat; None before.
-        alive: Whether that is recent enough.
+        alive: Whether the last heartbeat is recent enough.
     """
 
     id: str
@@ -323,9 +323,9 @@ class Checkpoint:
 
     Args:
         sha256: Digest of the safetensors file.
-        name: What it was called.
+        name: Name given at the upload.
         size: Bytes.
-        tensors: How many tensors it holds.
+        tensors: Number of tensors.
         created_at: When it was first uploaded.
     """
 
@@ -337,14 +337,14 @@ class Checkpoint:
 
 
 def utc_time(seconds: float) -> datetime:
-    """Return a time of the database, in seconds since 1970."""
+    """Convert a time of the database, in seconds since 1970."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def to_json(value: Any) -> Any:
-    """Return a record as JSON, as it is sent: times as ISO 8601 in UTC, with milliseconds.
+    """Return a record as JSON for the wire, with times as ISO 8601 in UTC with milliseconds.
 
-    Fields keep their order and names, but for those whose metadata say otherwise.
+    Fields keep their order and names, except where their metadata say otherwise.
     """
     match value:
         case datetime():
@@ -355,7 +355,7 @@ def to_json(value: Any) -> Any:
         case tuple():
             return [to_json(item) for item in value]
         case _ if is_dataclass(value):
-            named = ((each.metadata.get(_SENT, each.name), each.name) for each in fields(value))
+            named = ((each.metadata.get(_WIRE, each.name), each.name) for each in fields(value))
             return {sent: to_json(getattr(value, name)) for sent, name in named if sent}
     return value
 
@@ -366,7 +366,7 @@ def _known_kind(text: str) -> str:
     return text
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
@@ -385,4 +385,4 @@ _FROM_COLUMN: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
         "error": lambda text: Failure(**json.loads(text)),
     }
 )
-"""What makes a value of a column, by the name of both; the other columns are values already."""
+"""Conversions of columns by name; the other columns are used as they are."""

@@ -1,9 +1,9 @@
-"""Checkpoints of trainings, handed over so that the next attempt goes on, wherever it runs.
+"""Checkpoints handed over by running trainings, so that the next attempt resumes on any machine.
 
-They are kept where the artifacts are: in the folder of trainings, as attempts beside it write them,
-or in a bucket, packed into a file whose place its digest says. Of a bucket a row tells whose
-checkpoint a file is. The file is put there first and the row is changed after that: an upload that
-breaks off leaves the checkpoint before it, from which the next attempt goes on.
+They are kept where the artifacts are: in the folder of trainings, unpacked as attempts on the same
+machine write them, or in a bucket, as a bundle under its digest. For a bucket, a row says which job
+a bundle belongs to. The bundle is uploaded before the row is changed, so an interrupted upload
+leaves the previous checkpoint in place.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from service.jobs.training_folders import TrainingFolders
 __all__ = ["BucketCheckpoints", "FolderCheckpoints", "SavedCheckpoint", "SavedCheckpoints"]
 
 _NO_ROOM: Final = "trainings keep as much as they may: NASBENCH_TRAININGS_BYTES"
-_AT_ONCE: Final = 100
+_BATCH: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,9 +42,9 @@ class SavedCheckpoint:
     """A checkpoint, packed into an open file.
 
     Attributes:
-        file: The file, which whoever asked for it closes.
+        file: The file, to be closed by the caller.
         sha256: Its digest.
-        size: Its bytes.
+        size: Its size in bytes.
     """
 
     file: OpenArtifact
@@ -53,26 +53,26 @@ class SavedCheckpoint:
 
 
 class SavedCheckpoints(Protocol):
-    """The checkpoints of trainings that have not ended.
+    """The checkpoints of running trainings.
 
-    All methods raise StoreUnavailableError where the database or the store does not answer.
+    All methods raise StoreUnavailableError if the database or the store does not answer.
     """
 
     def refuse_larger(self, size: int) -> None:
         """Refuse a checkpoint for which there is no room.
 
         Raises:
-            DiskFullError: There is none for so many bytes.
+            DiskFullError: There is no room for so many bytes.
         """
 
     def keep(self, lease: Lease, file: Path) -> None:
-        """Keep a checkpoint that is packed into a file, in place of those before.
+        """Keep a packed checkpoint in place of earlier ones.
 
         Raises:
             DiskFullError: There is no room for it.
-            RefusedResultError: It is no checkpoint.
-            LostLeaseError: The lease holds no longer.
-            OSError: It cannot be read or written.
+            RefusedResultError: The file is not a checkpoint.
+            LostLeaseError: The lease no longer holds.
+            OSError: The file cannot be read or written.
         """
 
     def open(self, job_id: str, beside: Path) -> SavedCheckpoint:
@@ -80,20 +80,20 @@ class SavedCheckpoints(Protocol):
 
         Args:
             job_id: The job.
-            beside: Where it may be packed; nothing is left there.
+            beside: A path for a temporary bundle, which is removed.
 
         Raises:
-            UnknownCheckpointError: There is none, or it was removed or damaged: the training begins
-                anew rather than never.
-            OSError: It cannot be read or packed.
+            UnknownCheckpointError: There is none, or it was removed or is damaged: the training
+                starts from the beginning.
+            OSError: The checkpoint cannot be read or packed.
         """
 
     def forget_ended(self) -> int:
-        """Remove the checkpoints of jobs that have ended or are unknown, and return how many."""
+        """Remove the checkpoints of jobs that have ended or are unknown; return how many."""
 
 
 class FolderCheckpoints:
-    """Those in the folder of trainings, of which `TrainingFolders` removes what is over."""
+    """Checkpoints in the folder of trainings; `TrainingFolders` removes old ones."""
 
     def __init__(self, root: Path, trainings: TrainingFolders) -> None:
         self._root = root
@@ -105,12 +105,12 @@ class FolderCheckpoints:
             raise DiskFullError(_NO_ROOM)
 
     def keep(self, lease: Lease, file: Path) -> None:
-        """Unpack it into the folder of the attempt."""
+        """Unpack a checkpoint into the folder of its attempt."""
         self.refuse_larger(file.stat().st_size)
         self._trainings.of_attempt(lease.job.id, lease.token).keep(unpack, file)
 
     def open(self, job_id: str, beside: Path) -> SavedCheckpoint:
-        """Pack the newest one, whichever attempt left it."""
+        """Pack the newest checkpoint of any attempt."""
         found = newest_checkpoint(self._root / job_id)
         if found is None:
             raise UnknownCheckpointError(job_id)
@@ -125,15 +125,15 @@ class FolderCheckpoints:
         return SavedCheckpoint(file=file, sha256=digest, size=file.tell())
 
     def forget_ended(self) -> int:
-        """Remove their folders."""
+        """Remove the folders of ended jobs; return how many."""
         return self._trainings.clean_all()
 
 
 class BucketCheckpoints:
-    """The newest one of each training in a bucket.
+    """The newest checkpoint of each training, in a bucket.
 
     Args:
-        most_bytes: What they may take together.
+        most_bytes: The largest total size.
     """
 
     def __init__(self, database: JobDatabase, store: ArtifactStore, *, most_bytes: int) -> None:
@@ -142,14 +142,14 @@ class BucketCheckpoints:
         self._most_bytes = most_bytes
 
     def refuse_larger(self, size: int) -> None:
-        """Refuse a checkpoint that all listed ones leave no room for."""
+        """Refuse a checkpoint that does not fit beside all listed ones."""
         query = SavedRow.select(fn.COALESCE(fn.SUM(SavedRow.size), 0).alias("bytes"))
         (row,) = self._database.read(lambda: self._database.rows(query))
         if self._most_bytes - int(row["bytes"]) < size:
             raise DiskFullError(_NO_ROOM)
 
     def keep(self, lease: Lease, file: Path) -> None:
-        """Put it into the bucket, list it, and remove the one before."""
+        """Upload a checkpoint, list it, and remove the previous one."""
         examine(file)
         self.refuse_larger(file.stat().st_size)
         sha256, size = self._store.add(file)
@@ -157,7 +157,7 @@ class BucketCheckpoints:
 
         def change() -> str | None:
             current = JobRow.select(JobRow.id).where(is_current(lease))
-            # Locked: no other attempt of the job begins before the row is written.
+            # Locked, so that no other attempt of the job begins before the row is written.
             if not self._database.rows(self._database.for_update(current)):
                 raise LostLeaseError(lease.job.id)
             before = self._listed(lease.job.id)
@@ -167,12 +167,12 @@ class BucketCheckpoints:
 
         before = self._database.write(change)
         if before not in {None, sha256}:
-            # What stays is found when next the bucket is looked through.
+            # A file that remains is removed by the next sweep of the bucket.
             with suppress(StoreUnavailableError):
                 self._remove(str(before))
 
     def open(self, job_id: str, beside: Path) -> SavedCheckpoint:  # noqa: ARG002 - of folders
-        """Open the one that is listed."""
+        """Open the listed checkpoint."""
         found = self._database.read(lambda: self._listed(job_id))
         if found is None:
             raise UnknownCheckpointError(job_id)
@@ -184,9 +184,9 @@ class BucketCheckpoints:
         return SavedCheckpoint(file=file, sha256=sha256, size=size)
 
     def forget_ended(self) -> int:
-        """Forget them, and remove their files."""
+        """Remove the rows and files of ended jobs; return how many."""
         gone = 0
-        while ended := self._database.write(self._forget_some):
+        while ended := self._database.write(self._forget_batch):
             for sha256 in ended:
                 self._remove(sha256)
             gone += len(ended)
@@ -196,12 +196,12 @@ class BucketCheckpoints:
         query = SavedRow.select().where(SavedRow.job_id == job_id)
         return next(iter(self._database.rows(query)), None)
 
-    def _forget_some(self) -> list[str]:
+    def _forget_batch(self) -> list[str]:
         going_on = JobRow.select(JobRow.id).where(JobRow.state.not_in(list(FINISHED)))
         query = (
             SavedRow.select(SavedRow.job_id, SavedRow.sha256)
             .where(SavedRow.job_id.not_in(going_on))
-            .limit(_AT_ONCE)
+            .limit(_BATCH)
         )
         rows = self._database.rows(query)
         job_ids = [row["job_id"] for row in rows]
@@ -209,7 +209,7 @@ class BucketCheckpoints:
         return [row["sha256"] for row in rows]
 
     def _remove(self, sha256: str) -> None:
-        """Remove a file that is no job's checkpoint any more; a repeated request has the same."""
+        """Remove a file unless another job lists it: a repeated request has the same checkpoint."""
         query = SavedRow.select(SavedRow.job_id).where(SavedRow.sha256 == sha256)
         if not self._database.read(lambda: self._database.rows(query)):
             self._store.remove(sha256)

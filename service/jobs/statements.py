@@ -1,7 +1,7 @@
-"""Statements whose SQL is written once, with names where each use puts its values.
+"""Prepared SQL: statements compiled once, with named placeholders for the values of each use.
 
-Peewee writes the SQL of a query anew whenever it is executed. For a claim, which asks for much in
-one statement, that is most of its processor time, so its SQL is kept.
+Peewee compiles a query whenever it is executed. For a claim, which is a large statement, that is
+most of its processor time, so its SQL is kept.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from typing import Any
 
 from peewee import AsIs, Field
 
-__all__ = ["Statement", "named"]
+__all__ = ["Statement", "placeholder"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Name:
+class _Placeholder:
     text: str
 
 
-def named(name: str) -> Any:
-    """Return what stands in a query for a value that each use of its statement gives."""
-    # With the converter of the column beside it, the name itself would become such a value.
-    return AsIs(_Name(name), converter=False)
+def placeholder(name: str) -> Any:
+    """Return a placeholder in a query for a value that each use of the statement provides."""
+    # With the converter of the adjacent column, the name itself would become the value.
+    return AsIs(_Placeholder(name), converter=False)
 
 
 class Statement:
-    """The SQL of a query, for one kind of database.
+    """The compiled SQL of a query, for one kind of database.
 
     Args:
-        sql: Its text, with the marks of the database's driver for values.
-        values: The value of each mark: a constant, or what `named` returned.
-        fields: The columns of its rows, in their order.
+        sql: Its text, with the parameter marks of the database driver.
+        values: The value of each mark: a constant, or a result of `placeholder`.
+        fields: The columns of its rows, in order.
     """
 
     def __init__(self, sql: str, values: Sequence[Any], fields: Sequence[Field]) -> None:
@@ -41,18 +41,18 @@ class Statement:
         self._columns: list[tuple[str, Any]] = [(one.name, one.python_value) for one in fields]
 
     def parameters(self, given: Mapping[str, Any]) -> list[Any]:
-        """Return the value of each mark.
+        """Return the value of each mark, given the values of the placeholders by name.
 
         Raises:
-            KeyError: One is not given.
+            KeyError: A value is missing.
         """
-        return [given[one.text] if isinstance(one, _Name) else one for one in self._values]
+        return [given[one.text] if isinstance(one, _Placeholder) else one for one in self._values]
 
     def row(self, found: Sequence[Any]) -> dict[str, Any]:
-        """Return a row by the names of its columns.
+        """Return a row as a dictionary by column.
 
         Raises:
-            ValueError: A value cannot be one of its column; TypeError means the same.
+            ValueError: A value is invalid for its column; TypeError means the same.
         """
         columns = zip(self._columns, found, strict=True)
         return {name: read(value) for (name, read), value in columns}

@@ -1,4 +1,4 @@
-"""The jobs for callers: submit, read, list, cancel; and the deletion of old ones."""
+"""The jobs as clients see them: submit, read, list and cancel; and the deletion of old jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from service.jobs.errors import (
 )
 from service.jobs.networks import subject_of
 from service.jobs.records import Job, JobState, NewJob
-from service.jobs.statements import named
+from service.jobs.statements import placeholder
 from service.jobs.tables import (
     IS_ANSWERING,
     IS_WAITING,
@@ -37,70 +37,70 @@ from service.jobs.tables import (
 __all__ = ["JobRetention", "JobStore"]
 
 _RETRY_AFTER: Final = 10
-"""Seconds; nobody knows how long the jobs take that are ahead."""
+"""Seconds; a constant, as the duration of the queued jobs is unknown."""
 
 _DAY: Final = 24 * 3600.0
 _DELETED_AT_ONCE: Final = 100
-"""Jobs that are forgotten in one transaction: submissions wait for it."""
+"""Jobs deleted in one transaction, during which submissions wait."""
 
 _SUBMISSIONS: Final = 5
-"""Attempts at a submission that collides with another of the same request. Submissions take a lock,
-so the other is by a server of an earlier version without locks, during a rolling update; it can
-collide again only when that job has ended without a result meanwhile."""
+"""Attempts at a submission that collides with another one of the same request. Submissions take a
+lock, so the other one comes from a server of an earlier version without locks, during a rolling
+update. It can collide again only if that job has ended without a result meanwhile."""
 
 
 class JobStore:
-    """The jobs in a database, for callers.
+    """The jobs in a database, for clients.
 
-    All methods raise StoreUnavailableError where it does not answer.
+    All methods raise StoreUnavailableError if the database does not answer.
 
     Args:
-        bound: How many may wait.
+        bound: The largest number of waiting jobs.
     """
 
     def __init__(self, database: JobDatabase, *, bound: int) -> None:
         self._database = database
         self._bound = bound
-        # Asked for again and again by whoever waits for a job: to write its SQL takes the longest.
-        query = JobRow.select().where(JobRow.id == named("id"))
+        # Clients that wait for a job poll it; most of the time would go into compiling its SQL.
+        query = JobRow.select().where(JobRow.id == placeholder("id"))
         columns = JobRow._meta.sorted_fields  # noqa: SLF001 - documented by peewee
         self._row_statement = database.statement(query, columns)
 
     def submit(self, new: NewJob, *, given_key: str | None = None) -> tuple[Job, bool]:
-        """Return the job for a request, and whether it was made now.
+        """Return the job for a request, and whether it was created now.
 
-        A request whose job waits, runs or has its result is answered by that job; at the same
-        moment, too, because the database has one such job for a key.
+        If a job of the same request is queued, running or has a result, that job is returned. This
+        holds for concurrent submissions, too: a unique index allows one such job per key.
 
         Args:
             new: The request.
-            given_key: Stands for one request, whatever became of its job.
+            given_key: Idempotency key of the request, whatever becomes of the job.
 
         Raises:
-            QueueFullError: As many jobs wait as may.
-            IdempotencyConflictError: The key was given before, with another request.
-            UnknownCheckpointError: It names a checkpoint that is not there, or not any more.
+            QueueFullError: The queue is full.
+            IdempotencyConflictError: The idempotency key was used for another request.
+            UnknownCheckpointError: The request names a checkpoint that does not exist (any more).
         """
         for _ in range(_SUBMISSIONS):
             try:
                 return self._database.write(lambda: self._submit(new, given_key))
             except RowExistsError as error:
-                # The same was submitted at the same moment; now its job is there to be found.
+                # The same request was submitted concurrently; the retry finds its job.
                 last = error
         raise StoreUnavailableError(
-            "the database of the jobs refuses a job that is not there; ask again"
+            "the database refuses a new job because of another one that it does not have; retry"
         ) from last
 
     def get(self, job_id: str) -> Job:
         """Return a job.
 
         Raises:
-            UnknownJobError: There is none of this id.
+            UnknownJobError: No job has this id.
         """
         return self._database.read(lambda: self._get(job_id))
 
     def answering(self, key: str) -> Job | None:
-        """Return the job that a request with a key would be answered by; None: a new one."""
+        """Return the job that answers a request with this key; None: a new one would be created."""
 
         def find() -> Job | None:
             return next(iter(self._with_artifacts(self._answering(key))), None)
@@ -116,10 +116,10 @@ class JobStore:
         before: str | None = None,
         limit: int = 100,
     ) -> tuple[list[Job], str | None]:
-        """Return jobs, latest first, and what to pass as `before` for those that follow.
+        """Return jobs, latest first, and the value of `before` for the next page.
 
         Raises:
-            UnknownJobError: `before` is no job.
+            UnknownJobError: `before` is not the id of a job.
         """
 
         def select() -> list[Job]:
@@ -138,7 +138,7 @@ class JobStore:
         return jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None
 
     def revisions(self, job_ids: Collection[str]) -> dict[str, int]:
-        """Return the revision of each job that exists: whether there is something new to see."""
+        """Return the revision of each existing job, which changes whenever the job does."""
         query = JobRow.select(JobRow.id, JobRow.revision).where(JobRow.id.in_(list(job_ids)))
         rows = self._database.read(lambda: self._database.rows(query))
         return {row["id"]: row["revision"] for row in rows}
@@ -148,23 +148,23 @@ class JobStore:
         query = JobRow.select(JobRow.state, fn.COUNT(1).alias("jobs")).group_by(JobRow.state)
 
         def count() -> dict[JobState, int]:
-            # Within `read`, which tells a state that nobody wrote as damage.
+            # Converted within `read`, which reports an unknown state as a damaged database.
             rows = self._database.rows(query)
             return {JobState(row["state"]): row["jobs"] for row in rows}
 
         return dict.fromkeys(JobState, 0) | self._database.read(count)
 
     def cancel(self, job_id: str, *, stop: bool = False) -> Job:
-        """Cancel a job and return it: at once where it waits; where it runs, its worker stops it.
+        """Cancel a job and return it; a queued job ends at once, a running one by its worker.
 
-        A job that has ended stays as it is.
+        A job that has ended does not change.
 
         Args:
-            job_id: Which one.
-            stop: Whether it ends as stopped, and not as cancelled, where it has figures by then.
+            job_id: The job.
+            stop: Whether it ends as stopped instead of cancelled, if it has figures by then.
 
         Raises:
-            UnknownJobError: There is none of this id.
+            UnknownJobError: No job has this id.
         """
         asked = {"cancel_requested": True, "revision": JobRow.revision + 1}
 
@@ -184,10 +184,10 @@ class JobStore:
 
         return self._database.write(change)
 
-    def enlist(self, news: Sequence[NewJob]) -> list[tuple[str, bool]]:
-        """Submit many requests within `write`: return ids, and whether each job was made now.
+    def submit_many(self, news: Sequence[NewJob]) -> list[tuple[str, bool]]:
+        """Submit many requests, within `write`; return their ids, and whether each job is new.
 
-        What does not fit into the queue is left out, from the first on that does not.
+        The list ends before the first request that does not fit into the queue.
         """
         self._database.lock(AdvisoryLock.SUBMIT)
         query = JobRow.select(JobRow.id, JobRow.key).where(
@@ -210,7 +210,7 @@ class JobStore:
         return found
 
     def _submit(self, new: NewJob, given_key: str | None) -> tuple[Job, bool]:
-        # What is found and counted is so until the job is there.
+        # Locked, so that the job found and the number counted stay valid until the insertion.
         self._database.lock(AdvisoryLock.SUBMIT)
         if given_key is not None:
             query = GivenKeyRow.select().where(GivenKeyRow.text == given_key)
@@ -222,7 +222,7 @@ class JobStore:
         if job_id is None:
             if self._waiting() >= self._bound:
                 raise QueueFullError(self._bound, _RETRY_AFTER)
-            self._refuse_deleted(new)
+            self._refuse_missing_checkpoint(new)
             row = self._new_row(new)
             self._database.insert(JobRow.insert(row))
             job_id, made = row["id"], True
@@ -237,7 +237,7 @@ class JobStore:
     def _waiting(self) -> int:
         return self._database.count(JobRow.select().where(IS_WAITING))
 
-    def _refuse_deleted(self, new: NewJob) -> None:
+    def _refuse_missing_checkpoint(self, new: NewJob) -> None:
         checkpoint = new.spec.get("network", {}).get("checkpoint")
         if checkpoint is None:
             return
@@ -286,10 +286,10 @@ class JobStore:
 
 
 class JobRetention:
-    """The jobs that have ended, as long as they are remembered.
+    """Deletes jobs some time after they have ended.
 
     Args:
-        most_days: How long after its end a job is remembered.
+        most_days: Days after its end that a job is kept.
     """
 
     def __init__(self, database: JobDatabase, *, most_days: float) -> None:
@@ -297,21 +297,21 @@ class JobRetention:
         self._most_seconds = most_days * _DAY
 
     def forget(self) -> int:
-        """Forget the jobs that ended too long ago, and return how many went.
+        """Delete the jobs that ended too long ago; return how many.
 
-        With a job go the keys that were given for it and the list of its artifacts. What no other
-        job lists is no artifact any more, and its file goes when next some are evicted.
+        Their idempotency keys and lists of artifacts are deleted with them. A file that no other
+        job lists is removed by the next eviction of artifacts.
 
         Raises:
             StoreUnavailableError: The database does not answer.
         """
         gone = 0
-        while forgotten := self._database.write(self._forget_some):
+        while forgotten := self._database.write(self._forget_batch):
             gone += forgotten
         return gone
 
-    def _forget_some(self) -> int:
-        # A submission that has found a job still has to read it.
+    def _forget_batch(self) -> int:
+        # The lock protects a submission that has found a job and still has to read it.
         self._database.lock(AdvisoryLock.SUBMIT)
         self._database.lock(AdvisoryLock.REMOVE)
         ended = JobRow.finished_at < self._database.now() - self._most_seconds
@@ -334,7 +334,7 @@ class JobRetention:
 
     def _forget_unlisted(self, digests: set[str]) -> None:
         mine = ContentRow.select(ContentRow.sha256).where(ContentRow.sha256.in_(sorted(digests)))
-        # A job that ends now with the same content lists it before this, or makes it anew after.
+        # A job that ends now with the same content has listed it before, or makes it again.
         self._database.rows(self._database.for_update(mine))
         query = ArtifactRow.select(ArtifactRow.sha256).where(
             ArtifactRow.sha256.in_(sorted(digests))

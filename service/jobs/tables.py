@@ -1,7 +1,7 @@
 """The tables of the jobs, in SQLite and PostgreSQL alike.
 
-The models belong to no database: a query is executed on the one it is given. Times are seconds
-since 1970 by the clock of the database. JSON is text: nothing looks into it.
+The models are not bound to a database; each query is executed on a given one. Times are seconds
+since 1970 by the clock of the database. JSON is stored as text, and no query looks into it.
 """
 
 from __future__ import annotations
@@ -55,21 +55,21 @@ _IS_RUNNING: Final = f"state = '{JobState.RUNNING}'"
 IS_ANSWERING: Final = SQL(_IS_ANSWERING)
 IS_WAITING: Final = SQL(_IS_WAITING)
 IS_RUNNING: Final = SQL(_IS_RUNNING)
-"""Conditions on jobs, written out: an index of some rows is used where its own condition is met,
-which a value that is bound later does not tell."""
+"""Conditions on jobs as literal SQL: a partial index is used only if the query states its condition
+literally, and not with a bound parameter."""
 
 
 class _Table(Model):
     class Meta:
         @staticmethod
         def table_function(row: type[Model]) -> str:
-            """Return the name of a table that states none: `given_key` of `GivenKeyRow`."""
+            """Return the default name of a table: `given_key` for `GivenKeyRow`."""
             words = re.findall("[A-Z][a-z]+", row.__name__.removesuffix("Row"))
             return "_".join(words).lower()
 
 
 class SchemaRow(_Table):
-    """The version of the tables, and what no other database has; one row."""
+    """The version of the tables and the unique identity of the database; a single row."""
 
     id = IntegerField(primary_key=True)
     version = IntegerField()
@@ -82,12 +82,12 @@ class SchemaRow(_Table):
 class JobRow(_Table):
     """A job; `service.jobs.records.Job` documents its columns.
 
-    Beyond that, `subject` is the digest of the network that the job is about (see
-    `service.jobs.networks.subject_of`), `stop_requested` says that a cancellation is to leave it
-    stopped, with its figures, `needs_…` which workers can do it, `token` is that of its last lease
-    (see `service.jobs.lease_tokens`), `holder` whose that is, and `lease_until` when it expires. A
-    holder is the name of the API key by which a worker works over HTTP, empty where the server
-    asks for none; NULL is a worker that has the database.
+    Further columns: `subject` is the digest of the job's network (see
+    `service.jobs.networks.subject_of`); `stop_requested` says that a cancelled job is to end as
+    stopped, with its figures; `needs_…` are requirements on its worker; `token` is that of its last
+    lease (see `service.jobs.lease_tokens`), `holder` the owner of that lease, and `lease_until` its
+    expiry time. A holder is the name of the API key that a worker uses over HTTP, empty if the
+    server requires no keys; NULL is a worker with access to the database.
     """
 
     number = BigAutoField()
@@ -131,7 +131,7 @@ def _index(definition: str, *, unique: bool = False) -> Any:
     return SQL(f"CREATE {'UNIQUE ' if unique else ''}INDEX IF NOT EXISTS {definition}")
 
 
-# One job answers all identical requests, for as long as it waits, runs or has its result.
+# A single job answers all identical requests while it is queued, running or has a result.
 JobRow.add_index(_index(f"job_answering ON job (key) WHERE {_IS_ANSWERING}", unique=True))
 JobRow.add_index(_index(f"job_waiting ON job (priority DESC, number) WHERE {_IS_WAITING}"))
 JobRow.add_index(_index("job_subject ON job (subject, number)"))
@@ -140,7 +140,7 @@ JobRow.add_index(_index(f"job_running ON job (lease_until) WHERE {_IS_RUNNING}")
 
 
 class GivenKeyRow(_Table):
-    """A key that a caller gave to a submission, with what was submitted."""
+    """The idempotency key of a submission, and the request that was submitted with it."""
 
     text = CharField(128, primary_key=True)
     request = CharField(64)
@@ -148,7 +148,7 @@ class GivenKeyRow(_Table):
 
 
 class ArtifactRow(_Table):
-    """A file that a job made; its content is kept once, whoever made it."""
+    """A file that a job made; equal contents of several jobs are stored once."""
 
     job_id = CharField(32)
     name = CharField(64)
@@ -160,7 +160,7 @@ class ArtifactRow(_Table):
 
 
 class ContentRow(_Table):
-    """A file in the folder of artifacts, and when it was last made or sent."""
+    """A file in the artifact store, and when it was last made or sent."""
 
     sha256 = CharField(64, primary_key=True)
     size = BigIntegerField()
@@ -168,9 +168,9 @@ class ContentRow(_Table):
 
 
 class WorkerRow(_Table):
-    """A worker: its state as JSON, and its last heartbeat; `holder` as for a job.
+    """A worker: its state as JSON, and its last heartbeat; `holder` is as in `JobRow`.
 
-    `memory` are the bytes of its largest device.
+    `memory` is the memory of its largest device in bytes.
     """
 
     id = CharField(64, primary_key=True)
@@ -182,9 +182,9 @@ class WorkerRow(_Table):
 
 
 class LostLeaseRow(_Table):
-    """A lease of a training that was lost: its worker may yet come with a result.
+    """A lost lease of a training, whose worker may still send a result.
 
-    Such a result counts for nothing, but is kept for comparison; of a lease that never was, not.
+    Such a result is kept for comparison only; a result under a lease that never existed is refused.
     """
 
     job_id = CharField(32)
@@ -197,10 +197,10 @@ class LostLeaseRow(_Table):
 
 
 class WithheldRow(_Table):
-    """A worker that has another data set or trainer of a name than the one of a digest.
+    """A worker whose data set or trainer with a name has another digest than a job needs.
 
-    It gets none of the jobs that need that. Only who reads a data set knows its digest, and only
-    who imports a trainer what is there by then: a worker is found out by the first such job.
+    It gets no further jobs that need this name and digest. The digest is known only after a worker
+    has read the data set or imported the trainer, so the first such job discovers it.
     """
 
     worker = CharField(64)
@@ -223,7 +223,7 @@ class CheckpointRow(_Table):
 
 
 class LedgerRow(_Table):
-    """What came of a training; `service.jobs.ledger.Entry` documents its columns.
+    """The outcome of a training; `service.jobs.ledger.Entry` documents its columns.
 
     Rows are added and never changed.
     """
@@ -243,9 +243,9 @@ class LedgerRow(_Table):
 
 
 class SavedRow(_Table):
-    """The newest checkpoint of a training that has not ended, where a bucket has it.
+    """The newest checkpoint of a running training, if it is in a bucket.
 
-    Elsewhere checkpoints lie in the folder of trainings, and no row is made.
+    Without a bucket, checkpoints are in the folder of trainings and have no rows.
     """
 
     job_id = CharField(32, primary_key=True)
@@ -259,8 +259,8 @@ class SavedRow(_Table):
 class PlanRow(_Table):
     """A plan; `service.plans.records.PlanRecord` documents its columns.
 
-    Maps of cells are bytes, a bit a cell. `fed_until` and `built_until` are the ends of the leases
-    of who feeds it and who makes a version of it.
+    Maps of cells are bit sets, one bit per cell. `fed_until` and `built_until` are the expiry times
+    of the leases for feeding the plan and for building a version of it.
     """
 
     name = CharField(64, primary_key=True)
@@ -290,9 +290,9 @@ class PlanRow(_Table):
 
 
 class PlanCellRow(_Table):
-    """A cell whose job waits or runs; those of a pilot have numbers below zero.
+    """A cell whose job is queued or running; cells of a pilot have negative numbers.
 
-    `made` says whether the job was made for it, or was there already.
+    `made` tells whether the job was created for the cell or existed before.
     """
 
     plan = CharField(64)

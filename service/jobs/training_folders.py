@@ -1,9 +1,9 @@
-"""What trainings keep on disk while they run: a folder for each job, in it one for each attempt.
+"""Checkpoints of running trainings on disk: a folder per job, in it one per attempt.
 
-An attempt writes into its own folder only, which is named by the token of its lease. The next
-attempt of the job moves what earlier ones left into its own: a worker that has lost its lease and
-does not know it yet can damage nothing. When a job ends its folder is removed, at once by the
-worker that ended it, else by the next clean-up of any worker.
+An attempt writes only into its own folder, which is named by its lease token. The next attempt of
+the job moves the files of earlier ones into its own folder, so a worker that has lost its lease
+without knowing it can damage nothing. The folder of an ended job is removed at once by the worker
+that ended it, or else by the next clean-up of any worker.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ __all__ = ["AttemptFolder", "TrainingFolders"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttemptFolder:
-    """The folder of one attempt, and how much there may be in all of them.
+    """The folder of one attempt.
 
     Args:
-        most_bytes: What all trainings together may take.
+        most_bytes: The largest total size of the folders of all trainings.
     """
 
     root: Path
@@ -35,31 +35,31 @@ class AttemptFolder:
     most_bytes: int
 
     def opened(self) -> Path:
-        """Return the folder, with all that earlier attempts left moved into it.
+        """Create the folder, move the files of earlier attempts into it, and return it.
 
         Raises:
-            OSError: It cannot be made.
+            OSError: The folder cannot be created.
         """
         mine = self.root / self.job_id / str(self.token)
         mine.mkdir(parents=True, exist_ok=True)
         for earlier in sorted(self._others(mine), key=lambda path: int(path.name), reverse=True):
             for left in sorted(earlier.glob("[!.]*")):
-                # Whole or not at all; what is there already, or was deleted meanwhile, stays away.
+                # A rename is atomic; a file that exists in the target or is gone is skipped.
                 with suppress(OSError):
                     left.rename(mine / left.name)
             shutil.rmtree(earlier, ignore_errors=True)
         return mine
 
     def keep(self, unpack: Callable[[Path, Path], Path], file: Path) -> None:
-        """Put a checkpoint that came in a file into the folder, and remove all older ones there.
+        """Extract a checkpoint into the folder and remove the older ones there.
 
         Args:
-            unpack: Puts a file into a folder and returns the folder of the checkpoint.
-            file: The file.
+            unpack: Extracts a file into a folder and returns the folder of the checkpoint.
+            file: The packed checkpoint.
 
         Raises:
-            RefusedResultError: It is no checkpoint.
-            OSError: It cannot be written.
+            RefusedResultError: The file is not a checkpoint.
+            OSError: The checkpoint cannot be written.
         """
         kept = unpack(file, self.root / self.job_id / str(self.token))
         for other in kept.parent.glob("step-*"):
@@ -67,7 +67,7 @@ class AttemptFolder:
                 shutil.rmtree(other, ignore_errors=True)
 
     def room(self) -> int:
-        """Return how many bytes may be added, which is negative where there are too many."""
+        """Return how many bytes may be added; negative if the folders are too large already."""
         return self.most_bytes - _bytes_in(self.root)
 
     def _others(self, mine: Path) -> list[Path]:
@@ -78,13 +78,13 @@ class AttemptFolder:
 class TrainingFolders:
     """The folders of all trainings.
 
-    All methods that ask which jobs have ended raise StoreUnavailableError where the database does
-    not answer.
+    Methods that ask which jobs have ended raise StoreUnavailableError if the database does not
+    answer.
 
     Args:
-        root: Where they are; made when the first training begins.
+        root: The folder of the folders; created when the first training begins.
         store: Tells which jobs have ended.
-        most_bytes: What they may take together.
+        most_bytes: The largest total size.
     """
 
     def __init__(self, root: Path, store: JobStore, *, most_bytes: int) -> None:
@@ -93,13 +93,13 @@ class TrainingFolders:
         self._most_bytes = most_bytes
 
     def of_attempt(self, job_id: str, token: int) -> AttemptFolder:
-        """Return the folder of an attempt, which it makes if it needs one."""
+        """Return the folder of an attempt, without creating it."""
         return AttemptFolder(
             root=self._root, job_id=job_id, token=token, most_bytes=self._most_bytes
         )
 
     def clean(self, job_id: str) -> bool:
-        """Remove the folder of a job that has ended or is unknown; tell whether one was removed."""
+        """Remove the folder of a job that has ended or is unknown; tell whether there was one."""
         folder = self._root / job_id
         if not folder.is_dir() or not self._has_ended(job_id):
             return False
@@ -107,7 +107,7 @@ class TrainingFolders:
         return True
 
     def clean_all(self) -> int:
-        """Remove the folders of all jobs that have ended or are unknown, and return how many."""
+        """Remove the folders of all jobs that have ended or are unknown; return how many."""
         if not self._root.is_dir():
             return 0
         return sum(self.clean(path.name) for path in list(self._root.iterdir()))
@@ -123,7 +123,7 @@ def _bytes_in(folder: Path) -> int:
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
-            # One that another attempt deletes meanwhile takes no room.
+            # A file that another attempt deletes meanwhile is not counted.
             with suppress(OSError):
                 total += (Path(place) / name).stat().st_size
     return total

@@ -1,4 +1,4 @@
-"""The clean-up of jobs that workers, and servers with workers over HTTP, do now and then."""
+"""The periodic clean-up of jobs, done by workers and by servers with workers over HTTP."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["Upkeep"]
 
 _RECOVERIES: Final = 6
-"""Looks for expired leases in the time of a lease."""
+"""Checks for expired leases per lease duration."""
 _EVICTION_SECONDS: Final = 60.0
 
 
 class Upkeep:
-    """Frees the jobs of lost workers and removes what is too old or too much, each when it is due.
+    """Requeues the jobs of lost workers and removes old jobs and files, each when it is due.
 
-    Any number of processes may do it, each at its own pace: what one has done, the next one finds
-    done.
+    Several processes may run it concurrently; work done by one is not repeated by another.
     """
 
     def __init__(self, jobs: Jobs) -> None:
@@ -34,10 +33,10 @@ class Upkeep:
         self._evicting: threading.Thread | None = None
 
     def recover(self, dead: Collection[str] = ()) -> None:
-        """Free the jobs whose leases have expired, if that is due, and those of dead workers.
+        """Requeue the jobs of expired leases, if a check is due, and those of dead workers.
 
         Args:
-            dead: Workers that are known to be dead; with them it is due at once.
+            dead: Ids of workers known to be dead; with any, the check is due at once.
 
         Raises:
             StoreUnavailableError: The database does not answer.
@@ -67,7 +66,7 @@ class Upkeep:
         if not self._jobs.artifacts.is_remote:
             self._evict_artifacts()
         elif self._evicting is None or not self._evicting.is_alive():
-            # Whoever calls has heartbeats to send or to answer, and does not wait for a bucket.
+            # In a thread, as the caller has heartbeats to send or answer and a bucket is slow.
             self._evicting = threading.Thread(
                 target=self._evict_from_bucket, name="eviction of artifacts", daemon=True
             )
@@ -85,5 +84,5 @@ class Upkeep:
         try:
             self._evict_artifacts()
         except OSError as error:
-            # What the table lists no more is found when next the bucket is looked through.
+            # Files whose rows are deleted are removed by the next sweep of the bucket.
             self._log.warning("no artifacts thrown away", reason=str(error))

@@ -1,7 +1,7 @@
-"""The workers that registered, and what they can do.
+"""The registered workers and their capabilities.
 
-The name of a worker over HTTP belongs to the API key that registered it, for as long as the worker
-is listed and the key is taken: with another key nobody is that worker.
+The id of a worker over HTTP belongs to the API key that registered it, as long as the worker is
+listed and the key is valid: no other key can act as that worker.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from service.jobs.tables import WithheldRow, WorkerRow
 
 __all__ = ["WorkerRegistry", "refuse_foreign_worker", "registered"]
 
-_REMEMBERED: Final = 24 * 3600.0
-"""Seconds that a worker is listed after its last heartbeat."""
+_LISTED_SECONDS: Final = 24 * 3600.0
+"""Seconds after its last heartbeat that a worker stays listed."""
 
 
 class WorkerRegistry:
-    """The workers that registered.
+    """The registered workers.
 
-    All methods raise StoreUnavailableError where the database does not answer.
+    All methods raise StoreUnavailableError if the database does not answer.
 
     Args:
-        lease_seconds: Without a heartbeat for so long, a worker counts as lost.
+        lease_seconds: Seconds without a heartbeat after which a worker counts as lost.
     """
 
     def __init__(self, database: JobDatabase, *, lease_seconds: float) -> None:
@@ -44,16 +44,16 @@ class WorkerRegistry:
         holder: str | None = None,
         is_key: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """Register a worker, or record that it is alive and what it does.
+        """Register a worker, or record that it is alive and what it runs.
 
         Args:
-            worker: What it tells.
-            holder: The name of the key by which it tells; None: it has the database.
-            is_key: Tells whether a key of a name is taken still. What one registered that is not
-                is free for others.
+            worker: The state that it sent.
+            holder: The name of its API key; None for a worker with access to the database.
+            is_key: Tells whether a key with a name is still valid. A worker id whose key is not can
+                be taken over.
 
         Raises:
-            ForeignWorkerError: Another key, or a worker with the database, has the name.
+            ForeignWorkerError: The id belongs to another key or to a worker with the database.
         """
         state = asdict(worker)
         for given in ("id", "started_at", "seen_at", "alive"):
@@ -69,19 +69,19 @@ class WorkerRegistry:
             told = {"state": text, "seen_at": now, "holder": holder, "memory": memory}
             row = WorkerRow.insert(id=worker.id, started_at=now, **told)
             self._database.insert(row.on_conflict(conflict_target=[WorkerRow.id], update=told))
-            old = WorkerRow.delete().where(WorkerRow.seen_at < now - _REMEMBERED)
+            old = WorkerRow.delete().where(WorkerRow.seen_at < now - _LISTED_SECONDS)
             self._database.change(old)
-            # Its data set may be another one by now, and so may its trainer.
-            stale = WithheldRow.delete().where(WithheldRow.noted_at < now - _REMEMBERED)
+            # Workers may have replaced the data set or trainer by now.
+            stale = WithheldRow.delete().where(WithheldRow.noted_at < now - _LISTED_SECONDS)
             self._database.change(stale)
 
         self._database.write(change)
 
     def deregister(self, worker_id: str, *, holder: str | None = None) -> None:
-        """Remove a worker that has stopped; one that is not there is gone already.
+        """Remove a worker that has stopped; a missing worker is no error without a holder.
 
         Raises:
-            ForeignWorkerError: The key of the holder did not register it.
+            ForeignWorkerError: The key of the holder did not register the worker.
         """
 
         def change() -> None:
@@ -96,13 +96,13 @@ class WorkerRegistry:
         return self._database.read(self.within)
 
     def within(self) -> list[WorkerState]:
-        """Do what `all` does; within an operation on the database."""
+        """Do what `all` does, within an operation on the database."""
         alive = WorkerRow.seen_at >= self._database.now() - self._lease
         query = WorkerRow.select(WorkerRow, alive.alias("alive")).order_by(WorkerRow.id)
         return [_worker(row) for row in self._database.rows(query)]
 
     def datasets(self) -> dict[str, list[str]]:
-        """Return the data sets of the workers that live, each with the ids of those."""
+        """Return the data sets of living workers by name, each with the ids of its workers."""
         found: dict[str, list[str]] = {}
         for worker in self.all():
             for name in worker.datasets if worker.alive else ():
@@ -110,16 +110,16 @@ class WorkerRegistry:
         return dict(sorted(found.items()))
 
     def trainers(self) -> list[TrainerState]:
-        """Return the trainers of the workers that live, each once, by name and version."""
+        """Return the distinct trainers of living workers, sorted by name and version."""
         found = {one for worker in self.all() if worker.alive for one in worker.trainers}
         return sorted(found, key=lambda one: (one.name, one.package, one.version, one.sha256))
 
     def refuse_unoffered(self, dataset: str, trainer: Mapping[str, Any] | None) -> None:
-        """Refuse what no worker that lives has.
+        """Raise if no living worker has a data set or trainer.
 
         Args:
-            dataset: Name of a data set.
-            trainer: Members of a trainer; None: none is needed.
+            dataset: Name of the data set.
+            trainer: Members of the trainer; None: none is needed.
 
         Raises:
             UnknownDatasetError: No worker has the data set.
@@ -132,19 +132,18 @@ class WorkerRegistry:
             self.trainer({name: trainer[name] for name in trainer if name != "options"})
 
     def trainer(self, stated: Mapping[str, str]) -> TrainerState:
-        """Return the trainer that a caller means.
+        """Return the trainer that matches the stated members.
 
         Args:
-            stated: Its `name`, and of `package`, `version` and `sha256` what the caller knows.
+            stated: Its `name`, and any of `package`, `version` and `sha256`.
 
         Raises:
-            UnknownTrainerError: No worker has it, or they have several and the caller does not say
-                which.
+            UnknownTrainerError: No trainer matches, or several do.
         """
         known = self.trainers()
         found = [one for one in known if stated.items() <= asdict(one).items()]
         if len(found) != 1:
-            there = map(_told, found or known)
+            there = map(_describe_trainer, found or known)
             raise UnknownTrainerError(stated["name"], there, several=bool(found))
         return found[0]
 
@@ -157,10 +156,10 @@ class WorkerRegistry:
 
 
 def refuse_foreign_worker(database: JobDatabase, worker_id: str, holder: str) -> None:
-    """Refuse a worker that a key did not register; within an operation on the database.
+    """Raise if a key did not register a worker; within an operation on the database.
 
     Raises:
-        ForeignWorkerError: It is one, or there is no such worker.
+        ForeignWorkerError: Another key registered the worker, or it does not exist.
     """
     if not database.rows(registered(worker_id, holder)):
         raise ForeignWorkerError(worker_id)
@@ -170,13 +169,13 @@ def registered(worker_id: Any, holder: Any) -> Any:
     """Return the query for a worker that a key registered: one row, or none.
 
     Args:
-        worker_id: Its id, or the name of that in a statement.
-        holder: The name of the key, or the name of that in a statement.
+        worker_id: The id of the worker, or a placeholder for it in a statement.
+        holder: The name of the key, or a placeholder for it.
     """
     return WorkerRow.select(SQL("1")).where(WorkerRow.id == worker_id, WorkerRow.holder == holder)
 
 
-def _told(trainer: TrainerState) -> str:
+def _describe_trainer(trainer: TrainerState) -> str:
     about = f"{trainer.package} {trainer.version}, sha256 {trainer.sha256}"
     return f"{trainer.name} ({about})"
 

@@ -1,8 +1,7 @@
-"""What servers and workers over HTTP say to each other, each strict about what the other says.
+"""Messages between servers and workers over HTTP, strictly validated on both sides.
 
-A worker may lie to a server, and a server to a worker: ids name no paths, numbers are finite,
-everything has a bound, and an unknown member is an error. Files travel beside, as octets with their
-digest.
+Neither side trusts the other: ids cannot name paths, numbers are finite, everything has a bound,
+and unknown members are errors. Files are sent separately, as bytes with their digest.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ __all__ = [
 ]
 
 MOST_HELD: Final = 1000
-"""Jobs that one worker runs."""
+"""Jobs that one worker may run."""
 MOST_NAMES: Final = 1000
 MOST_TRAINERS: Final = 64
 _MOST_ARTIFACTS: Final = 32
@@ -50,7 +49,7 @@ ARTIFACT_TYPES: Final = (
     *("application/json", "application/octet-stream", "application/zip"),
     "image/svg+xml",
 )
-"""What artifacts are."""
+"""Allowed media types of artifacts."""
 
 JobIdText: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 WorkerIdText: TypeAlias = Annotated[str, Field(pattern="^[!-~]{1,64}$")]
@@ -64,11 +63,11 @@ _Word: TypeAlias = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,63}$")]
 _Object: TypeAlias = Annotated[dict[str, Any], AfterValidator(finite)]
 
 
-class _Wire(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class Device(_Wire):
+class Device(_StrictModel):
     """A device of a worker."""
 
     name: Annotated[str, Field(pattern="^(cpu|cuda:[0-9]{1,3})$")]
@@ -77,7 +76,7 @@ class Device(_Wire):
     memory: _Count
 
 
-class Trainer(_Wire):
+class Trainer(_StrictModel):
     """A trainer of a worker."""
 
     name: _Name
@@ -86,8 +85,8 @@ class Trainer(_Wire):
     sha256: _Sha256
 
 
-class Heartbeat(_Wire):
-    """A worker registers itself, or says that it is alive and what it does."""
+class Heartbeat(_StrictModel):
+    """Registers a worker, or says that it is alive and what it runs."""
 
     id: WorkerIdText
     host: Annotated[str, Field(max_length=255)]
@@ -100,7 +99,7 @@ class Heartbeat(_Wire):
     running: Annotated[list[JobIdText], Field(max_length=MOST_HELD)]
 
     def state(self) -> records.WorkerState:
-        """Return it as the record that is kept."""
+        """Return the state of the worker as a record."""
         told: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in self
         }
@@ -109,8 +108,8 @@ class Heartbeat(_Wire):
         return records.WorkerState(**told)
 
 
-class WorkerSettings(_Wire):
-    """What a worker has to know of its server."""
+class WorkerSettings(_StrictModel):
+    """The settings of a server that its workers need."""
 
     lease_seconds: Annotated[float, Field(gt=0, le=LONGEST_LEASE)] = Field(
         description="Seconds that a lease holds without a renewal."
@@ -119,17 +118,17 @@ class WorkerSettings(_Wire):
         description="Seconds that an attempt may take."
     )
     upload_bytes: Annotated[int, Field(gt=0, le=_LARGEST)] = Field(
-        description="Bytes that a file may have which a worker hands over."
+        description="Largest size in bytes of a file that a worker uploads."
     )
 
 
-class Leave(_Wire):
+class Leave(_StrictModel):
     """A worker has stopped."""
 
     id: WorkerIdText
 
 
-class Claim(_Wire):
+class Claim(_StrictModel):
     """A worker asks for a job."""
 
     worker: WorkerIdText
@@ -140,15 +139,15 @@ class Claim(_Wire):
     own_device: bool = False
     held: Annotated[list[JobIdText], Field(max_length=MOST_HELD)] = Field(
         default=[],
-        description="The jobs that it has: a lease of its own that is none of them is answered "
-        "again.",
+        description="The jobs that the worker holds. A lease of this worker for any other job is "
+        "returned again.",
     )
     wait: Annotated[float, Field(ge=0, le=10)] = Field(
-        default=0.0, description="Seconds that the answer is held back at most."
+        default=0.0, description="Seconds that the response may be delayed until a job is there."
     )
 
     def capabilities(self) -> records.Capabilities:
-        """Return what the worker can do."""
+        """Return the capabilities of the worker."""
         return records.Capabilities(
             device=self.device,
             datasets=frozenset(self.datasets),
@@ -158,8 +157,8 @@ class Claim(_Wire):
         )
 
 
-class ClaimedJob(_Wire):
-    """What a worker has to know of a job."""
+class ClaimedJob(_StrictModel):
+    """The fields of a job that a worker needs."""
 
     id: JobIdText
     kind: JobKind
@@ -170,21 +169,21 @@ class ClaimedJob(_Wire):
     needs_sha256: _Sha256 | None
 
 
-class ClaimedLease(_Wire):
-    """A job that is the worker's as long as its lease holds."""
+class ClaimedLease(_StrictModel):
+    """A lease of a job, as a worker receives it."""
 
     token: TokenText
     job: ClaimedJob
 
     @classmethod
     def of(cls, lease: records.Lease) -> Self:
-        """Return what a worker is told of a lease."""
+        """Return the message for a lease."""
         job = lease.job
         told = {name: getattr(job, name) for name in ClaimedJob.model_fields}
         return cls(token=text_of(lease.token), job=ClaimedJob(**told))
 
     def lease(self, worker_id: str) -> records.Lease:
-        """Return it as a worker keeps it; what only the server knows is left empty."""
+        """Return the lease as a record; fields that only the server knows are empty."""
         now = datetime.now(UTC)
         job = records.Job(
             **{name: getattr(self.job, name) for name in ClaimedJob.model_fields},
@@ -208,8 +207,8 @@ class ClaimedLease(_Wire):
         return records.Lease(job=job, token=token_of(self.token))
 
 
-class ProgressBody(_Wire):
-    """How far an attempt is."""
+class ProgressBody(_StrictModel):
+    """The progress of an attempt."""
 
     stage: Annotated[str, Field(max_length=100)]
     done: _Count
@@ -220,25 +219,25 @@ class ProgressBody(_Wire):
     )
 
 
-class Renewal(_Wire):
-    """A worker has a job still."""
+class Renewal(_StrictModel):
+    """A worker renews the lease of a job."""
 
     token: TokenText
     progress: ProgressBody | None = None
 
     def record(self) -> records.Progress | None:
-        """Return the progress as the record that is kept."""
+        """Return the progress as a record."""
         return None if self.progress is None else records.Progress(**dict(self.progress))
 
 
-class RenewalAnswer(_Wire):
-    """What is to become of the attempt."""
+class RenewalAnswer(_StrictModel):
+    """The response to a renewal."""
 
     cancel: bool = Field(description="Whether the attempt is to be stopped.")
 
 
-class ArtifactBody(_Wire):
-    """A file that an attempt made and handed over before."""
+class ArtifactBody(_StrictModel):
+    """A file that an attempt made and has uploaded."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     media_type: Annotated[str, Field(max_length=64)]
@@ -246,12 +245,12 @@ class ArtifactBody(_Wire):
     sha256: _Sha256
 
 
-class Finish(_Wire):
-    """An attempt has its result.
+class Finish(_StrictModel):
+    """The result of an attempt.
 
     Attributes:
-        most_values: Members, values, lists and objects of it all: ten thousand epochs of a
-            training have nine figures each, or an evaluation as many classes as images have.
+        most_values: Limit of members, values, lists and objects in the message: ten thousand epochs
+            of a training with nine figures each, or an evaluation with as many classes as images.
     """
 
     most_values: ClassVar[int] = 120_000
@@ -262,10 +261,10 @@ class Finish(_Wire):
     artifacts: Annotated[list[ArtifactBody], Field(max_length=_MOST_ARTIFACTS)]
 
     def made(self) -> tuple[records.Artifact, ...]:
-        """Return the files as they are recorded.
+        """Return the files as records.
 
         Raises:
-            RefusedResultError: Two have one name, or one is of a media type that none has.
+            RefusedResultError: Two files have one name, or a media type is not allowed.
         """
         if len({artifact.name.lower() for artifact in self.artifacts}) < len(self.artifacts):
             raise RefusedResultError("artifacts", "two artifacts have one name")
@@ -277,33 +276,33 @@ class Finish(_Wire):
         return tuple(records.Artifact(**dict(artifact)) for artifact in self.artifacts)
 
 
-class FailureBody(_Wire):
-    """Why an attempt ended without a result."""
+class FailureBody(_StrictModel):
+    """The reason why an attempt ended without a result."""
 
     kind: _Word
     message: _Message
 
 
 Outcome: TypeAlias = Literal["failed", "crashed", "lost", "released", "cancelled"]
-"""How an attempt ends that has no result; `Ending` says what each means."""
+"""How an attempt without a result ended; `Ending` explains each value."""
 
 
-class Ending(_Wire):
-    """An attempt ended without a result."""
+class Ending(_StrictModel):
+    """The end of an attempt without a result."""
 
     token: TokenText
     outcome: Outcome = Field(
-        description="failed: what was asked cannot be done; crashed: the next attempt may do it; "
-        "lost: the machine it ran on is gone; "
-        "released: the worker hands it back; cancelled: as it was told to."
+        description="failed: the request cannot be done; crashed: the next attempt may succeed; "
+        "lost: the machine of the attempt is gone; "
+        "released: the worker returns the job; cancelled: as requested."
     )
     failure: FailureBody | None = Field(
-        default=None, description="Why; needed where it failed or crashed."
+        default=None, description="The reason; required for `failed` and `crashed`."
     )
 
 
 class _Result(BaseModel):
-    """Members that a result has at least, whatever else it tells."""
+    """The members that a result must have; it may have more."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -362,10 +361,10 @@ _RESULTS: Final[Mapping[JobKind, type[_Result]]] = MappingProxyType(
 
 
 def check_result(kind: JobKind, finish: Finish) -> None:
-    """Refuse what is no result of a job.
+    """Refuse a result that is invalid for the kind of its job.
 
     Raises:
-        RefusedResultError: It is of another kind, or lacks what results of this kind have.
+        RefusedResultError: It is for another kind, or lacks members of this kind.
     """
     if finish.kind != kind:
         raise RefusedResultError("kind", f"the job is of kind {kind}")

@@ -1,1 +1,1 @@
-"""What an operator sees of the service: metrics and traces."""
+"""Metrics and traces of the server."""

@@ -1,11 +1,10 @@
-"""Metrics of a server, as Prometheus reads them.
+"""Prometheus metrics of a server.
 
-`RequestCounter` counts requests in plain numbers: a counter and a histogram that several processes
-share take 7 µs a request, as much as looking an architecture up. Once a second and before each
-reading, `Metrics` takes over what they have grown by. With one worker the metrics are in memory.
-With several, `PROMETHEUS_MULTIPROC_DIR` names a folder in which each keeps a file of its own;
-whichever is asked adds all of them up. The state of databases, jobs and workers is looked up when
-it is asked for.
+`RequestCounter` counts requests in plain integers, because a counter and a histogram shared by
+processes take 7 µs per request, as long as looking up an architecture. Once a second and before
+each scrape, `Metrics` adds the increments. With one worker, the metrics are in memory. With several
+workers, each writes files in the folder `PROMETHEUS_MULTIPROC_DIR`, and the scraped worker adds
+them up. The state of databases, jobs and workers is read at each scrape.
 """
 
 from __future__ import annotations
@@ -37,23 +36,23 @@ __all__ = [
 ]
 
 Families: TypeAlias = Callable[[], Iterable[Metric]]
-"""Says, when asked, what is so: called in a thread, once a reading."""
+"""Returns the current values of metrics; called in a thread, once per scrape."""
 
 _FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 _LIVE_FILE: Final = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
 
 
 class Metrics:
-    """What is counted while serving, and what is looked up when asked.
+    """Counters of this worker, and metrics that are read at each scrape.
 
     Args:
-        counter: Of the requests of this worker.
+        counter: Counts the requests of this worker.
     """
 
     def __init__(self, counter: RequestCounter) -> None:
         self._counter = counter
         self._registry = CollectorRegistry()
-        self._watched = _Watched()
+        self._scraped = _ScrapedCollector()
         self._requests = Counter(
             "nasbench_requests",
             "Requests answered, by the template of their route and the status of the answer.",
@@ -78,25 +77,25 @@ class Metrics:
         self._kept_before = {"hit": 0, "miss": 0}
 
     def watch(self, families: Families) -> None:
-        """Ask for these families too whenever the metrics are read.
+        """Register a source of metrics that is read at each scrape.
 
-        They are what is the same in every worker, such as what a file or a database says: they are
-        not added up.
+        Its values are not summed over workers: they are the same in every worker, such as those
+        from a file or database.
         """
-        self._watched.sources.append(families)
+        self._scraped.sources.append(families)
 
     def note(self, *, exports: int, cache_hits: int, cache_misses: int) -> None:
-        """Hand on what was counted since this was last called.
+        """Add the increments since the last call to the metrics.
 
         Args:
-            exports: How many run now.
-            cache_hits: Scans answered from memory since the start.
-            cache_misses: Scans that had to be made since the start.
+            exports: Number of running exports.
+            cache_hits: Scans answered from the cache since the start.
+            cache_misses: Scans computed since the start.
         """
         for (method, route, status), answered in self._counter.take().items():
             self._requests.labels(method, route, str(status)).inc(sum(answered.buckets))
             child = self._seconds.labels(method, route)
-            # Its public way takes one latency at a time.
+            # The public method takes one observation at a time.
             child._sum.inc(answered.seconds)  # noqa: SLF001
             for bucket, count in zip(child._buckets, answered.buckets, strict=True):  # noqa: SLF001
                 if count:
@@ -108,23 +107,23 @@ class Metrics:
             self._kept_before[result] = count
 
     def text(self) -> bytes:
-        """Return all metrics, in Prometheus's text form."""
+        """Return all metrics in Prometheus's text format."""
         registry = self._registry
         folder = os.environ.get(_FOLDER)
         if folder is not None:
-            _forget_dead_workers(Path(folder))
+            _remove_dead_workers(Path(folder))
             registry = CollectorRegistry()
             MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
         looked_up = CollectorRegistry(auto_describe=False)
-        looked_up.register(self._watched)
+        looked_up.register(self._scraped)
         return generate_latest(registry) + generate_latest(looked_up)
 
     def _gauge(self, name: str, documentation: str) -> Gauge:
         return Gauge(name, documentation, registry=self._registry, multiprocess_mode="livesum")
 
 
-class _Watched(Collector):
-    """All that is looked up when the metrics are read."""
+class _ScrapedCollector(Collector):
+    """Collects the metrics that are read at each scrape."""
 
     def __init__(self) -> None:
         self.sources: list[Families] = []
@@ -134,12 +133,12 @@ class _Watched(Collector):
             yield from source()
 
     def describe(self) -> Iterable[Metric]:
-        """Describe nothing beforehand, which would mean to look everything up."""
+        """Return nothing, as a description would read all sources."""
         return ()
 
 
-def _forget_dead_workers(folder: Path) -> None:
-    """Take what is in progress in workers that were killed out of the sums."""
+def _remove_dead_workers(folder: Path) -> None:
+    """Remove the in-progress gauges of killed workers from the sums."""
     for path in folder.iterdir():
         live = _LIVE_FILE.fullmatch(path.name)
         if live and not Path(f"/proc/{live[1]}").exists() and Path("/proc").is_dir():
@@ -147,7 +146,7 @@ def _forget_dead_workers(folder: Path) -> None:
 
 
 def database_families(catalog: Catalog) -> Iterator[Metric]:
-    """Yield the databases of a server: how large, which content, whether they can be served."""
+    """Yield the metrics of the databases: size, content, and whether they are served."""
     size = GaugeMetricFamily(
         "nasbench_database_bytes", "Bytes of the file of a database.", labels=("benchmark",)
     )
@@ -179,7 +178,7 @@ def database_families(catalog: Catalog) -> Iterator[Metric]:
                 "synthetic": str(provenance.synthetic).lower(),
             },
         )
-    unusable = catalog.unusable  # what has just been found to be changed included
+    unusable = catalog.unusable  # read last: the check above may have found changed files
     for name in {**catalog.installed, **unusable}:
         usable.add_metric((name,), 0 if name in unusable else 1)
     yield from (size, usable, verified, content)
@@ -191,11 +190,11 @@ def database_families(catalog: Catalog) -> Iterator[Metric]:
 def job_families(
     counts: Mapping[JobState, int], workers: Iterable[WorkerState]
 ) -> Iterator[Metric]:
-    """Yield how many jobs are in which state, and how the workers are.
+    """Yield the number of jobs per state, and the metrics of the workers.
 
     Args:
-        counts: Jobs by state; a state without any may be missing.
-        workers: Those that registered.
+        counts: Jobs by state; states without jobs may be missing.
+        workers: The registered workers.
     """
     jobs = GaugeMetricFamily("nasbench_jobs", "Jobs by state.", labels=("state",))
     for state in JobState:
@@ -219,7 +218,7 @@ def job_families(
 
 
 def availability_family(*, available: bool) -> Metric:
-    """Return whether jobs can be asked for."""
+    """Return the metric that tells whether the database of the jobs answers."""
     family = GaugeMetricFamily(
         "nasbench_jobs_available", "1 where the database of the jobs answers, 0 where it does not."
     )

@@ -1,6 +1,6 @@
-"""Traces: a span a request, sent to where OTEL_EXPORTER_OTLP_ENDPOINT says.
+"""OpenTelemetry traces: one span per request, sent to OTEL_EXPORTER_OTLP_ENDPOINT.
 
-Imported only where it says something.
+Imported only if that variable is set.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FAILED: Final = 500
 
 
 def make_provider() -> TracerProvider:
-    """Return what sends spans, as OpenTelemetry's own variables say; to be shut down at the end."""
+    """Return the provider that sends spans, configured by OpenTelemetry's environment variables."""
     resource = Resource.create(
         {
             SERVICE_NAME: os.environ.get(OTEL_SERVICE_NAME, _NAME),
@@ -40,11 +40,11 @@ def make_provider() -> TracerProvider:
 
 
 class Tracing:
-    """ASGI middleware that makes each request a span, below the caller's where there is one.
+    """ASGI middleware that creates a span per request, as a child of the caller's span if any.
 
     Args:
-        app: What answers.
-        provider: What sends the spans.
+        app: The inner application.
+        provider: Sends the spans.
     """
 
     def __init__(self, app: ASGIApp, provider: TracerProvider) -> None:
@@ -53,7 +53,7 @@ class Tracing:
         self._propagator = TraceContextTextMapPropagator()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Handle a request."""
         if scope["type"] != "http" or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
@@ -64,7 +64,7 @@ class Tracing:
         }
         status = 0
 
-        async def send_and_see(message: Message) -> None:
+        async def send_and_record_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -73,7 +73,7 @@ class Tracing:
         with self._tracer.start_as_current_span(
             scope["method"], context=self._propagator.extract(carrier), kind=SpanKind.SERVER
         ) as span:
-            await self._app(scope, receive, send_and_see)
+            await self._app(scope, receive, send_and_record_status)
             route = scope.get("direct") or getattr(scope.get("route"), "path", None)
             if route is not None:
                 span.update_name(f"{scope['method']} {route}")

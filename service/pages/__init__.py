@@ -1,35 +1,34 @@
-"""The explorer: pages that show what clients ask, made of files that are sent as they are.
+"""The explorer: static pages that show the answers of the API.
 
-**To add a page**, add one line to `PAGES` and one file, `scripts/NAME.js`; where it needs a style
-of its own, `styles/NAME.css` too. Its address, its place in the navigation, what may be read
-without a key, the order of routes and what the browser loads ahead follow from these. The script
-begins with `import {startPage} from "./page.js"`; each shared module says at its top what it is
-for:
+**To add a page**, add a line to `PAGES` and a file `scripts/NAME.js`; if it needs its own style,
+also `styles/NAME.css`. Its URL, its place in the navigation, access without a key, the order of
+routes and preloading follow from these. The script begins with
+`import {startPage} from "./page.js"`. The shared modules are:
 
-| module | for |
+| module | purpose |
 |---|---|
 | `page.js` | the head of a page, its status line, its marks, and `data-state="ready"` |
-| `api.js` | asks the service, with the key of this tab |
-| `identity.js` | the version that questions name, and whether data was replaced meanwhile |
+| `api.js` | requests to the service, with the key of this tab |
+| `identity.js` | the version of the data in requests, and whether it was replaced meanwhile |
 | `versions.js` | the head of pages about a table: origin, completeness, versions, noise |
-| `address.js` | the state of a page as the query of its address |
-| `dom.js` | elements, whose text is never read as markup |
+| `address.js` | the state of a page as the query of its URL |
+| `dom.js` | elements, whose text is never parsed as HTML |
 | `format.js` | numbers and units for people |
-| `plot.js` | the one module that knows uPlot |
+| `plot.js` | the only module that uses uPlot |
 | `table.js` | tables of any length |
-| `steps.js` | values that hold until the next one, on a common axis |
-| `states.js` | states, moments, facts and short tables |
-| `exports.js` | what is taken away: files, pictures, snippets |
+| `steps.js` | step functions on a common axis |
+| `states.js` | states, times, facts and short tables |
+| `exports.js` | downloads: files, pictures, snippets |
 | `vectors.js` | axes and curves as SVG |
 | `plot_files.js` | buttons that save a plot as PNG and SVG |
-| `parts.js` | what a benchmark has, and which part of it is shown |
-| `architecture.js` | what is asked about one architecture |
+| `parts.js` | the parts of a benchmark, and which one is shown |
+| `architecture.js` | requests about one architecture |
 | `cells.js` | small pictures of cells, with edges marked |
 | `plan_map.js` | the map of a plan's cells |
 | `curves.js` | learning curves of one or several architectures |
 
-A page is a shell without data: everything shown is asked below `/v1/`, so that nothing about access
-is decided here. `service.routes.pages` sends them.
+Pages are shells without data: all data is requested from `/v1/`, so that access control is in one
+place. `service.routes.pages` sends the pages.
 """
 
 from __future__ import annotations
@@ -54,11 +53,11 @@ class Page:
     """A page of the explorer.
 
     Attributes:
-        name: Of its script, and of its style where it has one.
-        path: Its address, in which `{benchmark}` stands for the name of one.
-        title: Its heading until the page has a better one, and its name in the navigation.
-        plots: Whether it draws with uPlot, which is loaded before its script.
-        style: A style that it shares with other pages, beside the frame's and its own.
+        name: Name of its script, and of its style if it has one.
+        path: Its URL path, with `{benchmark}` for the name of a benchmark.
+        title: Its initial heading, and its name in the navigation.
+        plots: Whether it uses uPlot, which is then loaded before its script.
+        style: A style shared with other pages, in addition to the common one and its own.
     """
 
     name: str
@@ -69,7 +68,7 @@ class Page:
 
     @property
     def below_benchmark(self) -> bool:
-        """Whether it is about one benchmark."""
+        """Whether the page is about one benchmark."""
         return "{benchmark}" in self.path
 
 
@@ -108,7 +107,7 @@ _FOLDERS: Final = ("scripts", "styles", "vendored")
 _IMPORT: Final = re.compile(r'\bfrom "\./([a-z0-9_.-]+)"')
 _UPLOT: Final = "uplot"
 _COMMENT: Final = re.compile(rb"^[ \t]*/\*\*(?:[^*]|\*(?!/))*\*/[ \t]*$", re.MULTILINE)
-"""A comment that stands alone: a third of what browsers would load, and of no use to them."""
+"""A comment on its own lines; comments are a third of the scripts and are not sent."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class Asset:
 
     Attributes:
         content: Its bytes.
-        media_type: What they are.
+        media_type: Its media type.
     """
 
     content: bytes
@@ -125,12 +124,12 @@ class Asset:
 
     @cached_property
     def packed(self) -> bytes:
-        """Its bytes in gzip: made once, when they are first asked for."""
+        """Its bytes in gzip, compressed at first use."""
         return gzip.compress(self.content, 9, mtime=0)
 
     @cached_property
     def imports(self) -> tuple[str, ...]:
-        """The scripts beside it that it imports."""
+        """The names of the scripts that it imports."""
         return tuple(dict.fromkeys(_IMPORT.findall(self.content.decode())))
 
 
@@ -139,15 +138,15 @@ class Assets:
     """All files that pages load.
 
     Attributes:
-        digest: Of all of them; it stands in their addresses, so that what is kept is never old.
-        files: Each by its name.
+        digest: Digest of all files, which is part of their URLs so that caches are never stale.
+        files: The files by name.
     """
 
     digest: str
     files: Mapping[str, Asset]
 
     def loaded_by(self, script: str) -> tuple[str, ...]:
-        """Return the scripts that a script imports, directly or through others."""
+        """Return the scripts that a script imports, directly or indirectly."""
         found: dict[str, None] = {}
         waiting = [script]
         while waiting:
@@ -164,7 +163,7 @@ def _folder() -> Traversable:
 
 @cache
 def assets() -> Assets:
-    """Return the files that pages load; they are read when first asked for, not at the start."""
+    """Return the files that pages load, read at first use."""
     files = {
         file.name: Asset(_content(file, folder), _MEDIA[suffix])
         for folder in _FOLDERS
@@ -178,7 +177,7 @@ def assets() -> Assets:
 
 
 def _content(file: Traversable, folder: str) -> bytes:
-    """Return what is sent of a file: scripts without comments, each line at its number."""
+    """Return the content to send: scripts without comments, with line numbers unchanged."""
     content = file.read_bytes()
     if folder != "scripts":
         return content
@@ -206,7 +205,7 @@ def shell(page: Page) -> bytes:
 
 
 def _loads(page: Page, folder: str) -> list[str]:
-    """Return the elements that load a page's styles and scripts, everything at once."""
+    """Return the elements that load a page's styles and scripts."""
     files = assets()
     styles = [*([_UPLOT] if page.plots else []), "frame", page.style, page.name]
     script = f"{page.name}.js"
@@ -232,7 +231,7 @@ def _links(page: Page, root: str) -> list[str]:
 
 
 def _links_below(page: Page) -> list[str]:
-    """Return the links between pages of one benchmark, whose name the script writes into them."""
+    """Return the links between the pages of a benchmark; the script adds its name to them."""
     if not page.below_benchmark:
         return []
     return [

@@ -1,5 +1,5 @@
-"""Plans on the server's side: fed into the table of jobs, counted, and made into databases.
+"""Plans on the server: their cells become jobs, their results are counted and made into databases.
 
-Knows nothing of HTTP and loads no PyTorch. `nas_search.plans` is the plan itself; `service.jobs`
-has the jobs and the ledger.
+Independent of HTTP and PyTorch. `nas_search.plans` defines plans; `service.jobs` has the jobs and
+the ledger.
 """

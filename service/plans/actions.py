@@ -1,4 +1,4 @@
-"""What may be done with a plan, in a sentence each: for its routes and its commands."""
+"""Descriptions of the actions on a plan, for its routes and commands."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["PLAN_ACTIONS"]
 
 PLAN_ACTIONS: Final[Mapping[PlanAction, str]] = MappingProxyType(
     {
-        "start": "Start a plan that is ready: its cells are fed to workers.",
-        "pause": "Take the cells back that wait; those that run end.",
-        "resume": "Go on with a paused plan, and count failures anew.",
-        "stop": "End a plan for good; what is there stays.",
-        "retry": "Try the cells again that failed.",
-        "seal": "Say that nothing more comes: the next version of the table is the last.",
-        "version": "Ask for a version of the table now, instead of within a quarter of an hour.",
+        "start": "Start a plan that is ready: workers get its cells.",
+        "pause": "Withdraw the queued cells; running cells end normally.",
+        "resume": "Continue a paused plan, and count failures anew.",
+        "stop": "End a plan for good; its results are kept.",
+        "retry": "Retry the failed cells.",
+        "seal": "Declare a plan complete: the next version of its table is the last one.",
+        "version": "Make a version of the table now, instead of within a quarter of an hour.",
     }
 )

@@ -1,4 +1,4 @@
-"""The cells of plans, for callers: told with their provenance, and put first where one waits."""
+"""The cells of plans for clients: list them with provenance, or move them to the queue's head."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmark_db.errors import InvalidQuestionError
 from benchmark_spec import SpellingError
 from nas_search.plans import Cell
 from service.jobs import Jobs
-from service.jobs.database import in_parts
+from service.jobs.database import in_batches
 from service.jobs.tables import IS_WAITING, JobRow, PlanCellRow
 from service.plans.errors import PlanConflictError
 from service.plans.opened import OpenPlan
@@ -20,12 +20,12 @@ from service.plans.store import PlanStore, refuse_unless
 
 __all__ = ["PlanCells"]
 
-_FIRST: Final = 10
-"""Priority of cells that somebody waits for."""
+_URGENT: Final = 10
+"""Priority of cells that a client waits for."""
 
 
 class PlanCells:
-    """The cells of the plans in the database of the jobs."""
+    """Reads the cells of plans and moves them to the head of the queue."""
 
     def __init__(self, jobs: Jobs, plans: PlanStore) -> None:
         self._jobs = jobs
@@ -35,13 +35,13 @@ class PlanCells:
     def page(
         self, name: str, *, state: str | None = None, start: int = 0, limit: int = 100
     ) -> tuple[list[dict[str, Any]], int | None]:
-        """Return cells with what the ledger has of them, and where those begin that follow.
+        """Return cells with their ledger entries, and the first number of the next page.
 
         Args:
             name: The plan.
             state: `done`, `diverged`, `failed` or `left`; None: any.
             start: The first number.
-            limit: How many at most.
+            limit: The largest number of cells.
         """
         record, _ = self._plans.get(name)
         opened = self._plans.open(record)
@@ -50,11 +50,11 @@ class PlanCells:
         return self._told(record, opened, cells), following
 
     def map(self, name: str, *, bins: int) -> dict[str, Any]:
-        """Return how many cells of each state there are, by round and by run of architectures.
+        """Return the numbers of cells per state, by round and range of architectures.
 
         Args:
             name: The plan.
-            bins: Into how many runs the architectures are divided, at most.
+            bins: The largest number of ranges.
         """
         query = PlanCellRow.select(PlanCellRow.cell).where(
             PlanCellRow.plan == name, PlanCellRow.cell >= 0
@@ -63,7 +63,7 @@ class PlanCells:
             lambda: [int(row["cell"]) for row in self._database.rows(query)]
         )
         record, _ = self._plans.get(name)
-        # What has ended between the two is not counted twice.
+        # Cells that ended between the two reads are not counted twice.
         open_ones = [number for number in numbers if _state_of(record, number) == "left"]
         return progress_map(record, self._plans.open(record).cells, open_ones, bins=bins)
 
@@ -91,11 +91,11 @@ class PlanCells:
         return items
 
     def _failures(self, keys: list[str]) -> dict[str, str]:
-        """Return why the last job of a request failed, by key."""
+        """Return the failure messages of the last failed jobs of some requests, by key."""
 
         def find() -> dict[str, str]:
             found = {}
-            for some in in_parts(keys):
+            for some in in_batches(keys):
                 query = (
                     JobRow.select(JobRow.key, JobRow.error)
                     .where(JobRow.key.in_(list(some)), JobRow.error.is_null(is_null=False))
@@ -108,16 +108,16 @@ class PlanCells:
         return self._database.read(find)
 
     def put_first(self, name: str, arch: Any, epochs: int) -> list[dict[str, Any]]:
-        """Put the cells of an architecture at the head of the queue, and return them.
+        """Move the cells of an architecture to the head of the queue, and return them.
 
         Args:
             name: The plan.
-            arch: The architecture, in any spelling of the table.
+            arch: The architecture, in any form that the table accepts.
             epochs: The budget.
 
         Raises:
-            InvalidQuestionError: It is none of the plan, or the plan has no such budget.
-            PlanConflictError: The plan does not run, or the queue is full.
+            InvalidQuestionError: The plan does not have the architecture or the budget.
+            PlanConflictError: The plan is not running, or the queue is full.
         """
         record, _ = self._plans.get(name)
         opened = self._plans.open(record)
@@ -146,20 +146,20 @@ class PlanCells:
         )
         jobs = {row["cell"]: row["job_id"] for row in self._database.rows(query)}
         self._database.change(
-            JobRow.update(priority=_FIRST, revision=JobRow.revision + 1).where(
-                JobRow.id.in_(list(jobs.values())), IS_WAITING, JobRow.priority < _FIRST
+            JobRow.update(priority=_URGENT, revision=JobRow.revision + 1).where(
+                JobRow.id.in_(list(jobs.values())), IS_WAITING, JobRow.priority < _URGENT
             )
         )
         new = [cell for cell in cells if cell.number not in jobs]
         if data_sha256 is None:
-            # As the feeder does: one cell tells which data the plan is of.
+            # As in the feeder: a single cell determines the data set of the plan.
             outstanding = PlanCellRow.select(PlanCellRow.cell).where(PlanCellRow.plan == name)
             new = [] if self._database.rows(outstanding.limit(1)) else new[:1]
-        made = self._jobs.store.enlist(
-            [replace(opened.job(cell, data_sha256=data_sha256), priority=_FIRST) for cell in new]
+        made = self._jobs.store.submit_many(
+            [replace(opened.job(cell, data_sha256=data_sha256), priority=_URGENT) for cell in new]
         )
         if len(made) < len(new):
-            raise PlanConflictError("as many jobs wait as may: ask again later")
+            raise PlanConflictError("the queue of jobs is full: try again later")
         for cell, (job_id, is_new) in zip(new, made, strict=True):
             row = PlanCellRow.insert(plan=name, cell=cell.number, job_id=job_id, made=is_new)
             self._database.insert(row)
@@ -175,7 +175,7 @@ def _state_of(record: PlanRecord, number: int) -> str:
 def _numbers(
     record: PlanRecord, state: str | None, start: int, limit: int
 ) -> tuple[list[int], int | None]:
-    """Return the numbers of cells in a state, from one on, and the first that follows."""
+    """Return the numbers of cells in a state, from `start` on, and the first of the next page."""
     if state is None:
         found = list(range(start, min(start + limit + 1, record.cells)))
     else:

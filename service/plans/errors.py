@@ -1,8 +1,8 @@
-"""What can go wrong with plans.
+"""Errors of plans.
 
 PlanServiceError
-├── UnknownPlanError     no such plan, or no such cell of it
-├── PlanConflictError    the plan is in a state in which this cannot be done, or its name is taken
+├── UnknownPlanError     no such plan, cell or version
+├── PlanConflictError    the state of the plan does not allow this, or its name is taken
 └── VersionError         a database of a plan cannot be made
 """
 
@@ -14,15 +14,15 @@ __all__ = ["PlanConflictError", "PlanServiceError", "UnknownPlanError", "Version
 
 
 class PlanServiceError(JobError):
-    """Base of every error that `service.plans` raises on purpose."""
+    """Base of all errors that `service.plans` raises on purpose."""
 
 
 class UnknownPlanError(PlanServiceError):
-    """There is no plan of a name, or no cell of a number."""
+    """A plan, cell or version does not exist."""
 
 
 class PlanConflictError(PlanServiceError):
-    """A plan is in a state in which something cannot be done, or its name is taken."""
+    """The state of a plan does not allow an operation, or its name is taken."""
 
 
 class VersionError(PlanServiceError):

@@ -1,8 +1,8 @@
-"""The feeder: settles the cells whose jobs have ended, and keeps a window of others waiting.
+"""The feeder of plans: submits cells as jobs, up to a window, and records those that have ended.
 
-A step is one transaction that holds the row of the plan, so that feeders of several replicas never
-feed a cell twice; a lease of a second keeps all but one of them from trying. What a step does is
-bounded, and the caller repeats it while there is more to do.
+A step is one transaction that locks the row of the plan, so that feeders of several servers never
+submit a cell twice; a lease of a second keeps the others from trying. The work of a step is
+bounded; the caller repeats it while there is more to do.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ from service.plans.store import PlanStore, is_free
 __all__ = ["WINDOW", "Feeder"]
 
 WINDOW: Final = 2_000
-"""Cells of a plan that wait or run at a time."""
-_AT_ONCE: Final = 200
-"""Cells that are settled and fed in a transaction: submissions wait for it."""
-_LOOKED_AT: Final = 2_000
-"""Cells that are passed over in a transaction because they have ended before."""
+"""Queued and running cells of a plan."""
+_BATCH: Final = 200
+"""Cells recorded and submitted in a transaction, for which submissions wait."""
+_SKIPPED_BATCH: Final = 2_000
+"""Cells skipped in a transaction because they have ended before."""
 _RECENT: Final = 200
 _MOST_FAILURES: Final = 10
-"""Of the recent ones: 5 %."""
+"""Failures among the recent cells that pause a plan: 5 %."""
 _MOST_TIMINGS: Final = 200
 _LEASE_SECONDS: Final = 0.8
 _LONGEST_LEASE: Final = 60.0
 _LEAST_OFTEN: Final = 8
 _MOST_OFTEN: Final = 100
-"""Cells between two fits of the cost: a fiftieth of all, within these."""
-_BELLS: Final = 32
-"""Workers that are woken for new cells; the others look by themselves."""
-_CREDIBLE: Final = (1e-9, 1e9)
-"""Seconds of an epoch, least and most; a fit to what else workers say would have no bounds."""
+"""Cells between two fits of the cost model: a fiftieth of all, within these bounds."""
+_NOTIFIED_WORKERS: Final = 32
+"""Workers notified of new cells in a step; the others poll."""
+_PLAUSIBLE_SECONDS: Final = (1e-9, 1e9)
+"""Plausible seconds of an epoch; other values of workers are ignored, as they break the fit."""
 _HOUR: Final = 3600.0
 _FEEDING: Final = (PlanState.PILOT, PlanState.RUNNING)
 
 
 @dataclass(slots=True)
 class _Step:
-    """What a step has found out, to be written at its end."""
+    """The findings of a step, to be written at its end."""
 
     record: PlanRecord
     opened: OpenPlan
@@ -88,10 +88,10 @@ class _Step:
 
 
 class Feeder:
-    """Feeds the plans of one database of jobs.
+    """Feeds the plans of a database of jobs.
 
     Args:
-        window: Cells of a plan that wait or run at a time.
+        window: Queued and running cells of a plan.
     """
 
     def __init__(self, jobs: Jobs, plans: PlanStore, *, window: int = WINDOW) -> None:
@@ -101,7 +101,7 @@ class Feeder:
         self._window = window
 
     def names(self) -> list[str]:
-        """Return the plans that have something to be fed or settled."""
+        """Return the names of plans with cells to submit or to record."""
         waiting = PlanCellRow.select(PlanCellRow.plan)
         query = PlanRow.select(PlanRow.name).where(
             PlanRow.state.in_(list(_FEEDING)) | PlanRow.name.in_(waiting)
@@ -109,22 +109,22 @@ class Feeder:
         return [row["name"] for row in self._database.read(lambda: self._database.rows(query))]
 
     def step(self, name: str, *, lease_seconds: float = _LEASE_SECONDS) -> bool:
-        """Settle and feed some cells of a plan, and tell whether there is more to do at once.
+        """Record and submit some cells of a plan, and tell whether there is more to do at once.
 
         Args:
             name: The plan.
-            lease_seconds: For how long no other feeder looks at it.
+            lease_seconds: Time during which other feeders skip the plan.
 
         Raises:
             StoreUnavailableError: The database does not answer.
         """
-        # Opened before the transaction, which others wait for.
+        # Loaded before the transaction, which blocks others.
         opened = self._plans.open(self._plans.get(name)[0])
-        _ = opened.repeated  # drawn here, and kept
+        _ = opened.repeated  # computed now, and cached
         step = self._database.write(lambda: self._step(name, opened, lease_seconds))
         if step is None:
             return False
-        for job_id in step.fed[:_BELLS]:
+        for job_id in step.fed[:_NOTIFIED_WORKERS]:
             self._jobs.notifier.notify(job_id)
         if step.refit:
             self._estimate(name)
@@ -153,19 +153,19 @@ class Feeder:
         before = record.settled
         self._settle(step)
         if record.data_sha256 is None and step.data_sha256 is not None:
-            self._demand_data(record.name, step.data_sha256)
+            self._require_data(record.name, step.data_sha256)
         if record.state is PlanState.PILOT:
             self._end_pilot(step)
         elif record.state is PlanState.RUNNING:
             self._limit(step)
             if "state" not in step.changes:
-                if _rests(step.opened.plan.daily) and record.settled < record.cells:
-                    self._rest(step)
+                if _is_outside_hours(step.opened.plan.daily) and record.settled < record.cells:
+                    self._withdraw_outside_hours(step)
                 else:
                     self._feed(step)
         often = max(_LEAST_OFTEN, min(_MOST_OFTEN, record.cells // 50))
         step.refit = step.refit or before // often != record.settled // often
-        # With more to do, this feeder goes on at once; so may another.
+        # With more to do, any feeder may continue at once.
         changes = {"fed_until": self._database.now() + (0.0 if step.more else lease_seconds)}
         if step.settled or step.fed or step.changes or step.cursor != record.cursor:
             changes |= step.written()
@@ -173,7 +173,7 @@ class Feeder:
         return step
 
     def _settle(self, step: _Step) -> None:
-        """Take the cells out of the window whose jobs have ended."""
+        """Record the cells whose jobs have ended and remove them from the window."""
         job = (JobRow.key, JobRow.state, JobRow.started_at, JobRow.finished_at, JobRow.attempts)
         query = (
             PlanCellRow.select(PlanCellRow.cell, *job, JobRow.error)
@@ -182,7 +182,7 @@ class Feeder:
                 PlanCellRow.plan == step.record.name,
                 JobRow.state.is_null() | JobRow.state.in_(list(FINISHED)),
             )
-            .limit(_AT_ONCE)
+            .limit(_BATCH)
         )
         rows = self._database.rows(query)
         if not rows:
@@ -197,7 +197,7 @@ class Feeder:
             )
         )
         step.settled += len(rows)
-        step.more = len(rows) == _AT_ONCE
+        step.more = len(rows) == _BATCH
         failures = step.recent.count("1")
         if failures > _MOST_FAILURES and step.record.state is PlanState.RUNNING:
             last = f"{failures} of the last {len(step.recent)} cells failed"
@@ -206,13 +206,13 @@ class Feeder:
     def _settle_one(self, step: _Step, row: Mapping[str, Any], entry: Entry | None) -> None:
         number = row["cell"]
         if entry is None and row["state"] in {None, JobState.EXPIRED}:
-            # Forgotten or thrown away before anybody looked: it is fed again.
+            # Deleted or evicted before it was recorded: submitted again.
             step.cursor = min(step.cursor, number) if number >= 0 else step.cursor
             return
         if row["started_at"] is not None and row["finished_at"] is not None:
-            # The clock may have been put back in between.
+            # The clock may have been set back in between.
             step.seconds += max(0.0, row["finished_at"] - row["started_at"])
-        wrong = self._wrong(step, entry, row)
+        wrong = self._fault_of(step, entry, row)
         if number >= 0:
             step.recent = f"{step.recent}{int(wrong is not None)}"[-_RECENT:]
             self._mark(step, number, entry, wrong)
@@ -221,8 +221,8 @@ class Feeder:
         if timing is not None:
             step.timings = [*step.timings[1 - _MOST_TIMINGS :], timing]
 
-    def _demand_data(self, name: str, sha256: str) -> None:
-        """Let the cells that wait demand the data that the first one was trained on."""
+    def _require_data(self, name: str, sha256: str) -> None:
+        """Require the data set of the first cell for all queued cells."""
         mine = PlanCellRow.select(PlanCellRow.job_id).where(
             PlanCellRow.plan == name, PlanCellRow.made
         )
@@ -232,8 +232,8 @@ class Feeder:
             )
         )
 
-    def _wrong(self, step: _Step, entry: Entry | None, row: Mapping[str, Any]) -> str | None:
-        """Return what is wrong with a cell that has ended; None: it has its figures."""
+    def _fault_of(self, step: _Step, entry: Entry | None, row: Mapping[str, Any]) -> str | None:
+        """Return why the result of an ended cell does not count; None: it does."""
         if entry is None:
             told = json.loads(row["error"]) if row["error"] else {}
             return str(told.get("message") or f"its job was {row['state']}")
@@ -256,14 +256,14 @@ class Feeder:
                 step.new.append(number)
 
     def _end_pilot(self, step: _Step) -> None:
-        """End the pilot once none of its jobs is left."""
+        """End the pilot when all of its jobs have ended."""
         if self._plans.outstanding(step.record.name):
             return
         if step.timings:
-            # It is ready once its estimate is there, which is made after the transaction.
+            # The plan becomes ready with its estimate, which is made after the transaction.
             step.refit = True
             return
-        why = step.reason or "none of its trainings tells how long it took"
+        why = step.reason or "none of its trainings reports how long it took"
         reason = f"there is no estimate, as the pilot has failed: {why}"
         step.changes |= {"state": PlanState.READY, "reason": reason}
 
@@ -273,37 +273,37 @@ class Feeder:
             self._pause(step, f"it has taken the {hours:g} worker hours of its limit")
 
     def _pause(self, step: _Step, reason: str) -> None:
-        step.cursor = min(step.cursor, self._plans.take_back(step.record)["cursor"])
+        step.cursor = min(step.cursor, self._plans.withdraw_queued(step.record)["cursor"])
         step.changes |= {"state": PlanState.PAUSED, "reason": reason}
         step.more = False
 
-    def _rest(self, step: _Step) -> None:
-        """Take the cells back that wait, outside the hours of the plan; those that run end."""
+    def _withdraw_outside_hours(self, step: _Step) -> None:
+        """Withdraw the queued cells outside the hours of the plan; running cells end normally."""
         if self._plans.outstanding(step.record.name):
-            back = self._plans.take_back(step.record, urgent=False)
+            back = self._plans.withdraw_queued(step.record, urgent=False)
             step.cursor = min(step.cursor, back["cursor"])
 
     def _feed(self, step: _Step) -> None:
-        """Let more cells wait, from the cursor on, and settle those that are in the ledger."""
+        """Submit cells from the cursor on, and record those that are in the ledger already."""
         record, opened = step.record, step.opened
         window = min(self._window, record.content["limits"].get("running", self._window))
         if step.data_sha256 is None:
-            # Workers may have different data of the name: one cell tells which the plan is of.
+            # Workers may have different data of one name: one cell determines the data set.
             window = 1
         outstanding = self._plans.outstanding(record.name)
-        room = min(_AT_ONCE, window - outstanding)
+        room = min(_BATCH, window - outstanding)
         wanted, end = self._next_cells(record, step.cursor, room)
         jobs = [opened.job(opened.cells[number], data_sha256=step.data_sha256) for number in wanted]
         entries = self._jobs.ledger.within([job.key for job in jobs])
         new = []
         for number, job in zip(wanted, jobs, strict=True):
             entry = entries.get(job.key)
-            if entry is not None and self._wrong(step, entry, {}) is None:
+            if entry is not None and self._fault_of(step, entry, {}) is None:
                 self._mark(step, number, entry, None)
                 step.settled += 1
             else:
                 new.append((number, job))
-        made = self._jobs.store.enlist([job for _, job in new]) if new else []
+        made = self._jobs.store.submit_many([job for _, job in new]) if new else []
         rows = [
             {"plan": record.name, "cell": number, "job_id": job_id, "made": is_new}
             for (number, _), (job_id, is_new) in zip(new, made, strict=False)
@@ -323,18 +323,18 @@ class Feeder:
             self._end(step, outstanding)
 
     def _end(self, step: _Step, outstanding: int) -> None:
-        """End a plan of which every cell was fed, or find out what is missing."""
+        """Finish a plan whose cells have all been submitted, or look for missing cells."""
         record = step.record
         if record.settled == record.cells:
-            # Also those that were taken back, or for which there was no room.
+            # Including repeats that were withdrawn, or for which the queue had no room.
             if not self._repeat(step, step.opened.repeated) and not outstanding:
                 step.changes |= {"state": PlanState.FINISHED, "reason": None}
                 step.refit = True
-        elif not outstanding:  # a cell was passed over that is not there: begin anew
+        elif not outstanding:  # a cell behind the cursor is missing: start from the beginning
             step.cursor = 0
 
     def _repeat(self, step: _Step, numbers: Iterable[int]) -> int:
-        """Let cells be trained a second time which are to be, and return how many are."""
+        """Submit the second trainings of some cells, and return how many there are."""
         record, opened = step.record, step.opened
         jobs = {
             number: opened.job(opened.cells[number], data_sha256=step.data_sha256)
@@ -343,7 +343,7 @@ class Feeder:
         }
         firsts = self._jobs.ledger.within([job.key for job in jobs.values()])
         keys = {number: repeated_key(job.key) for number, job in jobs.items()}
-        settled = {*self._jobs.ledger.within(list(keys.values())), *self._given_up(keys.values())}
+        settled = {*self._jobs.ledger.within(list(keys.values())), *self._failed(keys.values())}
         workers = {one.id for one in self._jobs.workers.within() if one.alive}
         wanted, news = [], []
         for number, job in jobs.items():
@@ -353,7 +353,7 @@ class Feeder:
             by = first.provenance.get("worker")
             wanted.append(number)
             news.append(repeat_of(job, avoids_worker=by if workers - {by} else None))
-        made = self._jobs.store.enlist(news) if news else []
+        made = self._jobs.store.submit_many(news) if news else []
         for number, (job_id, is_new) in zip(wanted, made, strict=False):
             row = PlanCellRow.insert(
                 plan=record.name, cell=FIRST_REPEAT - number, job_id=job_id, made=is_new
@@ -362,18 +362,18 @@ class Feeder:
             step.fed += [job_id] * is_new
         return len(wanted)
 
-    def _given_up(self, keys: Iterable[str]) -> list[str]:
-        """Return the keys among some whose jobs failed: a second training is not tried again."""
+    def _failed(self, keys: Iterable[str]) -> list[str]:
+        """Return the keys whose jobs failed: a second training is not retried."""
         query = JobRow.select(JobRow.key).where(
             JobRow.key.in_(list(keys)), JobRow.state.in_([JobState.FAILED, JobState.PARKED])
         )
         return [row["key"] for row in self._database.rows(query)]
 
     def _next_cells(self, record: PlanRecord, cursor: int, count: int) -> tuple[list[int], int]:
-        """Return the next cells that have to be trained, and where to go on after them."""
+        """Return the next cells to train, and the cursor after them."""
         if count <= 0:
             return [], cursor
-        end = min(record.cells, cursor + _LOOKED_AT)
+        end = min(record.cells, cursor + _SKIPPED_BATCH)
         query = PlanCellRow.select(PlanCellRow.cell).where(
             PlanCellRow.plan == record.name, PlanCellRow.cell >= cursor, PlanCellRow.cell < end
         )
@@ -388,7 +388,7 @@ class Feeder:
         return found, end
 
     def _estimate(self, name: str) -> None:
-        """Fit the cost of a plan again to what its cells took."""
+        """Fit the cost model of a plan to the times of its cells."""
         record, _ = self._plans.get(name)
         if not record.timings:
             return
@@ -401,8 +401,8 @@ class Feeder:
         self._plans.set_estimate(record, found)
 
 
-def _rests(daily: tuple[int, int] | None) -> bool:
-    """Return whether it is outside the hours in which a plan begins cells."""
+def _is_outside_hours(daily: tuple[int, int] | None) -> bool:
+    """Tell whether it is outside the daily hours in which a plan begins cells."""
     if daily is None:
         return False
     now = datetime.now(UTC)
@@ -414,9 +414,9 @@ def _rests(daily: tuple[int, int] | None) -> bool:
 def _timing(
     opened: OpenPlan, number: int, entry: Entry, row: Mapping[str, Any]
 ) -> list[float] | None:
-    """Return what a cell took, as arguments of `Timing`; None where it says nothing."""
+    """Return the time of a cell as arguments of `Timing`; None if it is unusable."""
     seconds: Sequence[float | None] = entry.curves.get("seconds") or []
-    shortest, longest = _CREDIBLE
+    shortest, longest = _PLAUSIBLE_SECONDS
     told = [one for one in (seconds[1:] or seconds) if one and shortest <= one <= longest]
     if entry.status is not EntryStatus.DONE or not told or row["attempts"] != 1:
         return None

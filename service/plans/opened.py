@@ -1,4 +1,4 @@
-"""Plans ready to be fed: their cells as jobs, by number."""
+"""Loaded plans, which convert their cells into jobs."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ from nas_search.plans import (
 from service.jobs.kinds import new_job, spec_key
 from service.jobs.networks import plain_json
 from service.jobs.records import NewJob
-from service.plans.repeats import FIRST_REPEAT, drawn
+from service.plans.repeats import FIRST_REPEAT, is_repeated
 
 __all__ = ["PRIORITY", "OpenPlan", "OpenPlans"]
 
 PRIORITY: Final = -5
-"""Of cells: what people ask for themselves goes first."""
+"""Priority of cells, below the default of jobs that people submit."""
 _PILOT_EPOCHS: Final = 2
-"""The first of them is discarded."""
+"""Epochs of a pilot training; the first one is not timed."""
 _KEPT: Final = 8
 _MOST_DRAWN: Final = 1_000_000
-"""Cells of which some are drawn: that takes seconds."""
+"""Cells among which those to repeat are drawn, which takes seconds."""
 
 
 class OpenPlan:
-    """A plan, its cells, and the job of each.
+    """A plan, its cells, and the jobs of the cells.
 
-    The request of one cell is checked as any other is; those of the others differ from it in
-    architecture, seed and budget only.
+    One cell's request is validated like any submission; the other cells differ from it only in
+    architecture, seed and budget.
 
     Args:
-        job_seconds: The longest time limit.
-        large: Whether more than a million cells are meant.
+        job_seconds: The largest allowed time limit.
+        large: Whether the plan may have more than a million cells.
 
     Raises:
-        PlanError: It selects what cannot be trained, or has too many cells.
-        InvalidQuestionError: No worker could do one of its cells.
+        PlanError: The plan selects networks that cannot be trained, or has too many cells.
+        InvalidQuestionError: No worker could train one of its cells.
     """
 
     def __init__(self, plan: Plan, *, catalog: Catalog, job_seconds: float, large: bool) -> None:
@@ -65,18 +65,18 @@ class OpenPlan:
 
     @cached_property
     def table(self) -> BenchmarkSpec:
-        """The description of the table."""
+        """The description of the plan's table."""
         return table_of(self.selection)
 
     @property
     def trainer(self) -> dict[str, Any]:
-        """The trainer as provenance has it, by `trainer`; empty where there is none."""
+        """The member `trainer` of requests and provenance; empty without a custom trainer."""
         trainer = self.plan.trainer
         return {} if trainer is None else {"trainer": trainer.as_dict()}
 
     @cached_property
     def first_estimate(self) -> Estimate:
-        """What is known of its cost before anything was timed."""
+        """The estimate of the cost before any timing."""
         return estimate(self.cells, None)
 
     def job(self, cell: Cell, *, data_sha256: str | None = None) -> NewJob:
@@ -84,7 +84,7 @@ class OpenPlan:
 
         Args:
             cell: The cell.
-            data_sha256: The digest that the data set must have; None: nobody knows it yet.
+            data_sha256: The required digest of the data set; None: not known yet.
         """
         template = self._specs[cell.epochs]
         sample = self.plan.model_space.canonical(self.selection.sample(cell.position))
@@ -103,7 +103,7 @@ class OpenPlan:
             needs_sha256=data_sha256,
             needs_trainer=template.needs_trainer,
             needs_label=template.needs_label,
-            # The first seed of every architecture is enough for a clock.
+            # The first seed of each architecture is enough for timing.
             needs_own_device=self.plan.timing == "alone" and cell.seed == self.plan.seeds[0],
             priority=PRIORITY,
             time_limit=template.time_limit,
@@ -111,23 +111,23 @@ class OpenPlan:
 
     @cached_property
     def repeated(self) -> frozenset[int]:
-        """The numbers of the cells that are trained twice; of the first million cells."""
+        """The numbers of the cells that are trained twice, among the first million cells."""
         protocol, numbers = self.plan.protocol_digest, self.selection.numbers
         return frozenset(
             cell.number
             for cell in islice(self.cells, _MOST_DRAWN)
-            if drawn(protocol, numbers[cell.position], cell)
+            if is_repeated(protocol, numbers[cell.position], cell)
         )
 
     def pilot(self) -> list[Cell]:
-        """Return the trainings by which the cost is estimated, numbered below zero."""
+        """Return the trainings of the pilot, which have negative numbers."""
         return [
             Cell(-1 - place, position, self.plan.seeds[0], _PILOT_EPOCHS)
             for place, position in enumerate(pilot_positions(self.cells))
         ]
 
     def cell(self, number: int) -> Cell:
-        """Return a cell, also of a repeat, or a training of the pilot."""
+        """Return the cell with a number, also of a repeat or of the pilot."""
         if number <= FIRST_REPEAT:
             return self.cells[FIRST_REPEAT - number]
         return self.cells[number] if number >= 0 else self.pilot()[-1 - number]
@@ -137,7 +137,7 @@ class OpenPlan:
         recipe: Mapping[str, Any] = plan.recipe.as_dict()
         if epochs in plan.epochs:
             recipe = plan.recipe_for(epochs).as_dict()
-        else:  # a pilot need not leave room for the warm-up
+        else:  # pilot trainings may be shorter than the warm-up
             recipe = {**recipe, "epochs": epochs, "warmup_epochs": 0}
         request = TrainingRequest(
             network=SpaceNetwork(
@@ -160,10 +160,10 @@ class OpenPlan:
 
 
 class OpenPlans:
-    """The plans that were opened last, by digest.
+    """A cache of the most recently used plans, by digest.
 
     Args:
-        job_seconds: The longest time limit.
+        job_seconds: The largest allowed time limit.
     """
 
     def __init__(self, catalog: Catalog, *, job_seconds: float) -> None:
@@ -173,13 +173,13 @@ class OpenPlans:
         self._opened: OrderedDict[tuple[str, bool], OpenPlan] = OrderedDict()
 
     def of(self, plan: Plan, *, large: bool = False) -> OpenPlan:
-        """Return a plan ready to be fed.
+        """Return a loaded plan.
 
         Raises:
-            PlanError: As for `OpenPlan`, and so is InvalidQuestionError.
+            PlanError: As for `OpenPlan`, which also lists InvalidQuestionError.
         """
         key = (plan.digest, large)
-        # Made beside the lock: a large plan takes long, and others are asked for meanwhile.
+        # Loaded outside the lock, as a large plan takes long.
         found = self._kept(key) or OpenPlan(
             plan, catalog=self._catalog, job_seconds=self._job_seconds, large=large
         )
@@ -191,7 +191,7 @@ class OpenPlans:
             return found
 
     def of_content(self, content: Mapping[str, Any], *, digest: str, large: bool) -> OpenPlan:
-        """Return the plan that JSON states, ready to be fed; it is read unless its digest is open.
+        """Return the loaded plan for its JSON, which is parsed only if the plan is not cached.
 
         Raises:
             PlanError: As for `of`.

@@ -1,7 +1,7 @@
-"""Where a plan stands, as counts: a line a round, a place a run of architectures.
+"""The progress of a plan as counts: a row per round, a column per range of architectures.
 
-A plan may have millions of cells, and a picture has a thousand places. So cells are counted here,
-a part of the map at a time, and no list of them is made.
+A plan may have millions of cells, and a picture has a thousand columns. So cells are counted here,
+a part of the map at a time, without a list of them.
 """
 
 from __future__ import annotations
@@ -18,22 +18,21 @@ from service.plans.records import PlanRecord
 __all__ = ["progress_map"]
 
 _MOST_COUNTS: Final = 65_536
-"""Counts of a state, unless there are more rounds than that."""
+"""Counts per state, unless there are more rounds than that."""
 _AT_ONCE: Final = 2**17
-"""Bytes of a map that are read at a time."""
+"""Bytes of a cell map that are read at a time."""
 
 
 def progress_map(
     record: PlanRecord, cells: Cells, outstanding: Sequence[int], *, bins: int
 ) -> dict[str, Any]:
-    """Return how many cells of each state there are, by round and by run of architectures.
+    """Return the numbers of cells per state, by round and range of architectures.
 
     Args:
         record: The plan.
         cells: Its cells.
-        outstanding: The numbers of those whose jobs wait or run.
-        bins: Into how many runs the architectures are divided, at most; fewer where there are many
-            rounds.
+        outstanding: The numbers of its queued and running cells.
+        bins: The largest number of ranges; there are fewer if there are many rounds.
     """
     rounds = len(cells.rounds)
     size = -(-cells.trained // min(bins, cells.trained, max(1, _MOST_COUNTS // rounds)))
@@ -61,7 +60,7 @@ def progress_map(
 
 
 def _numbers(cells: CellMap) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield the numbers in a map, some at a time."""
+    """Yield the cell numbers in a map, in batches."""
     bits = np.frombuffer(bytes(cells), np.uint8)
     for start in range(0, len(bits), _AT_ONCE):
         part = np.unpackbits(bits[start : start + _AT_ONCE], bitorder="little")

@@ -1,7 +1,7 @@
-"""Publication of a sealed table: one file that another lab can check and serve.
+"""Publications of sealed tables: a file that another lab can verify and serve.
 
-A publication is a zip archive without compression of four members: the database, the plan as JSON,
-a card in Markdown for people, and the digests of the other three. What is compressed is refused, so
+A publication is an uncompressed zip archive with four members: the database, the plan as JSON, a
+card in Markdown for people, and the digests of the other three. Compressed members are refused, so
 that a publication never unpacks to more than its own size.
 """
 
@@ -33,22 +33,22 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _CHUNK: Final = 2**20
 _MOST_TEXT: Final = 2**24
 _WHEN: Final = (1980, 1, 1, 0, 0, 0)
-"""Of every member: equal publications are equal files."""
+"""Time stamp of all members, so that equal publications are equal files."""
 
 
 def publish(plan: Mapping[str, Any], folder: Path, out: Path) -> int:
-    """Write a sealed table into a file, and return its bytes.
+    """Write the publication of a sealed plan, and return its size in bytes.
 
     Args:
-        plan: As the service tells it.
-        folder: Of the databases.
-        out: The file, which must not be there.
+        plan: The plan as the service returns it.
+        folder: The folder of the databases.
+        out: The file, which must not exist.
 
     Raises:
-        PlanConflictError: The plan is not sealed, its last version is not made yet, or nobody has
-            said by which licence its data may be used.
-        UnusableDatabaseError: The database fails its check.
-        OSError: The file is there, or cannot be written.
+        PlanConflictError: The plan is not sealed, its last version is not made yet, or the licence
+            of its data set is not stated.
+        UnusableDatabaseError: The database fails its verification.
+        OSError: The file exists, or cannot be written.
     """
     name, content = plan["name"], plan["plan"]
     if plan["state"] != "sealed":
@@ -58,8 +58,8 @@ def publish(plan: Mapping[str, Any], folder: Path, out: Path) -> int:
         raise PlanConflictError(f"the last version of {name} is not made yet")
     if not content["data"].get("licence"):
         raise PlanConflictError(
-            f"nobody has said the licence of the data set {content['data']['name']}: a plan says "
-            "it as `licence` in [data]"
+            f"the licence of the data set {content['data']['name']} is not stated: add `licence` "
+            "to [data] of the plan"
         )
     database = folder / f"{name}.db"
     provenance = verify_database(database)
@@ -88,12 +88,13 @@ def publish(plan: Mapping[str, Any], folder: Path, out: Path) -> int:
 
 
 def read_publication(path: Path, folder: Path) -> Provenance:
-    """Put the database of a publication into a folder, checked, and return its provenance.
+    """Verify a publication, copy its database into a folder, and return the provenance.
 
     Raises:
-        BuildError: It is none, its digests do not agree, or a database of another table is there.
-        UnusableDatabaseError: The database fails its check.
-        OSError: It cannot be read, or the database cannot be written.
+        BuildError: The file is not a publication, a digest is wrong, or a database of another table
+            exists.
+        UnusableDatabaseError: The database fails its verification.
+        OSError: The file cannot be read, or the database cannot be written.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -104,15 +105,15 @@ def read_publication(path: Path, folder: Path) -> Provenance:
             folder.mkdir(parents=True, exist_ok=True)
             return _unpack(archive, name, digests[name], folder)
     except (zipfile.BadZipFile, EOFError, KeyError, ValueError, NotImplementedError) as error:
-        raise BuildError(f"{path.name} is no publication: {error}") from error
+        raise BuildError(f"{path.name} is not a publication: {error}") from error
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuse what is compressed, encrypted, or states more bytes than the archive has."""
+    """Refuse members that are compressed or encrypted, or claim more bytes than the archive has."""
     members = archive.infolist()
     packed = any(one.compress_type != zipfile.ZIP_STORED or one.flag_bits & 1 for one in members)
     if packed or sum(one.file_size for one in members) > path.stat().st_size:
-        raise BuildError(f"{path.name} is no publication: its members are packed")
+        raise BuildError(f"{path.name} is not a publication: its members are compressed")
 
 
 def _digests(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
@@ -122,11 +123,11 @@ def _digests(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
     databases = [name for name in digests if _DATABASE.fullmatch(name)]
     wanted = {_PLAN, _CARD, *databases}
     if len(databases) != 1 or set(digests) != wanted:
-        raise BuildError(f"{path.name} is no publication: it lists {shown(sorted(digests))}")
-    if not all(map(_DIGEST.fullmatch, digests.values())):  # one becomes the name of a file
-        raise BuildError(f"{path.name} is no publication: its digests are none")
+        raise BuildError(f"{path.name} is not a publication: it lists {shown(sorted(digests))}")
+    if not all(map(_DIGEST.fullmatch, digests.values())):  # a digest becomes part of a file name
+        raise BuildError(f"{path.name} is not a publication: it has malformed digests")
     if {member.filename for member in archive.infolist()} != wanted | {_DIGESTS}:
-        raise BuildError(f"{path.name} is no publication: it holds other files")
+        raise BuildError(f"{path.name} is not a publication: it contains other files")
     return digests
 
 
@@ -145,7 +146,7 @@ def _text(archive: zipfile.ZipFile, name: str) -> str:
 
 
 def _unpack(archive: zipfile.ZipFile, name: str, digest: str, folder: Path) -> Provenance:
-    """Write the database into a hidden folder, check it there, and move it to its place."""
+    """Write the database into a hidden folder, verify it there, and move it to its path."""
     unchecked = folder / f".{digest[:16]}"
     unchecked.mkdir(exist_ok=True)
     found = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""A plan as the table has it, and as it is sent.
+"""Plans as stored in their table, and as JSON.
 
 pilot → ready → running ⇄ paused
                    ├───→ finished → sealed
@@ -21,7 +21,7 @@ __all__ = ["PlanRecord", "PlanState"]
 
 
 class PlanState(StrEnum):
-    """Where a plan is."""
+    """The states of a plan."""
 
     PILOT = "pilot"
     READY = "ready"
@@ -34,31 +34,31 @@ class PlanState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class PlanRecord:
-    """A plan and what became of its cells.
+    """A plan and the progress of its cells.
 
     Attributes:
-        name: Of the plan and of its table.
-        digest: Of the plan.
+        name: Name of the plan and of its table.
+        digest: Digest of the plan.
         content: The plan as JSON.
-        large: Whether more than a million cells are meant.
-        state: Where it is.
-        reason: Why, in a sentence, where that is not plain.
+        large: Whether it may have more than a million cells.
+        state: The current state.
+        reason: The reason for the state, if it is not obvious.
         created_at: When it was submitted.
-        revision: Counts its changes.
-        cells: How many it has.
-        cursor: The first cell that may have to be fed.
-        done: Cells that have their figures.
-        diverged: Cells whose loss was no finite number any more.
-        failed: Cells that failed for good, until they are tried again.
-        withdrawn: How many results were withdrawn.
-        recent: Of the last cells that ended, 1 for each that failed.
-        timings: What some cells took, as arguments of `Timing`.
-        seconds: Of workers, so far.
-        estimate: What it costs, by what is known now; None: not yet estimated.
-        first_estimate: What it was to cost after the pilot.
-        data_sha256: The digest of the data set that every cell must have been trained on.
-        versions: The databases made of it, the last one last.
-        version_wanted: Whether one is to be made now.
+        revision: Number of its changes.
+        cells: Number of its cells.
+        cursor: The first cell that may have to be submitted.
+        done: Cells with a result.
+        diverged: Cells whose loss became infinite or NaN.
+        failed: Cells that failed for good, until they are retried.
+        withdrawn: Number of withdrawn results.
+        recent: A digit for each of the last ended cells: 1 if it failed.
+        timings: Times of some cells, as arguments of `Timing`.
+        seconds: Seconds that workers have spent so far.
+        estimate: The current estimate of its cost; None: not estimated yet.
+        first_estimate: The estimate after the pilot.
+        data_sha256: The digest of the data set of all cells.
+        versions: The databases made of it, oldest first.
+        version_wanted: Whether a version is to be made now.
     """
 
     name: str
@@ -86,7 +86,7 @@ class PlanRecord:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> PlanRecord:
-        """Return the plan of a row.
+        """Return the plan from a row.
 
         Raises:
             ValueError: A column is damaged; KeyError and TypeError mean the same.
@@ -111,20 +111,20 @@ class PlanRecord:
 
     @property
     def settled(self) -> int:
-        """How many cells have ended."""
+        """The number of cells that have ended."""
         return len(self.done) + len(self.diverged) + len(self.failed)
 
     @property
     def there(self) -> int:
-        """How many cells have a row in the table."""
+        """The number of cells with a row in the table."""
         return len(self.done) + len(self.diverged)
 
     def answer(self, *, outstanding: int = 0, whole: bool = True) -> dict[str, Any]:
-        """Return the plan as JSON, as it is sent.
+        """Return the plan as JSON for the wire.
 
         Args:
-            outstanding: Cells whose jobs wait or run.
-            whole: Whether to tell the plan file, too.
+            outstanding: Number of queued and running cells.
+            whole: Whether to include the plan file.
         """
         settled = self.settled
         left = self.cells - settled

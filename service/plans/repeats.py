@@ -1,8 +1,8 @@
-"""Cells that are trained twice, and what the second training says of the noise of a table.
+"""Cells that are trained twice, to measure the noise of a table.
 
-One cell in a hundred, drawn by a hash of what it is, so that nobody chooses. The second training is
-a job of its own with the same request, done by another worker where there is one. Its entry in the
-ledger has a key of its own: it is no cell, and the table counts each cell once.
+One cell in a hundred, selected by a hash so that nobody can choose. The second training is a
+separate job with the same request, on another worker if there is one. Its ledger entry has its own
+key, because it is not a cell and the table counts each cell once.
 """
 
 from __future__ import annotations
@@ -18,50 +18,50 @@ from nas_search.plans import Cell
 from service.jobs.ledger import Entry, EntryStatus
 from service.jobs.records import NewJob
 
-__all__ = ["FIRST_REPEAT", "drawn", "noise_of", "repeat_of", "repeated_key"]
+__all__ = ["FIRST_REPEAT", "is_repeated", "noise_of", "repeat_of", "repeated_key"]
 
 FIRST_REPEAT: Final = -100
-"""Number of the repeat of cell 0 among the rows of waiting cells; that of cell 1 is one less."""
+"""Number of the repeat of cell 0 in the table of outstanding cells; that of cell 1 is one less."""
 _DRAWN_BYTES: Final = 8
-_OF_THEM: Final[int] = 256**_DRAWN_BYTES // 100
+_REPEAT_THRESHOLD: Final[int] = 256**_DRAWN_BYTES // 100
 
 
-def drawn(protocol: str, architecture: int, cell: Cell) -> bool:
-    """Return whether a cell is trained twice.
+def is_repeated(protocol: str, architecture: int, cell: Cell) -> bool:
+    """Tell whether a cell is trained twice.
 
     Args:
         protocol: Digest of the protocol.
-        architecture: Its number in the table.
+        architecture: Index of its architecture in the table.
         cell: The cell.
     """
     text = f"{protocol} {architecture} {cell.seed} {cell.epochs}"
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:_DRAWN_BYTES], "big")
-    return number < _OF_THEM
+    return number < _REPEAT_THRESHOLD
 
 
 def repeated_key(key: str) -> str:
-    """Return the key of the second training of a request, by that of the first."""
+    """Return the key of the second training, given that of the first."""
     return hashlib.sha256(f"{key} again".encode()).hexdigest()
 
 
 def repeat_of(job: NewJob, *, avoids_worker: str | None) -> NewJob:
-    """Return the job of a second training.
+    """Return the job of the second training.
 
     Args:
-        job: That of the first.
-        avoids_worker: The worker that did the first; None: there is no other.
+        job: The job of the first training.
+        avoids_worker: The worker of the first training; None: there is no other worker.
     """
     return replace(job, key=repeated_key(job.key), avoids_worker=avoids_worker)
 
 
 def noise_of(pairs: Iterable[tuple[Entry, Entry]]) -> dict[str, Any] | None:
-    """Return the noise floor of a table; None where no cell was trained twice.
+    """Return the noise of a table; None if no cell was trained twice.
 
     Args:
-        pairs: Both entries of each cell.
+        pairs: Both ledger entries of each cell.
 
     Returns:
-        `cells`: how many pairs; `other_worker`: of them, those of two workers; `largest`: the
+        `cells`: number of pairs; `other_worker`: number of pairs by two workers; `largest`: the
         largest difference of validation accuracy, in percentage points; `std`: the standard
         deviation of one training, the root of half the mean squared difference.
     """

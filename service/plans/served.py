@@ -1,4 +1,4 @@
-"""Which plan made the database that is served under a name."""
+"""Check that a served database belongs to a plan."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["is_of_another_plan"]
 
 
 def is_of_another_plan(path: Path, digest: str) -> bool:
-    """Tell whether there is a database that a plan must not replace.
+    """Tell whether a database exists that the plan with a digest must not replace.
 
-    The file is asked and no list of versions: whoever is killed between the exchange of a file and
-    the note of it leaves one that no list has.
+    The file is read instead of the list of versions, because a server that is killed between
+    exchanging the file and recording it leaves a file that is not in the list.
     """
     if not path.exists():
         return False

@@ -1,4 +1,4 @@
-"""Plans, for callers: submitted, read, started, paused, stopped, sealed; and their cells."""
+"""Plans as clients see them: submit, read, start, pause, stop, seal; and withdraw cells."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, Final
 from bench_client.models import PlanAction
 from nas_search.plans import CellMap, Estimate, Plan
 from service.jobs import Jobs
-from service.jobs.database import in_parts
+from service.jobs.database import in_batches
 from service.jobs.records import JobState
-from service.jobs.statements import Statement, named
+from service.jobs.statements import Statement, placeholder
 from service.jobs.tables import IS_WAITING, JobRow, PlanCellRow, PlanRow
 from service.plans.errors import PlanConflictError, UnknownPlanError
 from service.plans.opened import PRIORITY, OpenPlan, OpenPlans
@@ -23,7 +23,7 @@ __all__ = ["PlanStore", "is_free", "refuse_unless"]
 
 _MOST_PLANS: Final = 1_000
 _WITHDRAWABLE: Final = frozenset({PlanState.RUNNING, PlanState.PAUSED, PlanState.FINISHED})
-_LEADS_TO: Final[Mapping[PlanAction, PlanState]] = MappingProxyType(
+_TARGET_STATES: Final[Mapping[PlanAction, PlanState]] = MappingProxyType(
     {
         "pause": PlanState.PAUSED,
         "resume": PlanState.RUNNING,
@@ -31,14 +31,14 @@ _LEADS_TO: Final[Mapping[PlanAction, PlanState]] = MappingProxyType(
         "seal": PlanState.SEALED,
     }
 )
-"""States in which nothing is left to do of an action."""
+"""States in which an action has nothing left to do."""
 
 
 class PlanStore:
     """The plans in the database of the jobs.
 
-    All methods raise StoreUnavailableError where it does not answer, and UnknownPlanError where
-    there is no plan of a name.
+    All methods raise StoreUnavailableError if the database does not answer, and UnknownPlanError if
+    no plan has the name.
     """
 
     def __init__(self, jobs: Jobs, opened: OpenPlans) -> None:
@@ -48,21 +48,21 @@ class PlanStore:
 
     @cached_property
     def _by_name(self) -> Statement:
-        """Asked for again and again; to write its SQL takes the longest."""
-        query = PlanRow.select().where(PlanRow.name == named("name"))
+        """The query for a plan by name, compiled once as it is used often."""
+        query = PlanRow.select().where(PlanRow.name == placeholder("name"))
         columns = PlanRow._meta.sorted_fields  # noqa: SLF001 - documented by peewee
         return self._database.statement(query, columns)
 
     def submit(self, plan: OpenPlan, *, pilot: bool, large: bool) -> tuple[PlanRecord, bool]:
-        """Return a plan, and whether it was made now; the same again is the one that is there.
+        """Return a plan, and whether it is new; submitting it again returns the existing one.
 
         Args:
-            plan: What is to be measured.
-            pilot: Whether its cost is estimated by some trainings.
-            large: Whether more than a million cells are meant.
+            plan: The plan.
+            pilot: Whether its cost is estimated by a few trainings.
+            large: Whether it may have more than a million cells.
 
         Raises:
-            PlanConflictError: There is another plan of this name, or as many as may be.
+            PlanConflictError: Another plan has the name, or there are too many plans.
         """
         name = plan.plan.name
         size = len(plan.cells)
@@ -73,7 +73,7 @@ class PlanStore:
             if same is not None:
                 return same, False
             if self._database.count(PlanRow.select()) >= _MOST_PLANS:
-                raise PlanConflictError(f"there are {_MOST_PLANS} plans, as many as may be")
+                raise PlanConflictError(f"there are {_MOST_PLANS} plans, the largest number")
             empty = bytes(CellMap(size))
             values = {
                 "name": name,
@@ -96,7 +96,7 @@ class PlanStore:
             self._database.insert(PlanRow.insert(values))
             if pilot:
                 cells = plan.pilot()
-                made = self._jobs.store.enlist(
+                made = self._jobs.store.submit_many(
                     [plan.job(cell, data_sha256=plan.plan.sha256) for cell in cells]
                 )
                 for cell, (job_id, new) in zip(cells, made, strict=False):
@@ -108,19 +108,19 @@ class PlanStore:
         return self._database.write(change)
 
     def same(self, plan: Plan) -> PlanRecord | None:
-        """Return the plan that is there already; None: there is none of this name.
+        """Return the existing record of a plan; None: no plan has its name.
 
         Raises:
-            PlanConflictError: There is another plan of this name.
+            PlanConflictError: Another plan has the name.
         """
         return self._database.read(lambda: self._same(plan))
 
     def get(self, name: str) -> tuple[PlanRecord, int]:
-        """Return a plan, and how many of its cells wait or run."""
+        """Return a plan, and the number of its queued and running cells."""
         return self._database.read(lambda: (self._record(name), self.outstanding(name)))
 
     def all(self) -> list[tuple[PlanRecord, int]]:
-        """Return the plans, the latest first, and how many cells of each wait or run."""
+        """Return the plans, latest first, each with the number of its queued and running cells."""
 
         def find() -> list[tuple[PlanRecord, int]]:
             rows = self._database.rows(PlanRow.select().order_by(PlanRow.created_at.desc()))
@@ -129,14 +129,14 @@ class PlanStore:
         return self._database.read(find)
 
     def open(self, record: PlanRecord) -> OpenPlan:
-        """Return a plan ready to be fed."""
+        """Return the loaded plan of a record."""
         return self._opened.of_content(record.content, digest=record.digest, large=record.large)
 
     def act(self, name: str, action: PlanAction) -> PlanRecord:
-        """Do what an action says with a plan, and return it; what was done already changes nothing.
+        """Do an action on a plan and return the plan; repeating an action changes nothing.
 
         Raises:
-            PlanConflictError: The plan is in a state in which it cannot be done.
+            PlanConflictError: The state of the plan does not allow the action.
         """
         acts: dict[PlanAction, Callable[[PlanRecord], dict[str, Any]]] = {
             "start": _started,
@@ -149,31 +149,31 @@ class PlanStore:
         }
 
         def check(record: PlanRecord) -> dict[str, Any]:
-            return {} if record.state is _LEADS_TO.get(action) else acts[action](record)
+            return {} if record.state is _TARGET_STATES.get(action) else acts[action](record)
 
         return self.change(name, check)
 
     def _paused(self, record: PlanRecord) -> dict[str, Any]:
         refuse_unless(record, PlanState.RUNNING)
-        return {"state": PlanState.PAUSED, "reason": None, **self.take_back(record)}
+        return {"state": PlanState.PAUSED, "reason": None, **self.withdraw_queued(record)}
 
     def _stopped(self, record: PlanRecord) -> dict[str, Any]:
         refuse_unless(record, PlanState.PILOT, PlanState.READY, PlanState.RUNNING, PlanState.PAUSED)
-        return {"state": PlanState.STOPPED, "reason": None, **self.take_back(record)}
+        return {"state": PlanState.STOPPED, "reason": None, **self.withdraw_queued(record)}
 
     def _sealed(self, record: PlanRecord) -> dict[str, Any]:
         refuse_unless(record, PlanState.FINISHED, PlanState.STOPPED)
         if self.outstanding(record.name):
             raise PlanConflictError(f"cells of {record.name} still run: wait for them")
         if not record.there:
-            raise PlanConflictError(f"nothing of {record.name} is there to seal")
+            raise PlanConflictError(f"{record.name} has no results to seal")
         return {"state": PlanState.SEALED, "reason": None, "version_wanted": True}
 
     def keep(self, name: str, number: int, *, kept: bool = True) -> PlanRecord:
-        """Keep a version for good, or no longer; those that are sealed are kept anyway.
+        """Keep a version for good, or no longer; sealed versions are always kept.
 
         Raises:
-            UnknownPlanError: There is no such version, or it went already.
+            UnknownPlanError: The version does not exist, or was deleted already.
         """
 
         def check(record: PlanRecord) -> dict[str, Any]:
@@ -188,13 +188,13 @@ class PlanStore:
         return self.change(name, check)
 
     def withdraw(self, name: str, number: int, reason: str) -> PlanRecord:
-        """Withdraw the result of a cell: its entry in the ledger counts no more.
+        """Withdraw the result of a cell, so that its ledger entry no longer counts.
 
-        The cell counts as failed until it is tried again.
+        The cell counts as failed until it is retried.
 
         Raises:
             PlanConflictError: The plan is sealed, or the cell has no result.
-            UnknownPlanError: There is no such cell.
+            UnknownPlanError: The cell does not exist.
         """
 
         def check(record: PlanRecord) -> dict[str, Any]:
@@ -208,7 +208,7 @@ class PlanStore:
             entry = self._jobs.ledger.within([key]).get(key)
             if entry is not None:
                 self._jobs.ledger.withdraw(entry, reason)
-            # Its job would answer the next submission of the same request.
+            # Otherwise its job would answer the next submission of the same request.
             self._database.change(
                 JobRow.update(state=JobState.EXPIRED, revision=JobRow.revision + 1).where(
                     JobRow.key == key, JobRow.state == JobState.SUCCEEDED
@@ -226,12 +226,12 @@ class PlanStore:
 
         return self.change(name, check)
 
-    def take_back(self, record: PlanRecord, *, urgent: bool = True) -> dict[str, Any]:
-        """Take the cells back that wait, within `write`; return what changes in the plan by it.
+    def withdraw_queued(self, record: PlanRecord, *, urgent: bool = True) -> dict[str, Any]:
+        """Withdraw the queued cells of a plan, within `write`; return the changed columns.
 
         Args:
             record: The plan.
-            urgent: Whether to take back those as well that somebody waits for.
+            urgent: Whether to include cells that a client waits for.
         """
         mine = (
             PlanCellRow.select(PlanCellRow.cell, PlanCellRow.job_id, PlanCellRow.made)
@@ -243,7 +243,7 @@ class PlanStore:
         rows = self._database.rows(mine)
         numbers = [row["cell"] for row in rows]
         jobs = [row["job_id"] for row in rows if row["made"]]
-        for some in in_parts(jobs):
+        for some in in_batches(jobs):
             others = PlanCellRow.select(PlanCellRow.job_id).where(
                 PlanCellRow.job_id.in_(some), PlanCellRow.plan != record.name
             )
@@ -257,7 +257,7 @@ class PlanStore:
                 JobRow.state == JobState.QUEUED,
             )
             self._database.change(ended)
-        for some in in_parts(numbers):
+        for some in in_batches(numbers):
             self._database.change(
                 PlanCellRow.delete().where(
                     PlanCellRow.plan == record.name, PlanCellRow.cell.in_(some)
@@ -267,7 +267,7 @@ class PlanStore:
         return {"cursor": min([record.cursor, *cells])}
 
     def set_estimate(self, record: PlanRecord, found: Estimate) -> None:
-        """Keep an estimate with a plan; with the first one, that of its pilot, it is ready."""
+        """Store the estimate of a plan; the first one, after the pilot, makes the plan ready."""
         text = json.dumps(found.as_dict())
         changes: dict[str, Any] = {"estimate": text, "revision": PlanRow.revision + 1}
         if record.first_estimate is None:
@@ -282,7 +282,7 @@ class PlanStore:
         self._database.write(change)
 
     def change(self, name: str, check: Callable[[PlanRecord], dict[str, Any]]) -> PlanRecord:
-        """Change a plan by what a check of it returns, in one transaction, and return it."""
+        """Change the columns of a plan that `check` returns, in a transaction; return the plan."""
 
         def change() -> PlanRecord:
             query = self._database.for_update(PlanRow.select().where(PlanRow.name == name))
@@ -319,15 +319,15 @@ class PlanStore:
         return self._database.found(self._by_name, name=name)
 
     def outstanding(self, name: str) -> int:
-        """Return how many cells of a plan wait or run; within an operation on the database."""
+        """Return the number of queued and running cells; within an operation on the database."""
         return self._database.count(PlanCellRow.select().where(PlanCellRow.plan == name))
 
 
 def _started(record: PlanRecord) -> dict[str, Any]:
     if record.state is PlanState.PILOT:
-        raise PlanConflictError(f"the pilot of {record.name} is under way: wait for its estimate")
+        raise PlanConflictError(f"the pilot of {record.name} is running: wait for its estimate")
     if record.state is not PlanState.READY:
-        raise PlanConflictError(f"{record.name} is {record.state}: it began before")
+        raise PlanConflictError(f"{record.name} is {record.state}: it was started before")
     hours = record.content["limits"].get("hours")
     expected = (record.estimate or {}).get("hours")
     if hours is not None and expected is not None and expected > hours:
@@ -359,28 +359,28 @@ def _retried(record: PlanRecord) -> dict[str, Any]:
 
 def _with_version(record: PlanRecord) -> dict[str, Any]:
     if not record.there:
-        raise PlanConflictError(f"nothing of {record.name} is there yet")
+        raise PlanConflictError(f"{record.name} has no results yet")
     return {"version_wanted": True}
 
 
 def refuse_unless(record: PlanRecord, *states: PlanState) -> None:
-    """Refuse what can be done in some states only.
+    """Raise unless a plan is in one of some states.
 
     Raises:
-        PlanConflictError: A plan is in another one.
+        PlanConflictError: The plan is in another state.
     """
     if record.state not in states:
         raise PlanConflictError(f"{record.name} is {record.state}, not {' or '.join(states)}")
 
 
 def is_free(until: Any, now: Any, longest: float) -> Any:
-    """Return the condition that nobody has a lease which ends at a time in a column.
+    """Return the condition that no lease with its expiry time in a column is held.
 
-    One that ends later than any may was taken before the clock was put back.
+    An expiry time too far in the future is ignored: it was set before the clock was set back.
 
     Args:
         until: The column.
-        now: This moment.
+        now: The current time.
         longest: Seconds of the longest lease.
     """
     return (until <= now) | (until > now + longest)

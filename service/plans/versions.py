@@ -1,8 +1,8 @@
-"""Versions: immutable databases made of the ledger, by the writer of every database.
+"""Versions of a plan's table: immutable databases made from the ledger.
 
-`digits@3.db` is the third of a plan, and `digits.db` the same file under the name that is served,
-exchanged in one step. Old ones go, but for the last three, those of sealed plans, and those that
-somebody asked to keep.
+`digits@3.db` is the third version of a plan, and `digits.db` is a link to the same file under the
+served name, exchanged atomically. Old versions are deleted, except the last three, sealed ones, and
+those that somebody asked to keep.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ __all__ = ["VersionMaker"]
 _KEPT: Final = 3
 _LEASE_SECONDS: Final = 600.0
 _LONGEST_LEASE: Final = 660.0
-_AGAIN_SECONDS: Final = 60.0
-"""After a version that could not be written, as on a full disk."""
+_RETRY_SECONDS: Final = 60.0
+"""Pause after a version that could not be written, as on a full disk."""
 _BETWEEN_SECONDS: Final = 900.0
 _NEW_SHARE: Final = 0.01
-"""Of the cells: with fewer new ones, a version is not worth making by itself."""
+"""Share of new cells below which no version is made on its own."""
 _ARCHITECTURES_AT_ONCE: Final = 200
 _MILLION: Final = 1e6
 _COLUMNS: Final[Mapping[str, str]] = {
@@ -57,13 +57,14 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "train_loss": "train_loss",
     "training_time": "seconds",
 }
-"""Figures of the ledger, by the statistics that they are."""
+"""Columns of the table and the figures of the ledger that they hold."""
 _TOLERANCE: Final = 1.0
-"""Percentage points of accuracy between two results of a cell, beyond which a plan warns."""
+"""Difference between two results of a cell, in percentage points of accuracy, above which the table
+has a warning."""
 
 
 class VersionMaker:
-    """Makes databases of plans."""
+    """Makes versions of plans."""
 
     def __init__(self, jobs: Jobs, plans: PlanStore, folder: Path) -> None:
         self._jobs = jobs
@@ -72,18 +73,18 @@ class VersionMaker:
         self._folder = folder
 
     def due(self) -> list[str]:
-        """Return the plans of which a version is wanted, or is due after a quarter of an hour."""
+        """Return the plans whose version is requested, or due after a quarter of an hour."""
         now = self._database.read(self._now)
         return [record.name for record, _ in self._plans.all() if _is_due(record, now)]
 
     def make(self, name: str) -> dict[str, Any] | None:
-        """Make a version of a plan and return what is known of it; None: somebody else makes one.
+        """Make a version of a plan and return its record; None: another process makes one.
 
-        After one that could not be written, none is tried for a minute.
+        After a version that could not be written, none is tried for a minute.
 
         Raises:
-            VersionError: It cannot be written.
-            PlanConflictError: Another table has the name, or nothing is there.
+            VersionError: The database cannot be written.
+            PlanConflictError: Another table has the name, or the plan has no results.
         """
         if not self._leased(name):
             return None
@@ -91,7 +92,7 @@ class VersionMaker:
         try:
             return self._make(name)
         except VersionError:
-            wait = _AGAIN_SECONDS
+            wait = _RETRY_SECONDS
             raise
         finally:
             self._release(name, wait)
@@ -101,7 +102,7 @@ class VersionMaker:
         opened = self._plans.open(record)
         number = 1 + max((one["version"] for one in record.versions), default=0)
         while self._path(name, number).exists():
-            # Published by a maker that was killed before it noted it: readers may know the number.
+            # Published by a process that was killed before recording it: clients may have seen it.
             number += 1
         try:
             provenance, counts = self._build(record, opened, number)
@@ -122,7 +123,7 @@ class VersionMaker:
         def note(now: PlanRecord) -> dict[str, Any]:
             return {
                 "versions": json.dumps(_kept([*now.versions, version])),
-                # What was asked for, or sealed, while this one was being made has more in it.
+                # A request or sealing during the build needs another version.
                 "version_wanted": now.version_wanted
                 and not (record.version_wanted and now.state is record.state),
             }
@@ -136,7 +137,7 @@ class VersionMaker:
     ) -> tuple[Provenance, dict[str, Any]]:
         spec = opened.table
         if is_of_another_plan(self._folder / f"{record.name}.db", record.digest):
-            raise PlanConflictError(f"{record.name}.db is the database of something else")
+            raise PlanConflictError(f"{record.name}.db exists and does not belong to this plan")
         tables = DeclaredTables(spec)
         target = self._path(record.name, number)
         rows = _Rows(record, opened, self._jobs)
@@ -147,7 +148,7 @@ class VersionMaker:
                 build.insert(Architecture, [architecture])
                 build.insert(tables.run, runs)
             if not rows.runs:
-                raise PlanConflictError(f"nothing of {record.name} is there yet")
+                raise PlanConflictError(f"{record.name} has no results yet")
             counts = rows.counts()
             contents = {
                 "architectures": rows.architectures,
@@ -158,7 +159,7 @@ class VersionMaker:
                 "version": number,
                 "complete": record.state is PlanState.SEALED,
                 "cells": counts,
-                "warnings": [*rows.warnings(), *self._differing(rows.keys)],
+                "warnings": [*rows.warnings(), *self._difference_warnings(rows.keys)],
                 "devices": sorted(rows.devices),
                 "noise": self._noise(record, opened),
                 "data_sha256": record.data_sha256,
@@ -168,7 +169,7 @@ class VersionMaker:
             return build.complete(source, contents, synthetic=False), counts
 
     def _noise(self, record: PlanRecord, opened: OpenPlan) -> dict[str, Any] | None:
-        """Return how far the cells that were trained twice are apart."""
+        """Return the differences between the results of cells that were trained twice."""
         numbers = sorted(number for number in opened.repeated if number in record.done)
         keys = [opened.job(opened.cells[number]).key for number in numbers]
         firsts = self._jobs.ledger.of(keys)
@@ -179,8 +180,8 @@ class VersionMaker:
             if key in firsts and repeated_key(key) in again
         )
 
-    def _differing(self, keys: Mapping[str, float]) -> list[str]:
-        """Return a warning for each cell that was trained twice with different outcomes."""
+    def _difference_warnings(self, keys: Mapping[str, float]) -> list[str]:
+        """Return a warning for each cell with two results that differ too much."""
         told = []
         for key, entries in self._jobs.ledger.dropped(keys).items():
             for entry in entries:
@@ -190,7 +191,7 @@ class VersionMaker:
         return sorted(told)[:100]
 
     def _publish(self, name: str, number: int) -> None:
-        """Let the name that is served be that of a version, in one step."""
+        """Link the served name to a version, atomically."""
         served = self._folder / f"{name}.db"
         link = self._folder / f".{name}.{uuid4().hex}.link"
         try:
@@ -200,7 +201,7 @@ class VersionMaker:
             for path in (link, self._path(name, number)):
                 with suppress(OSError):
                     path.unlink()
-            raise VersionError(f"{served.name} cannot be exchanged: {error.strerror}") from error
+            raise VersionError(f"{served.name} cannot be replaced: {error.strerror}") from error
 
     def _remove(self, name: str, kept: set[int]) -> None:
         for path in self._folder.glob(f"{name}@*.db"):
@@ -242,18 +243,18 @@ def _is_due(record: PlanRecord, now: float) -> bool:
         return False
     last = record.versions[-1] if record.versions else {"at": 0.0, "there": 0}
     new = record.there - int(last["there"])
-    # A last one in the future was made before the clock was put back.
+    # A last version in the future was made before the clock was set back.
     is_recent = 0 <= now - last["at"] < _BETWEEN_SECONDS
     return new >= max(1, _NEW_SHARE * record.cells) and not is_recent
 
 
 def _is_timed_beside_others(entry: Entry) -> bool:
-    """Whether the seconds of a training are no time of its own (`nbs worker --share`)."""
+    """Tell whether a training shared its device, so that its time does not count."""
     return int(entry.provenance.get("shared") or 1) > 1
 
 
 class _Rows:
-    """The rows of a version, in the order of the table; counts them as they go by."""
+    """The rows of a version, in the order of the table; counts them while yielding."""
 
     def __init__(self, record: PlanRecord, opened: OpenPlan, jobs: Jobs) -> None:
         self._record = record
@@ -267,11 +268,11 @@ class _Rows:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the entries that the rows were made of."""
+        """SHA-256 of the ledger entries of the rows."""
         return self._sha.hexdigest()
 
     def counts(self) -> dict[str, int]:
-        """Return how many cells there are of each sort."""
+        """Return the numbers of cells by state; call it after the rows have been yielded."""
         return {
             "expected": self._record.cells,
             "there": self.entries,
@@ -281,13 +282,13 @@ class _Rows:
         }
 
     def warnings(self) -> list[str]:
-        """Return what a reader of the rows should know."""
+        """Return the warnings about the rows."""
         if not self.shared:
             return []
         return [f"{self.shared} trainings shared a device; their times are left out"]
 
     def by_architecture(self) -> Iterator[tuple[tuple[int, str], list[tuple[Any, ...]]]]:
-        """Yield number and name of each architecture, with its runs."""
+        """Yield index and name of each architecture, with its runs."""
         selection = self._opened.selection
         listed = isinstance(selection.table_space, Listed)
         order = sorted(range(len(selection)), key=lambda place: selection.numbers[place])
@@ -308,7 +309,7 @@ class _Rows:
                     yield (number, selection.name(place)), self._runs(place, entries)
 
     def _entries(self, positions: set[int]) -> dict[int, list[tuple[Cell, Entry]]]:
-        """Return what the ledger has of some architectures, in the order of the table."""
+        """Return the ledger entries of some architectures, in the order of the table."""
         plan = self._opened.plan
         cells = {
             self._opened.job(cell).key: cell

@@ -1,8 +1,7 @@
-"""What a worker gives an attempt to do, and what it is told of it.
+"""The payload that a worker gives to an attempt, and the events that it gets back.
 
-An attempt runs in a process of this machine or elsewhere; whoever supervises it sees the same
-events. They are written as JSON: whatever the work does to its process, what is read can run
-nothing.
+Attempts in a local process and on a Ray node send the same events. Events are JSON, so a
+compromised process cannot run code in the worker that reads them.
 """
 
 from __future__ import annotations
@@ -22,39 +21,39 @@ __all__ = [
     "Crashed",
     "Event",
     "Failed",
-    "HandedBack",
     "Lost",
-    "Made",
     "Payload",
+    "Released",
     "RunningAttempt",
     "Started",
-    "read_event",
+    "Succeeded",
+    "decode_event",
+    "encode_event",
     "too_much_memory",
-    "written_event",
 ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Payload:
-    """What an attempt is to do, and where.
+    """The job of an attempt, and the folders and resources for it.
 
     Args:
-        job_id: The job it is for.
-        request_id: The HTTP request that submitted it.
-        kind: What to do.
+        job_id: The id of the job.
+        request_id: The id of the HTTP request that submitted it.
+        kind: The kind of the job.
         spec: The canonical request.
         folder: An empty folder for its files.
-        kept: What it leaves to the next attempt of the job, and finds of the one before.
-        artifacts: The folder that keeps what it makes.
+        kept: The folder of its checkpoints, which the next attempt of the job takes over.
+        artifacts: The folder that stores its artifacts.
         checkpoints: The folder of uploaded weights.
-        device: Where it computes, as PyTorch names it.
+        device: PyTorch's name of its device.
         offers: The data sets and trainers of the worker.
-        threads: Processor cores it may use.
-        memory: Bytes it may take.
-        dataset_sha256: The digest that its data set must have; None: any.
-        share: How many attempts have the device at a time.
-        idle_priority: Whether everything else on its machine goes first.
-        visible_gpus: The GPUs it may see, as CUDA_VISIBLE_DEVICES has them; None: all of them.
+        threads: Number of processor cores it may use.
+        memory: Bytes of memory it may use.
+        dataset_sha256: The required digest of its data set; None: any.
+        share: How many attempts share the device.
+        idle_priority: Whether it runs with the lowest scheduling priority.
+        visible_gpus: The GPUs it may see, in the form of CUDA_VISIBLE_DEVICES; None: all.
     """
 
     job_id: str
@@ -76,8 +75,8 @@ class Payload:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Made:
-    """It is done: what was found, and the files, which are kept already."""
+class Succeeded:
+    """The attempt succeeded: its result, and its files, which are stored already."""
 
     result: dict[str, Any]
     artifacts: tuple[Artifact, ...]
@@ -85,18 +84,18 @@ class Made:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failed:
-    """What was asked cannot be done."""
+    """The request cannot be done."""
 
     failure: Failure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Crashed:
-    """The attempt failed for a reason that the next one may not meet.
+    """The attempt failed for a reason that the next one may not have.
 
     Args:
-        failure: Why.
-        sudden: Whether its process ended without a last word.
+        failure: The reason.
+        sudden: Whether its process ended without a final event.
     """
 
     failure: Failure
@@ -104,16 +103,16 @@ class Crashed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HandedBack:
-    """It stopped as it was asked to, where another attempt goes on."""
+class Released:
+    """The attempt stopped on request, so that another one can resume."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Started:
-    """It waited for a place, and now has one.
+    """The attempt had waited for a free node and is running now.
 
     Args:
-        place: Where it runs, for the log.
+        place: The node, for the log.
     """
 
     place: str
@@ -121,55 +120,55 @@ class Started:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lost:
-    """Where it ran is gone, which is mostly not the job's fault; known here and never written.
+    """The node of the attempt is gone, which is mostly not the job's fault; never sent as JSON.
 
     Args:
-        reason: What is known of it, for the log.
+        reason: Details for the log.
     """
 
     reason: str
 
 
-Event: TypeAlias = Progress | Started | Made | Failed | Crashed | HandedBack | Lost
+Event: TypeAlias = Progress | Started | Succeeded | Failed | Crashed | Released | Lost
 
 
 class RunningAttempt(Protocol):
-    """An attempt, wherever it runs; a context manager that begins it, and at last ends it.
+    """A running attempt; a context manager that starts and finally ends it.
 
-    A process of this machine is one (`Attempt`), a task of a Ray cluster another (`RayAttempt`).
+    Implemented by `Attempt` (a local process) and `RayAttempt` (a task of a Ray cluster).
     """
 
     def __enter__(self) -> Self:
-        """Begin it."""
+        """Start the attempt."""
 
     def __exit__(self, *_: object) -> None:
-        """End it with all that it started, unless it has ended."""
+        """Kill the attempt with all its descendants, unless it has ended."""
 
     def next_event(self, seconds: float) -> Event | None:
-        """Return its next event, or None after some seconds without one.
+        """Return the next event, or None after `seconds` without one.
 
-        The files of `Made` are where the payload says, and so are checkpoints.
+        The files of `Succeeded` and checkpoints are in the folders of the payload.
         """
 
-    def hand_back(self) -> None:
-        """Ask it to stop where another attempt can go on; it may end before."""
+    def request_release(self) -> None:
+        """Ask the attempt to stop where another one can resume; it may finish first."""
 
     def takes_more_than(self, memory: int) -> bool:
-        """Tell whether it takes more than so many bytes of this machine."""
+        """Tell whether the attempt uses more than `memory` bytes of this machine."""
 
 
-def written_event(event: Event) -> bytes:
-    """Return an event as JSON."""
+def encode_event(event: Event) -> bytes:
+    """Encode an event as JSON."""
     return json.dumps({"event": type(event).__name__, "fields": asdict(event)}).encode()
 
 
 _WRITTEN: Final = {
-    one.__name__: one for one in (Progress, Started, Made, Failed, Crashed, HandedBack)
+    one.__name__: one for one in (Progress, Started, Succeeded, Failed, Crashed, Released)
 }
 
 
-def read_event(content: bytes) -> Event:
-    """Return the event that `written_event` wrote."""
+def decode_event(content: bytes) -> Event:
+    """Decode an event from JSON."""
     named: Mapping[str, Any] = json.loads(content)
     fields: dict[str, Any] = named["fields"]
     if "failure" in fields:
@@ -181,10 +180,10 @@ def read_event(content: bytes) -> Event:
 
 
 def too_much_memory(limit: int) -> Failure:
-    """Return the failure of an attempt that took more memory than it may.
+    """Return the failure of an attempt that exceeded its memory limit.
 
     Args:
-        limit: Bytes.
+        limit: The limit in bytes.
     """
     return Failure(
         kind="memory-limit",

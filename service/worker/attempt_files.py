@@ -1,8 +1,8 @@
-"""The files of an attempt that outlive it: where they lie, and how they come there and go on.
+"""Files of an attempt that outlive it, and the checkpoints that a running training hands over.
 
-A worker that shares no folder with others has them in a folder of its own. While a training runs
-it hands checkpoints on to where the next attempt finds them: over HTTP to its server, or into the
-bucket of the artifacts. What cannot be handed on is left out, and the next one tried.
+A worker without the shared folder keeps them in a private one. While a training runs, the worker
+sends its checkpoints to its server, or into the bucket of the artifacts, for the next attempt. A
+checkpoint that cannot be sent is skipped.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from service.jobs.errors import DamagedFileError, LostLeaseError, RefusedResultE
 from service.jobs.records import Lease
 from service.jobs.training_folders import AttemptFolder
 
-__all__ = ["AttemptPlaces", "CheckpointSaver", "OwnFiles"]
+__all__ = ["AttemptPlaces", "CheckpointSaver", "PrivateFiles"]
 
 _LOOK_SECONDS: Final = 0.5
-"""Between two looks for a new checkpoint of a training."""
+"""Pause between two checks for a new checkpoint."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttemptPlaces:
-    """Where an attempt finds and leaves what outlives it.
+    """The folders of files that outlive an attempt.
 
     Args:
-        kept: What it leaves to the next attempt of the job, and finds of the one before.
-        artifacts: The folder that keeps what it makes.
+        kept: The folder of its checkpoints, which the next attempt of the job takes over.
+        artifacts: The folder that stores its artifacts.
         checkpoints: The folder of uploaded weights.
     """
 
@@ -44,16 +44,16 @@ class AttemptPlaces:
     checkpoints: Path
 
 
-class OwnFiles:
-    """The files of an attempt in a folder of its worker; `remove` removes it.
+class PrivateFiles:
+    """The files of an attempt in a private folder of its worker; `remove` deletes the folder.
 
     Args:
-        lease: Of its job.
-        scratch: The folder of the worker for files on their way.
-        settings: Bounds of the worker.
+        lease: The lease of its job.
+        scratch: The temporary folder of the worker.
+        settings: The limits of the worker.
 
     Raises:
-        OSError: The folder cannot be made.
+        OSError: The folder cannot be created.
     """
 
     def __init__(self, lease: Lease, scratch: Path, settings: JobSettings) -> None:
@@ -73,51 +73,50 @@ class OwnFiles:
         self._saver: CheckpointSaver | None = None
 
     def fetch_checkpoint(self, fetch: Callable[[Path], bool]) -> None:
-        """Find the checkpoint of an earlier attempt; one that is no good is left.
+        """Fetch the checkpoint of an earlier attempt; an invalid one is ignored.
 
         Args:
-            fetch: Writes it, packed, into a file, and tells whether there is one.
+            fetch: Writes the packed checkpoint into a file, and tells whether there is one.
         """
         file = self.folder / "fetched.tar"
         try:
             if fetch(file):
                 self.places.kept.keep(unpack, file)
         except (DamagedFileError, RefusedResultError) as error:
-            # The training begins anew, which costs time and nothing else.
+            # The training starts from the beginning, which only costs time.
             log = structlog.get_logger().bind(job_id=self.places.kept.job_id)
             log.warning("no checkpoint fetched", reason=str(error))
         finally:
             file.unlink(missing_ok=True)
 
     def begin_saving(self, hand_on: Callable[[Path], object]) -> None:
-        """Hand on checkpoints from now on, as `CheckpointSaver` does."""
+        """Start to hand over checkpoints, as `CheckpointSaver` does."""
         file, kept = self.folder / "saved.tar", self.places.kept
         self._saver = CheckpointSaver(hand_on, kept=kept, file=file, seconds=self._seconds)
         self._saver.start()
 
     def stop_saving(self, *, after_the_newest: bool = False) -> None:
-        """Hand on no more checkpoints, or only the newest one."""
+        """Stop handing over checkpoints, at once or after the newest one."""
         if self._saver is not None:
             self._saver.stop()
             if after_the_newest:
                 self._saver.save()
 
     def remove(self) -> None:
-        """Stop, and remove the folder as far as that is possible."""
+        """Stop handing over checkpoints, and delete the folder as far as possible."""
         self.stop_saving()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class CheckpointSaver(threading.Thread):
-    """Hands on the newest checkpoint of an attempt, again and again.
+    """Repeatedly hands over the newest checkpoint of an attempt.
 
     Args:
-        hand_on: Takes a file into which a checkpoint is packed. It may raise OSError or
-            RefusedResultError, after which the checkpoint before stays, and LostLeaseError, after
-            which it is not called again.
-        kept: Where the attempt leaves them.
-        file: Where one is packed.
-        seconds: Between two of them, at least.
+        hand_on: Takes a file with a packed checkpoint. It may raise OSError or RefusedResultError;
+            the previous checkpoint then remains. After LostLeaseError it is not called again.
+        kept: The folder in which the attempt saves checkpoints.
+        file: Path of the packed checkpoint.
+        seconds: Least time between two checkpoints.
     """
 
     def __init__(
@@ -139,20 +138,20 @@ class CheckpointSaver(threading.Thread):
         self._log = structlog.get_logger().bind(job_id=kept.job_id)
 
     def run(self) -> None:
-        """Look for new checkpoints until `stop`."""
+        """Check for new checkpoints until `stop` is called."""
         last = time.monotonic()
         while not self._stopped.wait(_LOOK_SECONDS):
             if time.monotonic() - last >= self._seconds and self.save():
                 last = time.monotonic()
 
     def stop(self) -> None:
-        """Stop looking, and wait for what is on its way."""
+        """Stop checking, and wait for the current checkpoint."""
         self._stopped.set()
         if self.is_alive() and threading.current_thread() is not self:
             self.join()
 
     def save(self) -> bool:
-        """Hand on the newest checkpoint if it is new, and tell whether it was."""
+        """Hand over the newest checkpoint if it is new, and tell whether it was."""
         found = newest_checkpoint(self._attempts)
         if found is None or found.name == self._saved:
             return False
@@ -160,14 +159,14 @@ class CheckpointSaver(threading.Thread):
             pack(found, self._file)
             self._hand_on(self._file)
         except RefusedResultError as error:
-            # Too large, for one: the next time it would be, too.
+            # Not retried: a checkpoint that is too large, for example, stays so.
             self._log.warning("a checkpoint is refused", reason=str(error))
         except OSError as error:
-            # Deleted meanwhile by the training, or nobody takes it now: the next one.
+            # Deleted by the training, or the receiver is unavailable: the next check retries.
             self._log.warning("a checkpoint was not handed over", reason=str(error))
             return True
         except LostLeaseError:
-            # Who follows the attempt learns it at the next renewal.
+            # The supervisor of the attempt learns of it at the next renewal.
             self._stopped.set()
             return False
         finally:

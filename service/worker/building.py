@@ -1,4 +1,4 @@
-"""From the network of a request to a PyTorch network with its weights."""
+"""Builds the PyTorch network of a request and loads its weights."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _SHOWN_NAMES: Final = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuiltNetwork:
-    """A network, in evaluation mode on the processor, and what is known of it.
+    """A network in evaluation mode on the CPU, with its description.
 
     Args:
-        network: With its weights.
-        space: Its space.
-        arch: Its sample there.
-        stated: What to write beside its weights, so that it can be built again from them.
-        input_shape: Of an input, without the batch.
-        protocol: How it is evaluated; None where nobody stated it.
+        network: The network with its weights.
+        space: Its model space.
+        arch: Its sample in the space.
+        stated: Metadata of a weight file, from which the network can be rebuilt.
+        input_shape: Shape of an input, without the batch dimension.
+        protocol: Its evaluation protocol; None if it has none.
     """
 
     network: nn.Module
@@ -45,7 +45,7 @@ class BuiltNetwork:
     protocol: EvaluationProtocol | None
 
     def example(self, batch_size: int) -> Tensor:
-        """Return an input of random numbers, or ids; the same every time."""
+        """Return a batch of random numbers or token ids, the same for every call."""
         source = torch.Generator().manual_seed(0)
         shape = (batch_size, *self.input_shape)
         if not isinstance(self.space, TokenSpace):
@@ -60,11 +60,12 @@ def build_network(spec: Mapping[str, Any], workplace: Workplace) -> BuiltNetwork
     """Build the network of a canonical request; see docs/api.md.
 
     Args:
-        spec: The request, of which `network` and, if it has one, `input_shape` are read.
-        workplace: Where uploaded weights are.
+        spec: The request; `network` and `input_shape` (if present) are used.
+        workplace: Finds uploaded weights.
 
     Raises:
-        WorkError: Its weights are not there or those of another network, or it is too large.
+        WorkError: The weights are missing or belong to another network, or the network is too
+            large.
     """
     stated = spec["network"]
     try:
@@ -78,7 +79,7 @@ def build_network(spec: Mapping[str, Any], workplace: Workplace) -> BuiltNetwork
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], stated: Mapping[str, Any]) -> None:
-    """Write weights, and beside them what a network is built again from."""
+    """Write a weight file, with the metadata from which the network can be rebuilt."""
     texts = {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in stated.items()
@@ -90,11 +91,11 @@ def _searched(stated: Mapping[str, Any]) -> BuiltNetwork:
     name = stated["model"]
     record = zoo.record(name)
     if not zoo.weights_path(name).is_file():
-        raise WorkError("missing-weights", _how_to_get(record))
+        raise WorkError("missing-weights", _missing_weights_message(record))
     try:
         network = zoo.load(name)
     except zoo.ZooError as error:
-        raise WorkError("unusable-weights", _without_place(error, name)) from error
+        raise WorkError("unusable-weights", _without_path(error, name)) from error
     plain = record.to_dict()
     return BuiltNetwork(
         network=network,
@@ -129,10 +130,10 @@ def _of_space(stated: Mapping[str, Any], workplace: Workplace) -> BuiltNetwork:
 
 
 def _load(network: nn.Module, digest: str, workplace: Workplace) -> None:
-    """Put uploaded weights into a network: all of them, and nothing else."""
+    """Load uploaded weights into a network; names and shapes must match exactly."""
     path = workplace.checkpoint(digest)
     if not path.is_file():
-        raise WorkError("missing-checkpoint", f"the worker does not reach the checkpoint {digest}")
+        raise WorkError("missing-checkpoint", f"the worker cannot reach the checkpoint {digest}")
     try:
         tensors, _ = read_safetensors(path)
     except zoo.CheckpointError as error:
@@ -140,7 +141,7 @@ def _load(network: nn.Module, digest: str, workplace: Workplace) -> None:
     wanted = network.state_dict()
     wrong = [
         *(f"{name} is missing" for name in wanted.keys() - tensors.keys()),
-        *(f"{name} has no place" for name in tensors.keys() - wanted.keys()),
+        *(f"{name} is not in the network" for name in tensors.keys() - wanted.keys()),
         *(
             f"{name} is {_shape(tensors[name])}, not {_shape(wanted[name])}"
             for name in wanted.keys() & tensors.keys()
@@ -151,7 +152,7 @@ def _load(network: nn.Module, digest: str, workplace: Workplace) -> None:
         shown = "; ".join(sorted(wrong)[:_SHOWN_NAMES])
         raise WorkError(
             "other-network",
-            f"the checkpoint {digest} is that of another network: {shown}"
+            f"the checkpoint {digest} belongs to another network: {shown}"
             + (f" and {len(wrong) - _SHOWN_NAMES} more" if len(wrong) > _SHOWN_NAMES else ""),
         )
     network.load_state_dict(tensors)
@@ -161,7 +162,7 @@ def _shape(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "a number"
 
 
-def _how_to_get(record: zoo.Record) -> str:
+def _missing_weights_message(record: zoo.Record) -> str:
     files = "; or ".join(
         f"{file.file} from {file.url}" if file.url else f"{file.file} of {record.origin}"
         for file in record.weights
@@ -173,6 +174,6 @@ def _how_to_get(record: zoo.Record) -> str:
     )
 
 
-def _without_place(error: Exception, name: str) -> str:
-    """Return what is wrong with weights, without where they lie on the worker."""
+def _without_path(error: Exception, name: str) -> str:
+    """Return the message of an error about weights, without the worker's path."""
     return str(error).replace(str(zoo.weights_path(name)), f"{name}.safetensors")

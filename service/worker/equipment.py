@@ -1,4 +1,4 @@
-"""What a worker has: devices, libraries, weights."""
+"""The devices, libraries and weights of a worker."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = [
     "MissingDeviceError",
     "UnusableLibraryError",
     "find_devices",
+    "models_with_weights",
     "refuse_broken",
     "refuse_incomplete",
-    "weights_here",
 ]
 
 DeviceChoice: TypeAlias = Literal["auto", "cpu", "cuda"]
@@ -31,72 +31,72 @@ _LIBRARIES: Final = (
     *("torch", "numpy", "PIL", "safetensors", "onnx", "onnxscript", "onnxruntime"),
     *("huey", "structlog"),
 )
-"""What the kinds of jobs load, by the names of their modules."""
+"""Modules that the handlers of jobs import."""
 
 
 class UnusableLibraryError(RuntimeError):
-    """A library that is installed and cannot be loaded."""
+    """A library is installed but cannot be imported."""
 
 
 class MissingDeviceError(RuntimeError):
-    """A kind of device that is not there."""
+    """A required kind of device does not exist."""
 
 
 def refuse_incomplete() -> None:
-    """Refuse to work where a kind of job would find something missing.
+    """Raise if a library that a kind of job needs is not installed.
 
     Raises:
-        MissingExtraError: A library is not installed; the message names the extra.
+        MissingExtraError: A library is missing; the message names the extra.
     """
     refuse_missing("worker", "a worker", *_LIBRARIES)
 
 
 def refuse_broken() -> None:
-    """Refuse to work where what jobs need is installed and cannot be loaded.
+    """Raise if a library that jobs need is installed but cannot be imported.
 
-    It is loaded in the process that attempts of jobs are forked from, not in this one.
+    It is imported in the process that attempts are forked from, not in this one.
 
     Raises:
-        UnusableLibraryError: It cannot.
+        UnusableLibraryError: The import fails.
     """
-    reason = _answer(_tell_whether_it_loads)
+    reason = _ask_process(_send_import_error)
     if reason != _LOADS:
         raise UnusableLibraryError(
-            "a worker cannot load what jobs need "
-            f"({reason or 'the process that tried has ended'}); "
-            f"install it anew, with --force-reinstall: {install_command('worker')}"
+            "a worker cannot import what jobs need "
+            f"({reason or 'the importing process has crashed'}); "
+            f"reinstall it with --force-reinstall: {install_command('worker')}"
         )
 
 
 def find_devices(choice: DeviceChoice) -> tuple[DeviceState, ...]:
-    """Return the devices to work on: all GPUs, or the processor where there is none.
+    """Return the devices to use: all GPUs, or the CPU if there is none.
 
     Raises:
-        MissingDeviceError: GPUs are asked for and there is none.
+        MissingDeviceError: GPUs are required and there is none.
     """
     gpus = () if choice == "cpu" else _gpus()
     if choice == "cuda" and not gpus:
         raise MissingDeviceError(
-            "there is no GPU that PyTorch can use; `--device cpu` does without"
+            "there is no GPU that PyTorch can use; `--device cpu` uses the processor"
         )
     return gpus or (_processor(),)
 
 
-def weights_here() -> tuple[str, ...]:
-    """Return the searched models whose weights are in the zoo's folder."""
+def models_with_weights() -> tuple[str, ...]:
+    """Return the names of searched models whose weights are in the zoo's folder."""
     return tuple(name for name in zoo.names() if zoo.weights_path(name).is_file())
 
 
 def _gpus() -> tuple[DeviceState, ...]:
-    told = (line.partition(" ") for line in _answer(_tell_gpus).splitlines())
+    told = (line.partition(" ") for line in _ask_process(_send_gpus).splitlines())
     return tuple(
         DeviceState(name=f"cuda:{number}", kind="cuda", model=model, memory=int(memory))
         for number, (memory, _, model) in enumerate(told)
     )
 
 
-def _answer(tell: Callable[[Connection], None]) -> str:
-    """Ask a process that ends again: one that has touched a GPU must not be forked."""
+def _ask_process(tell: Callable[[Connection], None]) -> str:
+    """Run a function in a temporary process: one that has initialised a GPU must not be forked."""
     processes = context()
     answers, theirs = processes.Pipe(duplex=False)
     process = processes.Process(target=tell, args=(theirs,), daemon=True)
@@ -110,13 +110,13 @@ def _answer(tell: Callable[[Connection], None]) -> str:
     return answer
 
 
-def _tell_whether_it_loads(answers: Connection) -> None:
+def _send_import_error(answers: Connection) -> None:
     from service.worker.preloaded import failure  # noqa: PLC0415 - loaded over there
 
     answers.send_bytes((failure or _LOADS).encode(errors="replace"))
 
 
-def _tell_gpus(answers: Connection) -> None:
+def _send_gpus(answers: Connection) -> None:
     import torch  # noqa: PLC0415 - only where it is asked for
 
     devices = [torch.cuda.get_device_properties(n) for n in range(torch.cuda.device_count())]

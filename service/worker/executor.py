@@ -1,8 +1,7 @@
 """Executors: each runs one job at a time on a device, from its lease to its recorded outcome.
 
-An executor polls for a job, starts an attempt, in a process of its own or wherever it is told to,
-and supervises it: it renews the lease, records progress, and ends the attempt at a limit, on
-cancellation or at shutdown.
+An executor polls for a job, starts an attempt (by default in a local process) and supervises it: it
+renews the lease, records progress, and ends the attempt at a limit, on cancellation or at shutdown.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ from service.worker.attempt_events import (
     Crashed,
     Event,
     Failed,
-    HandedBack,
     Lost,
-    Made,
     Payload,
+    Released,
     RunningAttempt,
     Started,
+    Succeeded,
     too_much_memory,
 )
 from service.worker.attempt_files import AttemptPlaces
@@ -40,16 +39,16 @@ from service.worker.source import RENEWALS, JobSource
 __all__ = ["Executor"]
 
 _POLL_SECONDS: Final = 1.0
-"""Between two polls of the table; a job whose notification was lost waits so long."""
+"""Pause between two polls of the job table, which delays a job whose notification was lost."""
 
 
-_LISTEN_SECONDS: Final = 0.1
-_SIGNALS_APART: Final = 1.0
-"""Seconds in which a signal comes to all processes that it is sent to."""
+_EVENT_WAIT_SECONDS: Final = 0.1
+_SIGNAL_SPREAD_SECONDS: Final = 1.0
+"""Seconds within which a signal to a process group reaches all of its processes."""
 _MEMORY_SECONDS: Final = 1.0
-_NEVER: Final = float("-inf")
+_LONG_AGO: Final = float("-inf")
 _SUCCEEDED: Final = "succeeded"
-"""The outcome of an attempt with a result, for the log."""
+"""The outcome of an attempt with a result, as logged."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -57,23 +56,23 @@ class Executor:
     """Runs jobs on a device, one at a time, until the worker shuts down.
 
     Args:
-        source: Where jobs come from.
-        worker_id: Its worker.
-        device: Where jobs run.
-        threads: Processor cores they may use.
-        scratch: A folder for the files of attempts.
-        offers: Returns the data sets and trainers at hand.
-        stop: Set when it is to stop: the job that runs is released.
-        drain: Set when it is to begin no further job: a training that runs is asked to hand itself
-            back, other jobs run to their end.
-        labels: Jobs that demand one of them may be begun here.
-        share: How many executors have the device.
-        start: Makes an attempt of what it is to do.
+        source: Provides jobs and takes their outcomes.
+        worker_id: The id of its worker.
+        device: The device of its jobs.
+        threads: Number of processor cores a job may use.
+        scratch: The temporary folder of the worker.
+        offers: Returns the available data sets and trainers.
+        stop: Set to stop at once: a running job is released.
+        drain: Set to begin no further job: a running training is asked to release its job, other
+            jobs run to their end.
+        labels: Labels of jobs that may run here although they require a label.
+        share: How many executors share the device.
+        start: Creates the attempt for a payload.
 
     Attributes:
-        running: The job that runs.
-        busy_at: When, on the monotonic clock, it last had a job or first found none; None: it has
-            not been answered yet.
+        running: The id of the running job.
+        busy_at: When, on the monotonic clock, it last ended a job or first found none; None: no
+            poll has been answered yet.
     """
 
     source: JobSource
@@ -101,7 +100,7 @@ class Executor:
                 self.busy_at = self.busy_at or time.monotonic()
                 self.source.wait(_POLL_SECONDS, self._is_closing)
             else:
-                self._do(lease)
+                self._run_job(lease)
 
     def _is_closing(self) -> bool:
         return self.stop.is_set() or self.drain.is_set()
@@ -118,11 +117,11 @@ class Executor:
             )
             return self.source.acquire(self.worker_id, can, self._is_closing)
         except OSError as error:
-            # A database that is damaged or away, or data sets that cannot be listed.
+            # The database is damaged or unreachable, or the data sets cannot be listed.
             self._log.warning("no jobs", reason=str(error))
             return None
 
-    def _do(self, lease: Lease) -> None:
+    def _run_job(self, lease: Lease) -> None:
         job = lease.job
         self.running = job.id
         log = self._log.bind(job_id=job.id, request_id=job.request_id, attempt=job.attempts)
@@ -141,13 +140,13 @@ class Executor:
             self.running = None
 
     def _attempt(self, lease: Lease) -> Verdict:
-        """Make an attempt and return how it ended; a result is recorded by then."""
+        """Run an attempt and return how it ended; a result is recorded before returning."""
         folder = self.scratch / f"{lease.job.id}-{lease.token}"
         supervisor = Supervisor(
             lease, source=self.source, stopping=self.stop.is_set, draining=self.drain.is_set
         )
         if self._is_closing():
-            # Told to stop or to drain while it was asking for the job.
+            # Stopped or drained while the job was being acquired.
             return supervisor.released()
         try:
             folder.mkdir(parents=True)
@@ -155,12 +154,12 @@ class Executor:
             with self.start(self._payload(lease, folder, places)) as attempt:
                 verdict = supervisor.supervise(attempt)
                 if verdict.outcome == _SUCCEEDED:
-                    # Before the process is ended, which gives way to all others and takes its time.
+                    # Recorded first, because ending a low-priority process takes time.
                     self._deliver(verdict)
                 return verdict
         except StoreUnavailableError as error:
             self._log.warning("job could not be prepared", job_id=lease.job.id, reason=str(error))
-            # Who takes it again at once, it may be this one, would ask without a pause.
+            # Pause, because this worker may acquire the job again at once.
             self.stop.wait(_POLL_SECONDS)
             return supervisor.released()
         except RefusedResultError as error:
@@ -194,10 +193,10 @@ class Executor:
     def _deliver(self, verdict: Verdict) -> None:
         """Record how an attempt ended; retry while the store does not answer.
 
-        What a server refuses is left to the end of the lease.
+        If the server refuses the outcome, the lease is left to expire.
 
         Raises:
-            LostLeaseError: The lease expired meanwhile.
+            LostLeaseError: The lease has expired meanwhile.
         """
         while True:
             try:
@@ -219,8 +218,8 @@ class Verdict:
     """How an attempt ended.
 
     Args:
-        outcome: In a few words, for the log.
-        record: Writes it to the store.
+        outcome: A few words for the log.
+        record: Writes the outcome to the store.
     """
 
     outcome: str
@@ -228,13 +227,13 @@ class Verdict:
 
 
 class Supervisor:
-    """Follows an attempt to its end.
+    """Supervises a running attempt.
 
     Args:
-        lease: That of its job.
-        source: Where its outcome is recorded, with its limits.
+        lease: The lease of its job.
+        source: Takes its outcome and provides its limits.
         stopping: Returns whether the worker shuts down.
-        draining: Returns whether a training is to hand itself back.
+        draining: Returns whether a training is to release its job.
     """
 
     def __init__(
@@ -249,39 +248,39 @@ class Supervisor:
         self._source = source
         self._stopping = stopping
         self._draining = draining
-        self._asked = False
+        self._release_requested = False
         self._begun = time.monotonic()
-        self._renewed_at = self._measured_at = _NEVER
+        self._renewed_at = self._measured_at = _LONG_AGO
         self._progress: Progress | None = Progress(stage="starting")
         self._log = structlog.get_logger().bind(job_id=lease.job.id)
 
     def supervise(self, attempt: RunningAttempt) -> Verdict:
-        """Follow it to its end: renew its lease, and end it at a limit, cancellation or shutdown.
+        """Supervise an attempt to its end, renewing the lease and enforcing limits.
 
         Raises:
-            LostLeaseError: The lease expired.
+            LostLeaseError: The lease has expired.
         """
         verdict: Verdict | None = None
         while verdict is None:
-            verdict = self._renew_if_due() or self._handle(attempt.next_event(_LISTEN_SECONDS))
+            verdict = self._renew_if_due() or self._handle(attempt.next_event(_EVENT_WAIT_SECONDS))
             verdict = verdict or self._interrupted(attempt)
         return verdict
 
     def crashed(self, failure: Failure) -> Verdict:
-        """Return the verdict on an attempt that went wrong."""
+        """Return the verdict for an attempt that crashed."""
         return Verdict(
             outcome=f"crashed: {failure.kind}",
             record=partial(self._source.end, self._lease, "crashed", failure),
         )
 
     def released(self) -> Verdict:
-        """Return the verdict on an attempt that another worker is to make."""
+        """Return the verdict for a job that goes back to the queue."""
         return Verdict(
             outcome="released", record=partial(self._source.end, self._lease, "released")
         )
 
     def _renew_if_due(self) -> Verdict | None:
-        """Renew the lease and record progress where that is due; the job may be cancelled."""
+        """Renew the lease and record progress if due; return a verdict if the job is cancelled."""
         lease = self._source.settings.lease_seconds / RENEWALS
         due = lease if self._progress is None else min(lease, self._source.report_seconds)
         if time.monotonic() - self._renewed_at < due:
@@ -290,7 +289,7 @@ class Supervisor:
         try:
             cancelled = self._source.renew(self._lease, self._progress)
         except StoreUnavailableError as error:
-            # The lease may last until the store is back; if not, LostLeaseError follows.
+            # The lease may still hold when the store is back; otherwise LostLeaseError follows.
             self._log.warning("the store does not answer", reason=str(error))
             return None
         self._progress = None
@@ -302,15 +301,15 @@ class Supervisor:
 
     def _handle(self, event: Event | None) -> Verdict | None:
         match event:
-            case Made():
+            case Succeeded():
                 record = partial(self._source.succeed, self._lease, event.result, event.artifacts)
                 return Verdict(outcome=_SUCCEEDED, record=record)
             case Failed():
                 record = partial(self._source.end, self._lease, "failed", event.failure)
                 return Verdict(outcome=f"failed: {event.failure.kind}", record=record)
-            # Who ends all processes of a job ends those of attempts first, it may be.
-            case HandedBack() | Crashed(sudden=True) if (
-                isinstance(event, HandedBack) or self._is_about_to_stop()
+            # A signal to all processes of a batch job may end the attempt's process first.
+            case Released() | Crashed(sudden=True) if (
+                isinstance(event, Released) or self._is_about_to_stop()
             ):
                 return self.released()
             case Crashed():
@@ -328,22 +327,22 @@ class Supervisor:
         return None
 
     def _is_about_to_stop(self) -> bool:
-        """Tell whether the worker is told to stop now or within a moment."""
-        end = time.monotonic() + _SIGNALS_APART
+        """Tell whether the worker is told to stop within the next second."""
+        end = time.monotonic() + _SIGNAL_SPREAD_SECONDS
         while not self._stopping() and time.monotonic() < end:
-            time.sleep(_LISTEN_SECONDS)
+            time.sleep(_EVENT_WAIT_SECONDS)
         return self._stopping()
 
     def _interrupted(self, attempt: RunningAttempt) -> Verdict | None:
         now = time.monotonic()
-        if self._draining() and not self._asked:
-            self._asked = True
-            attempt.hand_back()
+        if self._draining() and not self._release_requested:
+            self._release_requested = True
+            attempt.request_release()
         if self._stopping():
             return self.released()
         limit = min(self._lease.job.time_limit or float("inf"), self._source.settings.job_seconds)
         if now - self._begun > limit:
-            return self.crashed(_too_long(limit))
+            return self.crashed(_time_limit_failure(limit))
         if now - self._measured_at >= _MEMORY_SECONDS:
             self._measured_at = now
             if attempt.takes_more_than(self._source.settings.job_memory):
@@ -351,7 +350,7 @@ class Supervisor:
         return None
 
 
-def _too_long(seconds: float) -> Failure:
+def _time_limit_failure(seconds: float) -> Failure:
     return Failure(
         kind="time-limit", message=f"the attempt took longer than its {seconds:g} s and was ended"
     )

@@ -1,6 +1,6 @@
-"""A network as files: weights, programs for PyTorch and ONNX, a report, a picture.
+"""Writes a network to files: weights, programs for PyTorch and ONNX, a report, a picture.
 
-What leaves as a program has been read back from its file and has given the outputs of the network.
+Each program is loaded back from its file and must reproduce the outputs of the network.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from model_hub.counting import Profile
 from model_hub.errors import InvalidArgumentError
 from service.jobs.records import Progress
 from service.worker.building import BuiltNetwork, build_network, write_weights
-from service.worker.work import Done, MadeFile, WorkError, Workplace
+from service.worker.work import OutputFile, WorkError, Workplace, WorkResult
 
 __all__ = ["FORMATS", "export_network"]
 
 _BATCH: Final = 2
-"""A batch of one would be taken for a constant."""
+"""A batch size of one would be exported as a constant."""
 _ONNX_BYTES: Final = 2**31 - 2**24
-"""A file of protocol buffers has 2 GiB, and the graph takes some of them."""
+"""Largest size of weights in an ONNX file: protobuf allows 2 GiB, of which the graph takes some."""
 _TOLERANCE: Final = 1e-4
-"""Largest difference, in parts of the largest output: other kernels add in another order."""
-_NOTING_NONE: Final = "do_not_emit_stack_traces"
+"""Largest difference relative to the largest output: other kernels add in another order."""
+_NO_STACK_TRACES: Final = "do_not_emit_stack_traces"
 
-_Findings = dict[str, Any]
+_ResultMembers = dict[str, Any]
 
 
 class _PlainOutputs(nn.Module):
-    """A network whose outputs are a tensor or a tuple: a file can name no class of the hub.
+    """A network whose outputs are a tensor or a plain tuple, as files cannot refer to our classes.
 
     Args:
         network: The network; its outputs may be a named tuple.
@@ -56,8 +56,8 @@ class _PlainOutputs(nn.Module):
         return tuple(outputs) if isinstance(outputs, tuple) else outputs
 
 
-class _Exported:
-    """A network on its way into files; what several of them need is made once.
+class _NetworkExport:
+    """A network being exported; values that several formats need are computed once.
 
     Args:
         built: The network.
@@ -69,21 +69,21 @@ class _Exported:
 
     @cached_property
     def profile(self) -> Profile:
-        """What it costs."""
+        """Parameters, multiply-adds and layers of the network."""
         return self.built.space.profile(self.built.arch, input_shape=self.built.input_shape)
 
     @cached_property
     def outputs(self) -> list[Tensor]:
-        """Its own outputs for the example."""
+        """The outputs of the network for the example."""
         with torch.inference_mode():
             return tree_leaves(self.built.network(self.example))
 
     @cached_property
     def program(self) -> torch.export.ExportedProgram:
-        """The network as a program, for batches of any size where it allows that.
+        """The exported program, with a dynamic batch size if the network allows it.
 
         Raises:
-            WorkError: It cannot be made.
+            WorkError: PyTorch cannot export the network.
         """
         any_size = ({0: torch.export.Dim.AUTO},)
         try:
@@ -94,14 +94,14 @@ class _Exported:
             first = str(error).partition("\n")[0]
             message = f"PyTorch cannot export the network: {first}"
             raise WorkError("not-exportable", message) from error
-        _forget_places(program)
+        _remove_stack_traces(program)
         return program
 
     def difference(self, outputs: Sequence[Tensor], form: str) -> float:
-        """Return the largest difference of outputs to its own, in parts of the largest.
+        """Return the largest difference from the network's outputs, relative to the largest output.
 
         Raises:
-            WorkError: It is too large.
+            WorkError: The difference exceeds the tolerance.
         """
         largest = 0.0
         for mine, theirs in zip(self.outputs, outputs, strict=True):
@@ -116,23 +116,23 @@ class _Exported:
         return largest
 
 
-Writer = Callable[[_Exported, Path], _Findings]
+Writer = Callable[[_NetworkExport, Path], _ResultMembers]
 
 
-def export_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
-    """Build the network of a request and write it in the formats that are asked for.
+def export_network(spec: Mapping[str, Any], workplace: Workplace) -> WorkResult:
+    """Build the network of a request and write it in the requested formats.
 
     Args:
         spec: The canonical request of `POST /v1/models`.
-        workplace: Where to do it.
+        workplace: The folders and devices of the attempt.
 
     Raises:
-        WorkError: It cannot be built, or not be written in a format.
+        WorkError: The network cannot be built, or cannot be written in a format.
     """
     formats: Sequence[str] = spec["formats"]
     workplace.report(Progress(stage="building", total=len(formats) + 1))
-    exported = _Exported(build_network(spec, workplace))
-    result: _Findings = {
+    exported = _NetworkExport(build_network(spec, workplace))
+    result: _ResultMembers = {
         "parameters": exported.profile.parameters,
         "macs": exported.profile.macs,
         "input_shape": list(exported.built.input_shape),
@@ -144,16 +144,16 @@ def export_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
         name, media_type, write = FORMATS[form]
         path = workplace.folder / name
         result |= write(exported, path)
-        files.append(MadeFile(name=name, media_type=media_type, path=path))
-    return Done(result=result, files=tuple(files))
+        files.append(OutputFile(name=name, media_type=media_type, path=path))
+    return WorkResult(result=result, files=tuple(files))
 
 
-def _write_weights(exported: _Exported, path: Path) -> _Findings:
+def _write_weights(exported: _NetworkExport, path: Path) -> _ResultMembers:
     write_weights(path, exported.built.network.state_dict(), exported.built.stated)
     return {}
 
 
-def _write_program(exported: _Exported, path: Path) -> _Findings:
+def _write_program(exported: _NetworkExport, path: Path) -> _ResultMembers:
     with _quiet():
         torch.export.save(exported.program, path)
         program = torch.export.load(path).module()
@@ -162,8 +162,8 @@ def _write_program(exported: _Exported, path: Path) -> _Findings:
     return {"export_difference": exported.difference(outputs, "export")}
 
 
-def _write_onnx(exported: _Exported, path: Path) -> _Findings:
-    # Loaded where they are wanted: they take a second.
+def _write_onnx(exported: _NetworkExport, path: Path) -> _ResultMembers:
+    # Imported on demand: it takes a second.
     import onnx  # noqa: PLC0415
     import onnxruntime  # noqa: PLC0415
 
@@ -187,7 +187,7 @@ def _write_onnx(exported: _Exported, path: Path) -> _Findings:
     return {"onnx_difference": exported.difference(tensors, "onnx")}
 
 
-def _write_report(exported: _Exported, path: Path) -> _Findings:
+def _write_report(exported: _NetworkExport, path: Path) -> _ResultMembers:
     profile = exported.profile
     report = {
         **exported.built.stated,
@@ -201,7 +201,7 @@ def _write_report(exported: _Exported, path: Path) -> _Findings:
     return {}
 
 
-def _write_picture(exported: _Exported, path: Path) -> _Findings:
+def _write_picture(exported: _NetworkExport, path: Path) -> _ResultMembers:
     try:
         picture = cell_svg(exported.built.space, exported.built.arch)
     except InvalidArgumentError as error:
@@ -219,11 +219,12 @@ FORMATS: Final[Mapping[str, tuple[str, str, Writer]]] = MappingProxyType(
         "picture": ("cell.svg", "image/svg+xml", _write_picture),
     }
 )
-"""By name: the file, its media type, and what writes it and returns what is to be told of it."""
+"""Per format: file name, media type, and the function that writes the file and returns members of
+the result."""
 
 
-def _forget_places(program: torch.export.ExportedProgram) -> None:
-    """Take out which lines of which files on the worker made each operation."""
+def _remove_stack_traces(program: torch.export.ExportedProgram) -> None:
+    """Remove the worker's file names and line numbers from the operations of a program."""
     for module in program.graph_module.modules():
         if isinstance(module, torch.fx.GraphModule):
             for node in module.graph.nodes:
@@ -232,19 +233,19 @@ def _forget_places(program: torch.export.ExportedProgram) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporters' advice to those who write exporters out of the worker's log.
+    """Suppress the exporters' warnings, and the recording of stack traces in programs.
 
-    Nor do they note which lines made each operation: nobody is to know, and it takes them long.
+    Stack traces are slow to record and would show paths of the worker.
     """
     before = logging.root.manager.disable
-    # Earlier versions of PyTorch note them all the same.
-    noting_none = getattr(torch.fx.config, _NOTING_NONE, False)
+    # Earlier versions of PyTorch record them all the same.
+    noting_none = getattr(torch.fx.config, _NO_STACK_TRACES, False)
     logging.disable(logging.WARNING)
-    setattr(torch.fx.config, _NOTING_NONE, True)
+    setattr(torch.fx.config, _NO_STACK_TRACES, True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)
-        setattr(torch.fx.config, _NOTING_NONE, noting_none)
+        setattr(torch.fx.config, _NO_STACK_TRACES, noting_none)

@@ -1,9 +1,9 @@
-"""Jobs from a server over HTTP: the worker has neither the database nor the folder of artifacts.
+"""Jobs from a server over HTTP, for a worker without the database and the shared folders.
 
-What an attempt needs is fetched into a folder of the worker, and what it made is handed over before
-its result. Checkpoints of trainings go to the server while the training runs, so that the next
-attempt goes on from them, wherever it is. Whether a worker still has a job, the lease decides: one
-that was cut off and comes back too late is told so.
+Files that an attempt needs are downloaded into a folder of the worker, and its artifacts are
+uploaded before its result. Checkpoints of a training are uploaded while it runs, so that the next
+attempt can resume anywhere. The lease decides whether the worker still holds a job: a worker that
+reconnects too late is told that the lease is lost.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from service.jobs.worker_wire import (
     RenewalAnswer,
     WorkerSettings,
 )
-from service.worker.attempt_files import AttemptPlaces, OwnFiles
+from service.worker.attempt_files import AttemptPlaces, PrivateFiles
 from service.worker.server_connection import ServerConnection, file_digest
 from service.worker.source import RENEWALS
 
@@ -53,24 +53,24 @@ __all__ = ["HttpSource"]
 M = TypeVar("M", bound=BaseModel)
 
 _WAIT_SECONDS: Final = 5.0
-"""That a claim is held back by the server; a worker that is told to stop waits for it."""
+"""Time that the server may delay the response to a claim; a stopping worker waits for it."""
 _LONGEST_PAUSE: Final = 30.0
 _LOOK_SECONDS: Final = 0.5
-"""Between two looks whether the worker is to stop."""
+"""Pause between two checks whether the worker is to stop."""
 _LONGEST_MESSAGE: Final = 2000
 
 
 @dataclass
-class _Held:
-    """A job that this worker has, and its files.
+class _HeldJob:
+    """A job that this worker holds.
 
     Attributes:
-        files: Of its attempt; None before it was prepared.
-        renewed_at: When its lease was renewed last.
+        files: The files of its attempt; None before `prepare`.
+        renewed_at: When its lease was last renewed.
     """
 
     lease: Lease
-    files: OwnFiles | None = None
+    files: PrivateFiles | None = None
     renewed_at: float = field(default_factory=time.monotonic)
 
 
@@ -78,26 +78,26 @@ class HttpSource:
     """Jobs of a server.
 
     Args:
-        server: The connection to it.
-        settings: Folders and limits of this worker; those of leases and attempts are the server's.
+        server: The connection to the server.
+        settings: Folders and limits of this worker; the server sets those of leases and attempts.
     """
 
     report_seconds: Final = 1.0
 
     def __init__(self, server: ServerConnection, settings: JobSettings) -> None:
         self._server = server
-        # A folder of its own: this machine may have a server, too, whose folder it must not be.
+        # A separate folder, as a server on this machine may use the folder of the settings.
         self.settings = settings.model_copy(update={"jobs_dir": settings.folder / "over-http"})
         self._upload_bytes = 0
-        # Without benchmarks: a canonical request names none.
+        # An empty catalog: canonical requests refer to no benchmark.
         self._catalog = Catalog(self.settings.folder / "none")
         self._claiming = threading.Lock()
-        self._held: dict[tuple[str, int], _Held] = {}
+        self._held: dict[tuple[str, int], _HeldJob] = {}
         self._failures = 0
         self._log = structlog.get_logger()
 
     def heartbeat(self, state: WorkerState) -> None:
-        """Tell the server, and take over what it says of leases and attempts."""
+        """Send the state of the worker, and apply the server's limits of leases and attempts."""
         told = asdict(state)
         for unknown in ("started_at", "seen_at", "alive"):
             del told[unknown]
@@ -105,21 +105,21 @@ class HttpSource:
         lists = {name: list(told[name]) for name in names}
         said = self._server.post("/heartbeat", Heartbeat(**told | lists), WorkerSettings)
         if said is None:
-            raise StoreUnavailableError(f"{self._server.shown} says nothing to a heartbeat")
+            raise StoreUnavailableError(f"{self._server.shown} answers a heartbeat without content")
         self._upload_bytes = said.upload_bytes
         self.settings = self.settings.model_copy(
             update={"lease_seconds": said.lease_seconds, "job_seconds": said.job_seconds}
         )
 
     def deregister(self, worker_id: str) -> None:
-        """Tell the server."""
+        """Tell the server that the worker has stopped."""
         self._server.post("/leave", Leave(id=worker_id), Leave)
 
     def upkeep(self, dead: Collection[str]) -> None:
-        """Nothing: the server frees the jobs of the lost, and has the files."""
+        """Do nothing: the server requeues lost jobs and stores the files."""
 
     def acquire(self, worker_id: str, can: Capabilities, until: Callable[[], bool]) -> Lease | None:
-        """Ask for a job, and wait for one at the server; one executor of the worker at a time."""
+        """Ask for a job and wait for it at the server; one executor of the worker at a time."""
         while not self._claiming.acquire(timeout=_LOOK_SECONDS):
             if until():
                 return None
@@ -129,7 +129,7 @@ class HttpSource:
             self._claiming.release()
 
     def wait(self, seconds: float, until: Callable[[], bool]) -> None:
-        """Return at once, since a claim has waited; after failures, wait longer and longer."""
+        """Return at once, as a claim has waited; after failures, back off exponentially."""
         if not self._failures:
             return
         longest = min(_LONGEST_PAUSE, seconds * 2 ** min(self._failures, 10))
@@ -138,13 +138,13 @@ class HttpSource:
             time.sleep(min(_LOOK_SECONDS, max(0.0, end - time.monotonic())))
 
     def prepare(self, lease: Lease, scratch: Path) -> AttemptPlaces:
-        """Fetch the weights that the job names, and the checkpoint of an earlier attempt.
+        """Download the weights that the job names, and the checkpoint of an earlier attempt.
 
         Raises:
-            OSError: The disk has no room for them.
+            OSError: The disk is full.
         """
         held = self._held[_key(lease)]
-        held.files = files = OwnFiles(lease, scratch, self.settings)
+        held.files = files = PrivateFiles(lease, scratch, self.settings)
         self._fetch_weights(held, files)
         if "save_epochs" in lease.job.spec:
             files.fetch_checkpoint(partial(self._fetch_checkpoint, held))
@@ -152,8 +152,8 @@ class HttpSource:
         return files.places
 
     def renew(self, lease: Lease, progress: Progress | None) -> bool:
-        """Tell the server."""
-        told = None if progress is None else _told(progress)
+        """Renew a lease at the server; return whether the attempt is to be stopped."""
+        told = None if progress is None else _progress_body(progress)
         body = Renewal(token=text_of(lease.token), progress=told)
         said = self._post(lease, "renew", body, RenewalAnswer)
         if held := self._held.get(_key(lease)):
@@ -161,7 +161,7 @@ class HttpSource:
         return said is not None and said.cancel
 
     def succeed(self, lease: Lease, result: dict[str, Any], made: Sequence[Artifact]) -> None:
-        """Hand over the files and then the result; what the server refuses is a crash."""
+        """Upload the files and then the result; if the server refuses them, report a crash."""
         held = self._held[_key(lease)]
         assert held.files is not None  # noqa: S101 - an attempt was made there
         made_here = BlobStore(held.files.places.artifacts)
@@ -179,11 +179,11 @@ class HttpSource:
             self._post(lease, "finish", body, Finish)
         except (RefusedResultError, ValidationError) as error:
             self._log.warning("the server refuses a result", job_id=lease.job.id, reason=str(error))
-            message = f"the server refuses what the worker made: {error}"
+            message = f"the server refuses the result of the worker: {error}"
             self.end(lease, "crashed", Failure(kind="refused-result", message=message))
 
     def end(self, lease: Lease, outcome: Outcome, failure: Failure | None = None) -> None:
-        """Tell the server; of a job that is released, hand over the newest checkpoint before."""
+        """End an attempt at the server; if released, upload its newest checkpoint first."""
         held = self._held.get(_key(lease))
         if outcome == "released" and held is not None and held.files is not None:
             held.files.stop_saving(after_the_newest=True)
@@ -194,23 +194,23 @@ class HttpSource:
         self._post(lease, "end", body, Ending)
 
     def clean(self, lease: Lease) -> None:
-        """Remove the folder of the attempt."""
+        """Delete the folder of the attempt."""
         held = self._held.pop(_key(lease), None)
         if held is not None and held.files is not None:
             held.files.remove()
 
-    def renew_if_due(self, held: _Held) -> None:
-        """Renew the lease of a job while files of it are on their way, which may take long."""
+    def renew_if_due(self, held: _HeldJob) -> None:
+        """Renew the lease of a job during a long upload or download."""
         if time.monotonic() - held.renewed_at > self.settings.lease_seconds / RENEWALS:
             held.renewed_at = time.monotonic()
             with suppress(StoreUnavailableError):
                 self.renew(held.lease, None)
 
-    def upload(self, path: str, held: _Held, file: Path, sha256: str) -> None:
-        """Hand over a file of a job.
+    def upload(self, path: str, held: _HeldJob, file: Path, sha256: str) -> None:
+        """Upload a file of a job.
 
         Raises:
-            RefusedResultError: It is larger than the server takes, or not taken.
+            RefusedResultError: The file exceeds the server's limit, or the server refuses it.
         """
         if file.stat().st_size > self._upload_bytes:
             raise RefusedResultError("file", f"it is larger than {self._upload_bytes} bytes")
@@ -245,21 +245,21 @@ class HttpSource:
         return lease
 
     def _hold(self, lease: Lease) -> None:
-        """Note that this worker has a job.
+        """Record that this worker holds a job.
 
         Raises:
-            RefusedResultError: It has it already, or no server of this program would have taken it.
+            RefusedResultError: The worker holds it already, or its request is invalid.
         """
         if _key(lease) in self._held:
-            raise RefusedResultError("job", "it is being done here already")
-        self._held[_key(lease)] = _Held(lease)
-        self._refuse_nonsense(lease)
+            raise RefusedResultError("job", "this worker is running it already")
+        self._held[_key(lease)] = _HeldJob(lease)
+        self._check_request(lease)
 
-    def _refuse_nonsense(self, lease: Lease) -> None:
-        """Refuse a job that no server of this program would have taken.
+    def _check_request(self, lease: Lease) -> None:
+        """Refuse a job whose request a genuine server would not have accepted.
 
         Raises:
-            RefusedResultError: It is one; the server has been told.
+            RefusedResultError: The request is invalid; the server has been told.
         """
         kind = KINDS[lease.job.kind]
         try:
@@ -277,22 +277,22 @@ class HttpSource:
             self.clean(lease)
         raise RefusedResultError("request", reason)
 
-    def _fetch_weights(self, held: _Held, files: OwnFiles) -> None:
+    def _fetch_weights(self, held: _HeldJob, files: PrivateFiles) -> None:
         digest = held.lease.job.spec["network"].get("checkpoint")
         if digest is None:
             return
         file, most = files.folder / "weights", self.settings.checkpoints_bytes
-        # Of weights that were deleted the attempt says that they are missing.
+        # If the weights were deleted, the attempt reports them as missing.
         if self._download(f"/checkpoints/{digest}", held, file, most=most, sha256=digest):
             BlobStore(files.places.checkpoints).add(file)
             file.unlink()
 
-    def _fetch_checkpoint(self, held: _Held, file: Path) -> bool:
+    def _fetch_checkpoint(self, held: _HeldJob, file: Path) -> bool:
         query = f"job_id={held.lease.job.id}&token={text_of(held.lease.token)}"
         return self._download(f"/saved?{query}", held, file, most=self.settings.trainings_bytes)
 
     def _download(
-        self, path: str, held: _Held, file: Path, *, most: int, sha256: str | None = None
+        self, path: str, held: _HeldJob, file: Path, *, most: int, sha256: str | None = None
     ) -> bool:
         tick = partial(self.renew_if_due, held)
         return self._server.download(path, file, most=most, sha256=sha256, tick=tick)
@@ -305,7 +305,7 @@ def _key(lease: Lease) -> tuple[str, int]:
     return lease.job.id, lease.token
 
 
-def _told(progress: Progress) -> ProgressBody:
+def _progress_body(progress: Progress) -> ProgressBody:
     figures = progress.figures
     return ProgressBody(
         stage=progress.stage[:100],

@@ -1,4 +1,4 @@
-"""The handlers of evaluations and latencies: accuracy on a data set, seconds of a pass."""
+"""Handlers of evaluation and latency jobs: accuracy on a data set, and time of a forward pass."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from model_hub.protocols import EvaluationProtocol
 from model_hub.zoo.checkpoints import digest_of_tensors
 from service.jobs.records import Progress
 from service.worker.building import BuiltNetwork, build_network
-from service.worker.work import Done, MadeFile, WorkError, Workplace
+from service.worker.work import OutputFile, WorkError, Workplace, WorkResult
 
 __all__ = [
     "PACKAGES",
@@ -48,15 +48,15 @@ _REFERENCE: Final = "float32"
 PACKAGES: Final = ("nas-bench-service", "torch", "pillow", "numpy")
 
 
-def evaluate_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
+def evaluate_network(spec: Mapping[str, Any], workplace: Workplace) -> WorkResult:
     """Evaluate the network of a request.
 
     Args:
         spec: The canonical request of `POST /v1/evaluations`.
-        workplace: Where to do it, and the data sets that are there.
+        workplace: The folders, devices and data sets of the attempt.
 
     Raises:
-        WorkError: The network cannot be built, or not be evaluated on the data set.
+        WorkError: The network cannot be built, or cannot be evaluated on the data set.
     """
     workplace.report(Progress(stage="building"))
     built = build_network(spec, workplace)
@@ -80,16 +80,16 @@ def evaluate_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     }
     report = workplace.folder / "report.json"
     report.write_text(json.dumps(result, indent=1), encoding="utf-8")
-    file = MadeFile(name=report.name, media_type="application/json", path=report)
-    return Done(result=result, files=(file,))
+    file = OutputFile(name=report.name, media_type="application/json", path=report)
+    return WorkResult(result=result, files=(file,))
 
 
-def time_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
+def time_network(spec: Mapping[str, Any], workplace: Workplace) -> WorkResult:
     """Measure the latency of the network of a request.
 
     Args:
         spec: The canonical request of `POST /v1/latency`.
-        workplace: Where to do it.
+        workplace: The folders and devices of the attempt.
 
     Raises:
         WorkError: The network cannot be built.
@@ -113,7 +113,7 @@ def time_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
         repeats=spec["repeats"],
         progress=tell,
     )
-    return Done(result=asdict(found) | {"input_shape": list(built.input_shape)})
+    return WorkResult(result=asdict(found) | {"input_shape": list(built.input_shape)})
 
 
 def _protocol(spec: Mapping[str, Any], built: BuiltNetwork) -> EvaluationProtocol:
@@ -125,10 +125,10 @@ def _protocol(spec: Mapping[str, Any], built: BuiltNetwork) -> EvaluationProtoco
 
 
 def dataset_path(name: str, workplace: Workplace) -> Path:
-    """Return where a data set lies.
+    """Return the folder or archive of a data set.
 
     Raises:
-        WorkError: It is not there any more.
+        WorkError: The worker no longer has the data set.
     """
     if name not in workplace.offers.datasets:
         raise WorkError("unknown-dataset", f"the worker has no data set {name!r:.80} any more")
@@ -162,12 +162,12 @@ def _evaluated(
 
 def _difference(
     network: nn.Module,
-    images: _Some,
+    images: _ImageSubset,
     protocol: EvaluationProtocol,
     spec: Mapping[str, Any],
     workplace: Workplace,
 ) -> dict[str, Any] | None:
-    """Return what another precision changes on some images; None for float32 itself."""
+    """Return how another precision changes the results on some images; None for float32."""
     if spec["precision"] == _REFERENCE or not spec["compare"]:
         return None
     workplace.report(Progress(stage="comparing with float32"))
@@ -194,16 +194,16 @@ def _difference(
     }
 
 
-def _first_whole(dataset: LabelledImages, damaged: Sequence[str], count: int) -> _Some:
-    """Return the first images that are not damaged, no more than so many."""
+def _first_whole(dataset: LabelledImages, damaged: Sequence[str], count: int) -> _ImageSubset:
+    """Return the first `count` undamaged images."""
     left_out = frozenset(damaged)
     whole = (i for i in range(len(dataset)) if dataset.name(i) not in left_out)
-    return _Some(dataset, tuple(islice(whole, count)))
+    return _ImageSubset(dataset, tuple(islice(whole, count)))
 
 
 @dataclass(frozen=True)
-class _Some:
-    """Some images of a data set, by their places in it."""
+class _ImageSubset:
+    """A subset of a data set, given by indices."""
 
     dataset: LabelledImages
     places: tuple[int, ...]
@@ -278,7 +278,7 @@ def _provenance(
     spec: Mapping[str, Any],
     workplace: Workplace,
 ) -> dict[str, Any]:
-    """Return what it takes to repeat the evaluation."""
+    """Return the facts needed to repeat the evaluation."""
     return {
         "network": dict(built.stated),
         "weights_sha256": digest_of_tensors(built.network.state_dict()),
@@ -295,14 +295,14 @@ def _provenance(
 
 
 def device_name(name: str) -> str:
-    """Return what a device is, for whoever repeats a measurement."""
+    """Return the model of a device, for the provenance of a measurement."""
     if name.startswith("cuda"):
         return torch.cuda.get_device_name(name)
     return f"{platform.machine()}, {torch.get_num_threads()} threads"
 
 
 def failure_kind(error: Exception) -> str:
-    """Return the word for programs for what is wrong with a data set or a network on it."""
+    """Return the failure kind for an error about a data set or a network evaluated on it."""
     if isinstance(error, DamagedImageError):
         return "corrupt-image"
     if isinstance(error, ClassesError):
@@ -313,5 +313,5 @@ def failure_kind(error: Exception) -> str:
 
 
 def within_dataset(error: Exception, path: Path, name: str) -> str:
-    """Return what is wrong with a data set, without where it lies on the worker."""
+    """Return the message of an error about a data set, without the worker's path."""
     return str(error).replace(f"{path}/", "").replace(str(path), name)

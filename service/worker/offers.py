@@ -1,8 +1,9 @@
-"""What a worker offers to jobs by name: data sets and trainers.
+"""The data sets and trainers that a worker offers to jobs by name.
 
-A worker reports them, claims jobs by them, and gives them to its attempts. A data set's digest is
-found out by whoever reads it, a trainer's by reading its files, without importing it; an attempt
-that finds another than its job demands says so, and its worker gets no such job for a day.
+A worker registers them, claims jobs that need them, and passes them to its attempts. The digest of
+a data set is computed by the attempt that reads it, the digest of a trainer by reading its files
+without importing it. If an attempt finds another digest than its job requires, the worker gets no
+job with that requirement for a day.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from nas_search.trainers import TrainerCode, trainer_code
 from service.jobs.settings import JobSettings
 from service.jobs.worker_wire import MOST_NAMES
 
-__all__ = ["Offers", "OffersHere", "datasets_in"]
+__all__ = ["LocalOffers", "Offers", "datasets_in"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ARCHIVE: Final = ".tar"
-_LOOK_SECONDS: Final = 10.0
-"""Between two looks at what is installed, which takes tens of milliseconds."""
+_REFRESH_SECONDS: Final = 10.0
+"""Pause between two searches for installed trainers, which take tens of milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offers:
-    """What a worker has that jobs need by name.
+    """Data sets and trainers by name.
 
     Args:
         datasets: Folder or archive of each data set.
@@ -42,28 +43,28 @@ class Offers:
     trainers: dict[str, TrainerCode] = field(default_factory=dict)
 
 
-class OffersHere:
-    """What this machine offers; files and packages come and go, so that it is looked at again.
+class LocalOffers:
+    """The offers of this machine, searched for repeatedly as files and packages change.
 
     Args:
-        settings: Name the folder of data sets, and the trainers.
+        settings: Name the folder of data sets and the trainers.
     """
 
     def __init__(self, settings: JobSettings) -> None:
         self._folder = settings.datasets_dir.expanduser()
         self._names: Sequence[str] = settings.trainer_names
         self._trainers: dict[str, TrainerCode] = {}
-        self._looked_at = float("-inf")
+        self._refreshed_at = float("-inf")
 
-    def look(self) -> Offers:
-        """Return what is there now; of trainers, what was there some seconds ago at most.
+    def current(self) -> Offers:
+        """Return the current offers; the trainers may be some seconds old.
 
         Raises:
             OSError: The data sets cannot be listed.
         """
-        if self._names and time.monotonic() - self._looked_at > _LOOK_SECONDS:
+        if self._names and time.monotonic() - self._refreshed_at > _REFRESH_SECONDS:
             self._trainers = dict(filter(None, map(_named_trainer, self._names)))
-            self._looked_at = time.monotonic()
+            self._refreshed_at = time.monotonic()
         return Offers(datasets=datasets_in(self._folder), trainers=self._trainers)
 
 
@@ -78,12 +79,12 @@ def _named_trainer(name: str) -> tuple[str, TrainerCode] | None:
 def datasets_in(folder: Path) -> dict[str, Path]:
     """Return the data sets in a folder by name.
 
-    They are its folders and its tar files, these without their ending; what begins with a dot is
-    none.
+    A data set is a folder, or a tar file, which is named without its ending. Names that begin with
+    a dot are ignored.
 
     Raises:
-        OSError: It cannot be listed, or holds more than a worker may tell: a data set of as many
-            classes, it may be.
+        OSError: The folder cannot be listed, or has more entries than a worker may register. It may
+            be a data set itself, with a folder per class.
     """
     if not folder.is_dir():
         return {}
@@ -95,7 +96,7 @@ def datasets_in(folder: Path) -> dict[str, Path]:
             found[name] = path
     if len(found) > MOST_NAMES:
         raise OSError(
-            f"{folder} has {len(found):,} data sets, where at most {MOST_NAMES:,} are told: name "
-            "the folder that holds data sets, not one of them"
+            f"{folder} has {len(found):,} data sets, but a worker offers at most {MOST_NAMES:,}: "
+            "name the folder that contains data sets, not one of them"
         )
     return found

@@ -1,9 +1,9 @@
-"""What a worker asks of Linux: priorities, memory of process groups, and locks that show life.
+"""Linux process features of a worker: priority, memory of process groups, and liveness locks.
 
-A worker holds a lock in the folder of workers for as long as it lives, and the system releases it
-when it dies. So another worker on the machine frees its jobs within a second, where an expired
-lease takes half a minute; between machines that share no folder, the lease is what remains. A lock
-that wrongly counts as free makes work be done twice and nothing worse: lease tokens see to that.
+A worker holds a lock on a file in the folder of workers, which the system releases when it dies. So
+another worker on the machine requeues its jobs within a second, instead of half a minute until a
+lease expires. Machines without a shared folder rely on leases. If a lock wrongly counts as free,
+work is done twice but nothing worse happens, because of lease tokens.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ _KIBIBYTE: Final = 1024
 
 
 def lower_priority() -> None:
-    """Give this process the lowest priority; called before it has threads.
+    """Give this process the lowest priority; must be called before it starts threads.
 
-    Niceness alone is too little: a thread that wakes up keeps its core for a slice, some 3 ms,
-    however nice it is, and the threads of a network wake up for every layer. Those of the idle
-    class are driven off by whatever else wakes up.
+    Niceness is not enough: a thread that wakes up keeps its core for a time slice of some 3 ms,
+    however nice it is, and the threads of a network wake up for every layer. Threads of the idle
+    class are preempted by any other thread that wakes up.
     """
     os.nice(_NICENESS)
-    # Forbidden in some containers, where the shares of the container decide.
+    # Forbidden in some containers; the CPU shares of the container then decide.
     with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 @contextmanager
 def hold_lock(folder: Path, worker_id: str) -> Iterator[None]:
-    """Hold the lock of a worker."""
+    """Hold the lock file of a worker."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / worker_id
     with ExitStack() as stack:
         while True:
             file = stack.enter_context(path.open("w"))
             fcntl.flock(file, fcntl.LOCK_EX)
-            # Another one may have found it free just before, and removed it.
+            # Another worker may have found the lock free just before and removed the file.
             with suppress(FileNotFoundError):
                 if path.samefile(f"/proc/self/fd/{file.fileno()}"):
                     break
@@ -52,14 +52,14 @@ def hold_lock(folder: Path, worker_id: str) -> Iterator[None]:
 
 
 def dead_workers(folder: Path) -> list[str]:
-    """Return the workers that left a lock which nobody holds."""
+    """Return the ids of workers whose lock file is not locked."""
     if not folder.is_dir():
         return []
     return [path.name for path in folder.iterdir() if _is_free(path)]
 
 
 def remove_lock(folder: Path, worker_id: str) -> None:
-    """Remove the lock of a dead worker, of which nothing is left to do."""
+    """Remove the lock file of a dead worker."""
     (folder / worker_id).unlink(missing_ok=True)
 
 
@@ -73,9 +73,9 @@ def _is_free(path: Path) -> bool:
 
 
 def group_takes_more_than(memory: int, group: int | None) -> bool:
-    """Tell whether the processes of a group take more than so many bytes.
+    """Tell whether the processes of a group use more than some bytes of memory.
 
-    Pages of files and libraries are not theirs.
+    Pages of files and libraries are not counted.
 
     Args:
         memory: Bytes.
@@ -83,8 +83,8 @@ def group_takes_more_than(memory: int, group: int | None) -> bool:
     """
     ids = (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - each second
     members = [pid for pid in ids if _group(pid) == group]
-    # At first what several share is counted for each of them: to divide it takes long.
-    return all(sum(map(each, members)) > memory for each in (_whole, _divided))
+    # Shared pages are counted once per process first, as dividing them among processes is slow.
+    return all(sum(map(each, members)) > memory for each in (_resident_bytes, _proportional_bytes))
 
 
 def _group(pid: int) -> int | None:
@@ -95,17 +95,17 @@ def _group(pid: int) -> int | None:
         return None
 
 
-def _whole(pid: int) -> int:
-    """Return what a process takes, other than pages of files and libraries."""
-    return _stated(pid, "status", ("RssAnon:", "RssShmem:"))
+def _resident_bytes(pid: int) -> int:
+    """Return the resident bytes of a process, without pages of files and libraries."""
+    return _proc_bytes(pid, "status", ("RssAnon:", "RssShmem:"))
 
 
-def _divided(pid: int) -> int:
-    """Return the same, with each page divided among the processes that share it."""
-    return _stated(pid, "smaps_rollup", ("Pss_Anon:", "Pss_Shmem:"))
+def _proportional_bytes(pid: int) -> int:
+    """Return the same, with shared pages divided among the processes that map them."""
+    return _proc_bytes(pid, "smaps_rollup", ("Pss_Anon:", "Pss_Shmem:"))
 
 
-def _stated(pid: int, file: str, names: tuple[str, ...]) -> int:
+def _proc_bytes(pid: int, file: str, names: tuple[str, ...]) -> int:
     try:
         lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
     except OSError:

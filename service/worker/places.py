@@ -1,4 +1,4 @@
-"""Where the attempts of a worker run: by default in processes of its own machine."""
+"""The devices and slots for the attempts of a worker; by default processes of its machine."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["Places"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Places:
-    """Devices, what an attempt may use of one, and what begins attempts there.
+    """Devices, the resources of an attempt on them, and how attempts are started.
 
     Args:
-        devices: What is computed on.
-        slots: Attempts at a time on each device.
-        cores: Processor cores that an attempt may use; None: its share of all but one, which is
-            left to whatever answers beside it.
-        start: Makes an attempt of what it is to do.
+        devices: The devices to use.
+        slots: Attempts at a time per device.
+        cores: Number of processor cores per attempt; None: its share of all but one, which is left
+            to other programs such as the server.
+        start: Creates the attempt for a payload.
     """
 
     devices: Sequence[DeviceState]
@@ -32,7 +32,7 @@ class Places:
 
     @property
     def threads(self) -> int:
-        """Processor cores that an attempt may use."""
-        # A machine whose cores are all busy answers late, however readily a job gives way.
+        """Number of processor cores that an attempt may use."""
+        # With all cores busy, other programs respond late even to low-priority jobs.
         others = len(os.sched_getaffinity(0)) - 1
         return self.cores or max(1, others // max(1, len(self.devices) * self.slots))

@@ -1,6 +1,6 @@
-"""Loads the handlers of jobs in the process that attempts are forked from, or records why not.
+"""Imports the handlers of jobs in the process that attempts are forked from, or records an error.
 
-A library that is installed but broken raises anything; here it would end that process.
+A broken library may raise anything, which would end that process.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["failure"]
 _LONGEST: int = 300
 
 failure: str | None = None
-"""Why what jobs need cannot be loaded."""
+"""Why the handlers cannot be imported; None: they are imported."""
 
 try:
     from service.worker.work import handlers
@@ -21,7 +21,7 @@ try:
     handlers()
 except Exception as error:  # noqa: BLE001 - whatever a broken library raises
     failure = f"{type(error).__name__}: {error}"[:_LONGEST]
-# The first optimizer of a process loads it, which would take each training 1.7 seconds. Where it is
-# broken, trainings say so; other jobs do without.
+# Each process imports this with its first optimizer, which would cost each training 1.7 seconds. If
+# it is broken, only trainings fail.
 with suppress(Exception):
     importlib.import_module("torch._dynamo")

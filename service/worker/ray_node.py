@@ -1,9 +1,9 @@
-"""The attempt of a job as a task of a Ray cluster, seen from the node that runs it.
+"""The attempt of a job as a task of a Ray cluster: the part that runs on the node.
 
-A task gets what it needs as pieces of files, because nodes need not share a folder with the worker,
-and begins an attempt as a worker on this machine would: in a process forked from one that has
-loaded PyTorch, which the next task of the same Ray process finds warm. It yields messages: events,
-and files piece by piece. If Ray ends its process, the attempt ends with it.
+A task receives its files in chunks, because nodes need not share a folder with the worker. It
+starts an attempt like a worker on this machine: in a process forked from one that has imported
+PyTorch and that later tasks of the same Ray process reuse. It yields messages: events, and files in
+chunks. If Ray kills its process, the attempt ends with it.
 """
 
 from __future__ import annotations
@@ -33,39 +33,39 @@ from service.worker.attempt import Attempt
 from service.worker.attempt_events import (
     Crashed,
     Failed,
-    Made,
     Payload,
     Started,
+    Succeeded,
+    encode_event,
     too_much_memory,
-    written_event,
 )
-from service.worker.offers import Offers, OffersHere
+from service.worker.offers import LocalOffers, Offers
 from service.worker.os_process import dead_workers, hold_lock, remove_lock
 
-__all__ = ["PIECE", "Bell", "Message", "Task", "attempt_on_node"]
+__all__ = ["PIECE", "Message", "ReleaseRequests", "Task", "attempt_on_node"]
 
 PIECE: Final = 4 * 2**20
-"""Bytes of a file that are sent at once."""
+"""Bytes of a chunk of a file."""
 
-_LISTEN_SECONDS: Final = 0.1
+_EVENT_WAIT_SECONDS: Final = 0.1
 _LOOK_SECONDS: Final = 0.5
-"""Between two looks for a new checkpoint, for memory and for the bell."""
+"""Pause between two checks for a new checkpoint, exceeded memory and a release request."""
 
 Message: TypeAlias = tuple[Literal["event", "artifact", "checkpoint", "piece", "end"], bytes]
-"""An event as JSON; or the beginning of a file, an artifact with its digest; a piece; its end."""
+"""An event as JSON; the start of a file, for artifacts with its digest; a chunk; its end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """What a node needs to make an attempt; files are lists of references to their pieces.
+    """The input of a task; its files are lists of references to their chunks.
 
     Args:
-        name: Of the attempt, by which the bell calls it.
-        payload: What it does; its folders are those of the worker, and it has no offers.
+        name: Unique name of the attempt, for release requests.
+        payload: The job; its folders are those of the worker, and its offers are empty.
         weights: The uploaded weights that the job names.
-        checkpoint: The newest checkpoint of an earlier attempt, as `pack` wrote it.
-        checkpoint_seconds: Between two checkpoints that are sent, at least.
-        version: Of this program, where the worker runs.
+        checkpoint: The newest checkpoint of an earlier attempt, as written by `pack`.
+        checkpoint_seconds: Least time between two checkpoints that are sent.
+        version: Version of this package on the worker.
     """
 
     name: str
@@ -76,56 +76,58 @@ class Task:
     version: str
 
 
-class Bell:
-    """An actor by which a worker asks the attempts of its tasks to hand themselves back."""
+class ReleaseRequests:
+    """A Ray actor by which a worker asks the attempts of its tasks to release their jobs."""
 
     def __init__(self) -> None:
-        self._rung: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._requested: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
-    async def ring(self, name: str) -> None:
-        """Ask an attempt."""
-        self._rung[name].set()
+    async def request(self, name: str) -> None:
+        """Ask an attempt to release its job."""
+        self._requested[name].set()
 
-    async def rung(self, name: str) -> None:
-        """Return when an attempt is asked, or forgotten."""
-        await self._rung[name].wait()
+    async def requested(self, name: str) -> None:
+        """Return when the attempt is asked to release its job, or is forgotten."""
+        await self._requested[name].wait()
 
     async def forget(self, name: str) -> None:
-        """Forget an attempt that is over."""
-        self._rung.pop(name, asyncio.Event()).set()
+        """Forget an attempt that has ended."""
+        self._requested.pop(name, asyncio.Event()).set()
 
 
-def attempt_on_node(task: Task, bell: Any) -> Iterator[Message]:
-    """Make an attempt and yield its messages, of which the last is the event that ends it.
+def attempt_on_node(task: Task, requests: Any) -> Iterator[Message]:
+    """Run an attempt and yield its messages; the last one is its final event.
 
     Raises:
-        OSError: The node cannot keep its files.
+        OSError: The files cannot be stored on the node.
     """
-    # The processes of attempts would import what Ray runs as its main program.
+    # Otherwise the processes of attempts would import Ray's main program.
     vars(sys.modules["__main__"]).pop("__file__", None)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if version("nas-bench-service") != task.version:
-        yield _refused("other-version", f"has another version than the worker's {task.version}")
+        yield _crash_message(
+            "other-version", f"has another version than the worker's {task.version}"
+        )
         return
     settings = JobSettings()
     folder = settings.folder / "on-ray"
     locks, scratch = folder / "attempts", folder / "scratch"
-    _remove_left(locks, scratch)
+    _remove_stale_files(locks, scratch)
     own = uuid4().hex
     with hold_lock(locks, own):
         (scratch / own).mkdir(parents=True)
         try:
-            yield from _attempted(task, scratch / own, bell, settings)
+            yield from _run_attempt(task, scratch / own, requests, settings)
         finally:
             shutil.rmtree(scratch / own, ignore_errors=True)
-            bell.forget.remote(task.name)
+            requests.forget.remote(task.name)
 
 
-def _remove_left(locks: Path, scratch: Path) -> None:
-    """Remove what was left where Ray, or somebody else, ended a process.
+def _remove_stale_files(locks: Path, scratch: Path) -> None:
+    """Remove files of tasks whose process was killed.
 
-    An attempt may outlive its task by a moment and write again, so that what has no lock is removed
-    whenever one looks.
+    An attempt may outlive its task by a moment and write again, so each call removes all files
+    without a lock.
     """
     if not scratch.is_dir():
         return
@@ -139,81 +141,83 @@ def _remove_left(locks: Path, scratch: Path) -> None:
         remove_lock(locks, name)
 
 
-def _attempted(task: Task, folder: Path, bell: Any, settings: JobSettings) -> Iterator[Message]:
-    offers = OffersHere(settings).look()
-    lacking = _lacking(task.payload.spec, offers)
+def _run_attempt(
+    task: Task, folder: Path, requests: Any, settings: JobSettings
+) -> Iterator[Message]:
+    offers = LocalOffers(settings).current()
+    lacking = _missing_offer(task.payload.spec, offers)
     if lacking is not None:
         yield lacking
         return
-    yield "event", written_event(Started(place=platform.node()))
-    payload = _here(task.payload, folder, offers, settings)
+    yield "event", encode_event(Started(place=platform.node()))
+    payload = _local_payload(task.payload, folder, offers, settings)
     payload.folder.mkdir()
     _fetch(task, payload, folder)
-    follower = _Follower(task, payload, folder, bell.rung.remote(task.name))
+    follower = _AttemptMonitor(task, payload, folder, requests.requested.remote(task.name))
     with Attempt(payload) as attempt:
         ended = False
         while not ended:
-            event = attempt.next_event(_LISTEN_SECONDS)
+            event = attempt.next_event(_EVENT_WAIT_SECONDS)
             if follower.is_due():
                 if follower.is_asked():
-                    attempt.hand_back()
+                    attempt.request_release()
                 if attempt.takes_more_than(payload.memory):
                     event = Crashed(failure=too_much_memory(payload.memory))
                 yield from follower.checkpoint()
             if event is None:
                 continue
-            if isinstance(event, Made):
+            if isinstance(event, Succeeded):
                 kept = BlobStore(payload.artifacts)
                 for sha256 in sorted({artifact.sha256 for artifact in event.artifacts}):
                     yield from _file("artifact", sha256.encode(), kept.path(sha256))
             ended = not isinstance(event, Progress)
-            if ended and not isinstance(event, Made | Failed):
+            if ended and not isinstance(event, Succeeded | Failed):
                 yield from follower.checkpoint(at_last=True)
-            yield "event", written_event(event)
+            yield "event", encode_event(event)
 
 
-class _Follower:
-    """What is looked for now and then while an attempt runs.
+class _AttemptMonitor:
+    """Periodic checks while an attempt runs.
 
     Args:
-        task: What it does.
-        payload: Where it does it.
-        folder: For files on their way.
-        rung: Answered when it is asked to hand itself back.
+        task: The task.
+        payload: The payload with the folders of this node.
+        folder: For temporary files.
+        requested: Resolved when the attempt is asked to release its job.
     """
 
     def __init__(
-        self, task: Task, payload: Payload, folder: Path, rung: ray.ObjectRef[None]
+        self, task: Task, payload: Payload, folder: Path, requested: ray.ObjectRef[None]
     ) -> None:
         self._seconds = task.checkpoint_seconds
         self._trainings = payload.kept.root / payload.job_id
         self._file = folder / "checkpoint.tar"
-        self._rung: ray.ObjectRef[None] | None = rung
+        self._requested: ray.ObjectRef[None] | None = requested
         self._looked = self._sent_at = time.monotonic()
         found = newest_checkpoint(self._trainings)
         self._sent = found and found.name
 
     def is_due(self) -> bool:
-        """Tell whether it is time to look."""
+        """Tell whether the checks are due."""
         if time.monotonic() - self._looked < _LOOK_SECONDS:
             return False
         self._looked = time.monotonic()
         return True
 
     def is_asked(self) -> bool:
-        """Tell, once, that the attempt is to hand itself back."""
-        if self._rung is None or not ray.wait([self._rung], timeout=0)[0]:
+        """Tell, once, that the attempt is to release its job."""
+        if self._requested is None or not ray.wait([self._requested], timeout=0)[0]:
             return False
-        rung, self._rung = self._rung, None
+        requested, self._requested = self._requested, None
         try:
-            ray.get(rung)
+            ray.get(requested)
         except RayError:
-            # The bell is lost with its node: the attempt is ended when the worker has to end.
+            # The actor is lost with its node: the task is cancelled when its worker stops.
             return False
         return True
 
     def checkpoint(self, *, at_last: bool = False) -> Iterator[Message]:
-        """Yield the newest checkpoint if it is new, and due or the last."""
+        """Yield the newest checkpoint if it is new, and either due or the last one."""
         if not at_last and time.monotonic() - self._sent_at < self._seconds:
             return
         found = newest_checkpoint(self._trainings)
@@ -222,7 +226,7 @@ class _Follower:
         try:
             pack(found, self._file)
         except OSError:
-            # Deleted meanwhile by the training: the next one.
+            # Deleted by the training meanwhile; the next check sends the next one.
             self._file.unlink(missing_ok=True)
             return
         yield from _file("checkpoint", b"", self._file)
@@ -230,19 +234,23 @@ class _Follower:
         self._sent, self._sent_at = found.name, time.monotonic()
 
 
-def _lacking(spec: Mapping[str, Any], offers: Offers) -> Message | None:
-    """Return what to say where this node lacks what a job needs by name; None: it has all."""
+def _missing_offer(spec: Mapping[str, Any], offers: Offers) -> Message | None:
+    """Return a crash message if this node lacks the data set or trainer of a job; else None."""
     wanted = spec.get("dataset")
     if wanted is not None and wanted not in offers.datasets:
-        return _refused("no-dataset", f"lacks the data set {wanted} in NASBENCH_DATASETS_DIR")
+        return _crash_message("no-dataset", f"lacks the data set {wanted} in NASBENCH_DATASETS_DIR")
     trainer = spec.get("trainer")
     if trainer is not None and trainer["name"] not in offers.trainers:
-        return _refused("no-trainer", f"lacks the trainer {trainer['name']} in NASBENCH_TRAINERS")
+        return _crash_message(
+            "no-trainer", f"lacks the trainer {trainer['name']} in NASBENCH_TRAINERS"
+        )
     return None
 
 
-def _here(payload: Payload, folder: Path, offers: Offers, settings: JobSettings) -> Payload:
-    """Return the payload of a worker with the folders, offers, priority and GPUs of this node."""
+def _local_payload(
+    payload: Payload, folder: Path, offers: Offers, settings: JobSettings
+) -> Payload:
+    """Return a worker's payload with the folders, offers, priority and GPUs of this node."""
     gpus = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
     return replace(
         payload,
@@ -257,10 +265,10 @@ def _here(payload: Payload, folder: Path, offers: Offers, settings: JobSettings)
 
 
 def _fetch(task: Task, payload: Payload, folder: Path) -> None:
-    """Write what came with the task to where the attempt finds it.
+    """Write the files of a task to the folders of the attempt.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: A file cannot be written.
     """
     file = folder / "fetched"
     if task.weights is not None:
@@ -286,6 +294,6 @@ def _file(kind: Literal["artifact", "checkpoint"], said: bytes, path: Path) -> I
     yield "end", b""
 
 
-def _refused(kind: str, reason: str) -> Message:
+def _crash_message(kind: str, reason: str) -> Message:
     failure = Failure(kind=kind, message=f"the Ray node {platform.node()} {reason}")
-    return "event", written_event(Crashed(failure=failure))
+    return "event", encode_event(Crashed(failure=failure))

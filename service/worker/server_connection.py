@@ -1,7 +1,7 @@
-"""The connection of a worker to a server: what it sends, and what it believes of the answers.
+"""HTTP requests of a worker to its server, with validated responses.
 
-Redirects are followed nowhere and cookies kept none, an answer has a bound, and one that is not
-what a server of this program says is as good as none: the worker asks again later.
+Redirects are not followed, cookies are not kept, and responses are bounded. An invalid response is
+treated like no response: the worker retries later.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["AccessRefusedError", "ServerConnection", "file_digest"]
 M = TypeVar("M", bound=BaseModel)
 
 _SECONDS: Final = 30.0
-"""For an answer; a claim is held back for less."""
+"""Timeout of a response; a claim is delayed for less."""
 _MOST_ANSWER: Final = 4 * 2**20
 _PIECE: Final = 2**18
 _OCTETS: Final = "application/octet-stream"
@@ -41,18 +41,18 @@ _NO_ACCESS: Final = frozenset({401, 403})
 
 
 class AccessRefusedError(StoreUnavailableError):
-    """The server does not take the key, or not for this."""
+    """The server refuses the API key, or its scope."""
 
 
 class ServerConnection:
-    """Requests to the routes of workers; threads may share it.
+    """Requests to the worker routes of a server; can be shared by threads.
 
     Args:
-        url: Of the server; by default `$NASBENCH_URL`.
-        api_key: By default `$NASBENCH_API_KEY`.
+        url: The address of the server; by default `$NASBENCH_URL`.
+        api_key: The API key; by default `$NASBENCH_API_KEY`.
 
     Raises:
-        InvalidSettingError: The address or the key is none.
+        InvalidSettingError: The address or the key is invalid.
     """
 
     def __init__(self, url: str | None, *, api_key: str | None = None) -> None:
@@ -65,7 +65,7 @@ class ServerConnection:
 
     @property
     def shown(self) -> str:
-        """The address, without secrets."""
+        """The address without secrets."""
         return self._settings.shown
 
     def close(self) -> None:
@@ -75,18 +75,18 @@ class ServerConnection:
     def post(
         self, path: str, body: BaseModel, answer: type[M], lease: Lease | None = None
     ) -> M | None:
-        """Ask for something and return the answer; None where it has no content.
+        """Send a request and return the response; None if it has no content.
 
         Args:
-            path: Below `/v1/worker`.
-            body: What is asked.
-            answer: What is answered.
-            lease: What is spoken of.
+            path: Path below `/v1/worker`.
+            body: The request body.
+            answer: The model of the response.
+            lease: The lease that the request is about.
 
         Raises:
             LostLeaseError: The lease is lost.
-            RefusedResultError: The server takes no such thing.
-            StoreUnavailableError: It does not answer, or says what no server of this program says.
+            RefusedResultError: The server refuses the request as invalid.
+            StoreUnavailableError: The server does not answer, or its response is invalid.
         """
         request = self._pool.build_request(
             "POST",
@@ -94,33 +94,31 @@ class ServerConnection:
             content=orjson.dumps(body.model_dump()),
             headers={"Content-Type": "application/json"},
         )
-        reply = self._settled(request, lease)
+        reply = self._send(request, lease)
         if reply.status_code == HTTPStatus.NO_CONTENT:
             return None
         try:
             return answer.model_validate(orjson.loads(reply.content))
         except (ValidationError, orjson.JSONDecodeError) as error:
             raise StoreUnavailableError(
-                f"{self.shown} says to {path} what no server of this program says: {error}"[
-                    :_LONGEST_DETAIL
-                ]
+                f"{self.shown} sends an invalid response to {path}: {error}"[:_LONGEST_DETAIL]
             ) from None
 
     def upload(
         self, path: str, lease: Lease, file: Path, *, sha256: str, tick: Callable[[], object]
     ) -> None:
-        """Hand over a file.
+        """Upload a file.
 
         Args:
-            path: Below `/v1/worker`.
-            lease: That of the job whose file it is.
-            file: What is sent.
+            path: Path below `/v1/worker`.
+            lease: The lease of the job that the file belongs to.
+            file: The file to send.
             sha256: Its digest.
-            tick: Called between pieces.
+            tick: Called after each chunk.
 
         Raises:
             OSError: The file cannot be read.
-            LostLeaseError: As in `post`, and so are the others.
+            LostLeaseError: As in `post`, which also lists the other errors.
         """
         query = f"?job_id={lease.job.id}&token={text_of(lease.token)}&sha256={sha256}"
         request = self._pool.build_request(
@@ -129,28 +127,28 @@ class ServerConnection:
             content=_pieces(file, tick),
             headers={"Content-Type": _OCTETS, "Content-Length": str(file.stat().st_size)},
         )
-        self._settled(request, lease)
+        self._send(request, lease)
 
     def download(
         self, path: str, target: Path, *, most: int, sha256: str | None, tick: Callable[[], object]
     ) -> bool:
-        """Fetch a file and return whether there is one.
+        """Download a file and return whether it exists.
 
         Args:
-            path: Below `/v1/worker`, with its query.
-            target: Where it is written.
-            most: Bytes that it may have.
-            sha256: Its digest; None: what the server says it is.
-            tick: Called between pieces.
+            path: Path below `/v1/worker`, with its query.
+            target: Where to write the file.
+            most: Its largest allowed size in bytes.
+            sha256: Its expected digest; None: the digest in the response's ETag.
+            tick: Called after each chunk.
 
         Raises:
-            OSError: It cannot be written.
-            RefusedResultError: It has another digest, or is longer.
+            OSError: The file cannot be written.
+            RefusedResultError: The file has another digest, or is too long.
             StoreUnavailableError: As in `post`.
         """
         headers = {"Accept": _OCTETS}
         request = self._pool.build_request("GET", self._base + path, headers=headers)
-        with self._answering():
+        with self._translated_errors():
             response = self._pool.send(request)
             if response.status_code != HTTPStatus.OK:
                 reply = read_reply(response, self._limits)
@@ -158,7 +156,7 @@ class ServerConnection:
                     return False
                 raise self._error(reply, None)
             with closing(response), target.open("wb") as file:
-                found = _tag_of(response.headers)
+                found = _etag_digest(response.headers)
                 digest, size = hashlib.sha256(), 0
                 for piece in response.iter_raw(_PIECE):
                     size += len(piece)
@@ -168,24 +166,25 @@ class ServerConnection:
                     file.write(piece)
                     tick()
         if digest.hexdigest() != (sha256 or found):
-            raise RefusedResultError("file", "it has not the digest that it should have")
+            raise RefusedResultError("file", "it does not have the expected digest")
         return True
 
-    def _settled(self, request: httpx.Request, lease: Lease | None) -> Reply:
-        """Return a good answer.
+    def _send(self, request: httpx.Request, lease: Lease | None) -> Reply:
+        """Send a request and return a successful response.
 
         Raises:
-            StoreUnavailableError: There is none; LostLeaseError and RefusedResultError say why.
+            StoreUnavailableError: There is no valid response; LostLeaseError and RefusedResultError
+                for error responses about the lease or the request.
         """
-        with self._answering():
+        with self._translated_errors():
             reply = read_reply(self._pool.send(request), self._limits)
         if reply.status_code not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
             raise self._error(reply, lease)
         return reply
 
     @contextmanager
-    def _answering(self) -> Iterator[None]:
-        """Raise StoreUnavailableError where the server does not answer, or not as one does."""
+    def _translated_errors(self) -> Iterator[None]:
+        """Raise StoreUnavailableError if the server does not answer, or not as expected."""
         try:
             yield
         except httpx.RequestError as error:
@@ -196,7 +195,7 @@ class ServerConnection:
             raise StoreUnavailableError(str(error)) from error
 
     def _error(self, reply: Reply, lease: Lease | None) -> Exception:
-        """Return what to raise of an answer that is none."""
+        """Return the exception for an error response."""
         kind, detail = _problem(reply.content)
         told = f"{self.shown} answers {reply.status_code}: {detail}"
         if lease is not None and kind in {"lease-lost", "unknown-job"}:
@@ -209,7 +208,7 @@ class ServerConnection:
 
 
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
+    """Return the SHA-256 of a file as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -221,20 +220,20 @@ def _pieces(file: Path, tick: Callable[[], object]) -> Iterator[bytes]:
             tick()
 
 
-def _tag_of(headers: Mapping[str, str]) -> str | None:
-    """Return the digest that a server says a file has."""
+def _etag_digest(headers: Mapping[str, str]) -> str | None:
+    """Return the digest in the ETag of a response; None if it has none."""
     found = _TAG.fullmatch(headers.get("etag", ""))
     return found and found[1]
 
 
 def _problem(content: bytes) -> tuple[str, str]:
-    """Return kind and detail of a problem, for people; whatever else came is none."""
+    """Return type and printable detail of a problem document, or a default for other content."""
     try:
         said: Any = orjson.loads(content)
     except orjson.JSONDecodeError:
         said = None
     if not isinstance(said, dict):
-        return "", "no problem of this service"
+        return "", "the response is not an error of this service"
     kind = str(said.get("type", "")).rpartition(":")[2]
     detail = str(said.get("detail") or said.get("title") or "")[:_LONGEST_DETAIL]
     return kind[:_LONGEST_DETAIL], "".join(c for c in detail if c.isprintable())

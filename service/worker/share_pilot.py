@@ -1,9 +1,9 @@
-"""How many cells of a plan a device should train at a time: measured, by 1, 2, 4 … of them.
+"""Measures how many cells of a plan a device should train at a time: 1, 2, 4 and so on.
 
-Small networks leave a GPU idle, and `nbs worker --share N` gives it to N attempts. What N brings
-the most cells an hour depends on networks, images and device, so it is tried: as many processes
-train the same network, each with a part of the memory, as attempts do. The first epoch, in which
-kernels are chosen and memory is taken, is not timed; all begin the timed ones at the same moment.
+Small networks leave a GPU partly idle, and `nbs worker --share N` lets N attempts share it. The N
+with the most cells per hour depends on networks, images and device, so it is measured: N processes
+train the same network, each with a part of the memory, as attempts do. The first epoch, which
+selects kernels and allocates memory, is not timed; all processes begin the timed epochs together.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from service.jobs.records import DeviceState
 from service.worker.attempt import context
 from service.worker.places import Places
 
-__all__ = ["Shared", "SharingError", "measure_shares", "most_cells", "pilot_network"]
+__all__ = ["ShareMeasurement", "SharingError", "best_share", "measure_shares", "pilot_network"]
 
 _TIMED: Final = 3
-"""Epochs, after the first."""
+"""Timed epochs, after the first one."""
 _GAIN: Final = 1.05
-"""What a larger share has to bring: less is within what one measurement differs from the next."""
+"""Least gain of a larger share: smaller differences are within the noise of a measurement."""
 _HOUR: Final = 3600.0
 _READY: Final = b"ready"
 _LONGEST: Final = 300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Shared:
-    """What one number of cells at a time brought.
+class ShareMeasurement:
+    """The measured throughput of a share.
 
     Attributes:
-        share: How many.
-        epoch_seconds: Of the slowest of them; None: they could not be trained.
-        cells_per_hour: Of the plan's mean number of epochs, all of them together.
-        reason: Why they could not be trained.
+        share: Number of cells at a time.
+        epoch_seconds: Seconds per epoch of the slowest process; None: training failed.
+        cells_per_hour: Throughput of all processes, for the plan's mean number of epochs.
+        reason: Why training failed.
     """
 
     share: int
@@ -56,10 +56,10 @@ class Shared:
 
 
 def pilot_network(plan: Plan) -> tuple[int, str]:
-    """Return position and name of the network that is trained: the median one of the pilot.
+    """Return position and name of the network to train: the median one of the plan's pilot.
 
     Raises:
-        PlanError: The plan selects what cannot be trained.
+        PlanError: The plan selects networks that cannot be trained.
     """
     selection = Selection(plan)
     places = pilot_positions(Cells(selection, large=True))
@@ -74,43 +74,43 @@ def measure_shares(
     *,
     most: int,
     seconds: Callable[[int], float] | None = None,
-) -> Iterator[Shared]:
-    """Yield what 1, 2, 4 … cells at a time bring, until more bring less or do not fit.
+) -> Iterator[ShareMeasurement]:
+    """Measure 1, 2, 4 … cells at a time, until a share has less throughput or fails.
 
     Args:
-        plan: Whose cells they are.
+        plan: The plan of the cells.
         images: Folder or archive of its data set.
-        device: What they are trained on.
-        most: The largest number that is tried.
-        seconds: Returns those of an epoch with so many at a time, and raises SharingError where
-            they cannot be trained; by default networks are trained.
+        device: The device to train on.
+        most: The largest share to try.
+        seconds: Returns the seconds per epoch for a share, and raises SharingError if training
+            fails; by default networks are trained.
 
     Raises:
-        PlanError: The plan selects what cannot be trained.
+        PlanError: The plan selects networks that cannot be trained.
     """
-    took = seconds or partial(_seconds_together, plan, images, device)
+    took = seconds or partial(_measure_share, plan, images, device)
     best = 0.0
     share = 1
     while share <= most:
         try:
             epoch = took(share)
         except SharingError as error:
-            yield Shared(share=share, reason=str(error))
+            yield ShareMeasurement(share=share, reason=str(error))
             return
         rate = share * _HOUR / (epoch * fmean(plan.epochs))
-        yield Shared(share=share, epoch_seconds=epoch, cells_per_hour=rate)
+        yield ShareMeasurement(share=share, epoch_seconds=epoch, cells_per_hour=rate)
         if rate < best:
             return
         best = rate
         share *= 2
 
 
-def most_cells(found: Sequence[Shared]) -> Shared | None:
-    """Return the least share that brings as much as any, within what measurements differ by.
+def best_share(found: Sequence[ShareMeasurement]) -> ShareMeasurement | None:
+    """Return the smallest share whose throughput no larger one exceeds by more than the noise.
 
     None: nothing could be trained.
     """
-    best: Shared | None = None
+    best: ShareMeasurement | None = None
     for one in found:
         if one.cells_per_hour is None:
             continue
@@ -120,14 +120,14 @@ def most_cells(found: Sequence[Shared]) -> Shared | None:
 
 
 class SharingError(Exception):
-    """So many cells at a time cannot be trained; the message says why."""
+    """A share cannot be trained; the message says why."""
 
 
-def _seconds_together(plan: Plan, images: Path, device: DeviceState, share: int) -> float:
-    """Return the seconds of an epoch of the slowest of some trainings at a time.
+def _measure_share(plan: Plan, images: Path, device: DeviceState, share: int) -> float:
+    """Return the seconds per epoch of the slowest of `share` concurrent trainings.
 
     Raises:
-        SharingError: One of them failed.
+        SharingError: A training failed.
     """
     threads = Places(devices=[device], slots=share).threads
     asked = {
@@ -140,13 +140,13 @@ def _seconds_together(plan: Plan, images: Path, device: DeviceState, share: int)
     }
     with _processes(json.dumps(asked), share) as pipes:
         for pipe in pipes:
-            if (told := _told(pipe)) != _READY:
+            if (told := _receive(pipe)) != _READY:
                 raise SharingError(told.decode())
         for pipe in pipes:
             pipe.send_bytes(_READY)
         took = []
         for pipe in pipes:
-            told = _told(pipe)
+            told = _receive(pipe)
             try:
                 took.append(float(told))
             except ValueError:
@@ -156,7 +156,7 @@ def _seconds_together(plan: Plan, images: Path, device: DeviceState, share: int)
 
 @contextmanager
 def _processes(asked: str, share: int) -> Iterator[list[Connection]]:
-    """Start the trainings, and end at the end those that still run."""
+    """Start the trainings, and terminate the running ones at the end."""
     processes, pipes = [], []
     made = context()
     try:
@@ -176,27 +176,27 @@ def _processes(asked: str, share: int) -> Iterator[list[Connection]]:
             pipe.close()
 
 
-def _told(pipe: Connection) -> bytes:
+def _receive(pipe: Connection) -> bytes:
     try:
         return pipe.recv_bytes()
     except EOFError:
-        return b"the process of a training has ended: it may have had too little memory"
+        return b"the process of a training has crashed: it may have had too little memory"
 
 
 def _train(pipe: Connection, asked: str) -> None:
-    """Train in a process of its own, and tell the seconds of an epoch, or what went wrong."""
-    # Ctrl-C is for the one that started it, which ends it.
+    """Train in this process; send the seconds per epoch, or the error."""
+    # Ctrl-C is handled by the parent process, which terminates this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        told = repr(_timed(pipe, json.loads(asked)))
+        told = repr(_timed_training(pipe, json.loads(asked)))
     except (ModelHubError, StudyError, RuntimeError, MemoryError, OSError) as error:
         told = f"{type(error).__name__}: {error}"[:_LONGEST]
     pipe.send_bytes(told.encode(errors="replace"))
 
 
-def _timed(pipe: Connection, asked: Mapping[str, Any]) -> float:
-    """Return the seconds of an epoch, taken while all others train, too."""
-    # Loaded already in the process that this one was forked from.
+def _timed_training(pipe: Connection, asked: Mapping[str, Any]) -> float:
+    """Return the seconds per epoch, measured while all other processes train."""
+    # Already imported in the process that this one was forked from.
     import torch  # noqa: PLC0415
 
     from model_hub.evaluation import read_images  # noqa: PLC0415

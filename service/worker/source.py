@@ -1,7 +1,7 @@
-"""Where a worker's jobs come from: the database itself, or a server over HTTP.
+"""Job sources of a worker: the database itself, or a server over HTTP.
 
-Both are a `JobSource` to the worker and its executors. An attempt sees folders only; what a source
-has to fetch before it and to hand over after it is the source's matter.
+Both implement `JobSource`. An attempt only sees folders; a source fetches their files before the
+attempt and stores them after it.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from service.jobs.errors import (
 )
 from service.jobs.records import Artifact, Capabilities, Failure, Lease, Progress, WorkerState
 from service.jobs.worker_wire import Outcome
-from service.worker.attempt_files import AttemptPlaces, OwnFiles
+from service.worker.attempt_files import AttemptPlaces, PrivateFiles
 
 __all__ = ["RENEWALS", "DatabaseSource", "JobSource"]
 
 _PIECE: Final = 2**20
 RENEWALS: Final = 3
-"""In the time of a lease; all but one of them may fail."""
+"""Renewals per lease duration; all but one of them may fail."""
 
 
 class JobSource(Protocol):
-    """Where jobs come from, and where their results go.
+    """Provides jobs and takes their results.
 
-    All methods raise StoreUnavailableError where it does not answer, and those that take a lease
-    LostLeaseError where it holds no longer.
+    All methods raise StoreUnavailableError if the source does not answer, and those with a lease
+    raise LostLeaseError if it no longer holds.
     """
 
     @property
@@ -49,99 +49,99 @@ class JobSource(Protocol):
 
     @property
     def report_seconds(self) -> float:
-        """Seconds between two notes of how far an attempt is, at least."""
+        """Least seconds between two reports of progress."""
 
     def heartbeat(self, state: WorkerState) -> None:
-        """Register the worker, or tell that it is alive and what it does."""
+        """Register the worker, or report that it is alive and what it runs."""
 
     def deregister(self, worker_id: str) -> None:
-        """Tell that the worker has stopped."""
+        """Report that the worker has stopped."""
 
     def upkeep(self, dead: Collection[str]) -> None:
-        """Do what is due now and then, where these workers of this machine are dead."""
+        """Do the periodic clean-up, given the dead workers of this machine."""
 
     def acquire(self, worker_id: str, can: Capabilities, until: Callable[[], bool]) -> Lease | None:
         """Lease the first job that the worker can do; None: there is none, or `until` is true."""
 
     def wait(self, seconds: float, until: Callable[[], bool]) -> None:
-        """Wait until there may be a job, `until` is true, or the seconds are over."""
+        """Wait until there may be a job, `until` is true, or `seconds` have passed."""
 
     def prepare(self, lease: Lease, scratch: Path) -> AttemptPlaces:
-        """Fetch what an attempt needs.
+        """Fetch the files of an attempt and return its folders.
 
         Args:
-            lease: Of its job.
-            scratch: The folder of the worker for files on their way.
+            lease: The lease of its job.
+            scratch: The temporary folder of the worker.
         """
 
     def renew(self, lease: Lease, progress: Progress | None) -> bool:
-        """Renew a lease, note progress, and return whether the attempt is to be stopped."""
+        """Renew a lease, record progress, and return whether the attempt is to be stopped."""
 
     def succeed(self, lease: Lease, result: dict[str, Any], made: Sequence[Artifact]) -> None:
-        """Give a job its result, and the files that lie where `prepare` said."""
+        """End a job with its result, and store the files in the folders from `prepare`."""
 
     def end(self, lease: Lease, outcome: Outcome, failure: Failure | None = None) -> None:
-        """End an attempt without a result; of one that is released, hand on the checkpoint.
+        """End an attempt without a result; if released, store its checkpoint first.
 
         Args:
-            lease: Of its job.
+            lease: The lease of its job.
             outcome: How it ended.
-            failure: Why, where it failed or crashed.
+            failure: The reason, if it failed or crashed.
         """
 
     def clean(self, lease: Lease) -> None:
-        """Remove what an attempt left that is over; what cannot be removed is left to others."""
+        """Remove the files of an attempt as far as possible."""
 
 
 class DatabaseSource:
     """Jobs from the database, and files in the folder that server and workers share.
 
-    Where a bucket has the artifacts, an attempt leaves its files in a folder of its worker. What it
-    made is put into the bucket before the result is recorded, and checkpoints of a training while
-    it runs: what happens to the bucket meanwhile costs no attempt. The next attempt fetches the
-    newest checkpoint from there, on whatever machine.
+    If a bucket has the artifacts, an attempt has its files in a private folder of its worker.
+    Artifacts are uploaded before the result is recorded, and checkpoints of a training while it
+    runs; failures of the bucket do not end an attempt. The next attempt downloads the newest
+    checkpoint, on any machine.
 
     Args:
-        jobs: Both.
+        jobs: The database and the stores of files.
     """
 
     report_seconds: Final = 0.2
-    """The server beside it lacks the time of the transaction."""
+    """Not more often: each report is a transaction, which delays the server's."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
         self.settings = jobs.settings
-        # Of attempts whose files go into a bucket, by job and token.
-        self._own: dict[tuple[str, int], OwnFiles] = {}
+        # Private files of attempts with a bucket, by job id and token.
+        self._private: dict[tuple[str, int], PrivateFiles] = {}
 
     def heartbeat(self, state: WorkerState) -> None:
-        """Write it into the table of workers."""
+        """Write the state into the table of workers."""
         self._jobs.workers.heartbeat(state)
 
     def deregister(self, worker_id: str) -> None:
-        """Remove it from the table of workers."""
+        """Remove the worker from the table of workers."""
         self._jobs.workers.deregister(worker_id)
 
     def upkeep(self, dead: Collection[str]) -> None:
-        """Free the jobs of dead and lost workers, and remove what is too old or too much."""
+        """Requeue the jobs of dead and lost workers, and remove old jobs and files."""
         self._jobs.upkeep.recover(dead)
         for worker_id in dead:
             self._jobs.workers.deregister(worker_id)
         self._jobs.upkeep.evict()
 
     def acquire(self, worker_id: str, can: Capabilities, until: Callable[[], bool]) -> Lease | None:
-        """Lease a job in the table; it does not wait."""
+        """Lease a job from the table, without waiting."""
         return None if until() else self._jobs.leases.acquire(worker_id, can)
 
     def wait(self, seconds: float, until: Callable[[], bool]) -> None:
-        """Wait for a message of the server."""
+        """Wait for a notification of the server."""
         self._jobs.notifier.wait(seconds, until)
 
     def prepare(self, lease: Lease, scratch: Path) -> AttemptPlaces:
-        """Return the shared folders, or those of the worker where a bucket has the files.
+        """Return the shared folders, or private ones with a bucket.
 
         Raises:
-            OSError: The disk has no room for the checkpoint that is fetched.
+            OSError: The disk is too full for the checkpoint.
         """
         if not self._jobs.artifacts.is_remote:
             return AttemptPlaces(
@@ -149,51 +149,51 @@ class DatabaseSource:
                 artifacts=self.settings.artifacts_dir,
                 checkpoints=self.settings.checkpoints_dir,
             )
-        own = self._own[lease.job.id, lease.token] = OwnFiles(lease, scratch, self.settings)
+        own = self._private[lease.job.id, lease.token] = PrivateFiles(lease, scratch, self.settings)
         if "save_epochs" in lease.job.spec:
-            with self._renewed(lease):
+            with self._kept_lease(lease):
                 own.fetch_checkpoint(partial(self._fetch_checkpoint, lease.job.id))
             own.begin_saving(partial(self._jobs.saved.keep, lease))
         return replace(own.places, checkpoints=self._weights(lease, own.places.checkpoints))
 
     def renew(self, lease: Lease, progress: Progress | None) -> bool:
-        """Renew it in the table."""
+        """Renew a lease in the table."""
         return self._jobs.leases.renew(lease, progress)
 
     def succeed(self, lease: Lease, result: dict[str, Any], made: Sequence[Artifact]) -> None:
-        """Write the result into the table; the files are in their place, or are put there first.
+        """Record the result; with a bucket, upload the artifacts first.
 
         Raises:
-            RefusedResultError: A file is not what it was.
+            RefusedResultError: An artifact has changed on disk.
         """
-        own = self._own.get((lease.job.id, lease.token))
+        own = self._private.get((lease.job.id, lease.token))
         if own is not None:
             own.stop_saving()
             if made:
                 if self._jobs.leases.renew(lease):
                     self._jobs.leases.cancel(lease)
                     return
-                with self._renewed(lease):
-                    self._put(BlobStore(own.places.artifacts), made)
+                with self._kept_lease(lease):
+                    self._upload(BlobStore(own.places.artifacts), made)
         self._jobs.leases.succeed(lease, result, made)
 
     def end(self, lease: Lease, outcome: Outcome, failure: Failure | None = None) -> None:
-        """Write it into the table; the next attempt finds the checkpoints where they are kept."""
+        """Record the end in the table; with a bucket, upload the checkpoint of a released job."""
         leases = self._jobs.leases
         if failure is not None:
             wrong = {"failed": leases.fail, "crashed": leases.crash}
             wrong[outcome](lease, failure)
             return
-        own = self._own.get((lease.job.id, lease.token))
+        own = self._private.get((lease.job.id, lease.token))
         if outcome == "released" and own is not None:
-            with self._renewed(lease):
+            with self._kept_lease(lease):
                 own.stop_saving(after_the_newest=True)
         without = {"lost": leases.lose, "released": leases.release, "cancelled": leases.cancel}
         without[outcome](lease)
 
     def clean(self, lease: Lease) -> None:
-        """Remove what a training kept if the job has ended, and what has been put into a bucket."""
-        own = self._own.pop((lease.job.id, lease.token), None)
+        """Remove the private files of an attempt, and the checkpoints of a job that has ended."""
+        own = self._private.pop((lease.job.id, lease.token), None)
         if own is not None:
             own.remove()
         try:
@@ -203,7 +203,7 @@ class DatabaseSource:
             log.warning("nothing cleaned", reason=str(error))
 
     def _weights(self, lease: Lease, folder: Path) -> Path:
-        """Return the folder of uploaded weights that a job names, which are fetched if need be."""
+        """Return a folder with the uploaded weights that a job names; download them if needed."""
         digest = lease.job.spec.get("network", {}).get("checkpoint")
         shared, checkpoints = self.settings.checkpoints_dir, self._jobs.checkpoints
         if digest is None:
@@ -213,7 +213,7 @@ class DatabaseSource:
             if checkpoints.is_here(digest, size):
                 return shared
             with (
-                self._renewed(lease),
+                self._kept_lease(lease),
                 closing(checkpoints.open(digest, size)) as file,
                 BlobStore(folder).receive() as incoming,
             ):
@@ -221,7 +221,7 @@ class DatabaseSource:
                     incoming.write(piece)
                 incoming.keep()
         except (UnknownCheckpointError, DamagedFileError):
-            # The attempt says that they are missing.
+            # The attempt reports the weights as missing.
             return shared
         return folder
 
@@ -236,16 +236,16 @@ class DatabaseSource:
                 target.write(piece)
         return True
 
-    def _put(self, folder: BlobStore, made: Sequence[Artifact]) -> None:
-        """Put files into the store, those of an earlier try again: it may have thrown them away."""
+    def _upload(self, folder: BlobStore, made: Sequence[Artifact]) -> None:
+        """Upload files, even those of an earlier try, as the store may have evicted them."""
         for artifact in made:
             found = self._jobs.artifacts.add(folder.path(artifact.sha256))
             if found != (artifact.sha256, artifact.size):
                 raise RefusedResultError("artifacts", f"{artifact.name} was changed meanwhile")
 
     @contextmanager
-    def _renewed(self, lease: Lease) -> Iterator[None]:
-        """Keep a lease while files are on their way, which may take long."""
+    def _kept_lease(self, lease: Lease) -> Iterator[None]:
+        """Keep renewing a lease during a long upload or download."""
         over = threading.Event()
 
         def renew() -> None:
@@ -255,7 +255,7 @@ class DatabaseSource:
                 except StoreUnavailableError:
                     continue
                 except LostLeaseError:
-                    # Whoever records the result is told.
+                    # Recording the result will raise it again.
                     return
 
         renewing = threading.Thread(target=renew, name=f"lease of {lease.job.id}", daemon=True)

@@ -1,8 +1,8 @@
-"""The handlers of trainings: a network or a supernet learns from a part of a data set.
+"""Handlers of training jobs: train a network or a supernet on a part of a data set.
 
-A network is measured on another part, which a supernet leaves to the search. Both are the training
-of `nas_search.training`, which goes on from a checkpoint of an earlier attempt and then has, on a
-processor with as many threads, the same figures to the last bit.
+A network is evaluated on another part, which a supernet leaves to the search. Both use
+`nas_search.training`, which resumes from a checkpoint of an earlier attempt; on a CPU with the same
+number of threads, a resumed training has bit-identical figures.
 """
 
 from __future__ import annotations
@@ -64,31 +64,31 @@ from service.worker.measuring import (
     failure_kind,
     within_dataset,
 )
-from service.worker.work import Done, HandedBackError, MadeFile, WorkError, Workplace
+from service.worker.work import OutputFile, ReleasedError, WorkError, Workplace, WorkResult
 
 __all__ = ["train_network", "train_space"]
 
 _PARTS_OF_MEMORY: Final = 4
-"""One for the images, one for a copy of them when they are divided, two for the training."""
+"""Parts of memory: one for the images, one for a copy when they are split, two for training."""
 _METRICS: Final = ("accuracy", "top5", "loss", "train_accuracy", "train_loss", "epochs")
-"""Of the last epoch; a supernet has but the last three."""
+"""Metrics of the last epoch; a supernet has only the last three."""
 _ONE_SHOT: Final = ("sampler", "relaxation", "arch_recipe", "costs", "loss")
 """Members of a request that say how a supernet is trained and searched."""
-_OF_CANDIDATES: Final = 2
-"""Slashes in the name of a candidate's figure, `arch/row/candidate`: too many for each report."""
+_CANDIDATE_DEPTH: Final = 2
+"""Slashes in the name of a candidate's figure, `arch/row/candidate`: too many to report."""
 _MOST_FIGURES: Final = 100_000
-"""Of a curve in a result; what a service takes of one is a little more."""
+"""Largest number of figures of a curve in a result; a server accepts slightly more."""
 
 
-def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
+def train_network(spec: Mapping[str, Any], workplace: Workplace) -> WorkResult:
     """Train the network of a request.
 
     Args:
         spec: The canonical request of `POST /v1/trainings`.
-        workplace: Where to do it, the data sets that are there, and what earlier attempts kept.
+        workplace: The folders, devices, data sets and earlier checkpoints of the attempt.
 
     Raises:
-        WorkError: The network cannot be built, or not be trained on the data set.
+        WorkError: The network cannot be built, or cannot be trained on the data set.
     """
     make_trainer = _trainer_of(spec, workplace)
     workplace.report(Progress(stage="building"))
@@ -97,8 +97,8 @@ def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     workplace.report(Progress(stage="reading the data set"))
     path = dataset_path(spec["dataset"], workplace)
     try:
-        images, train, valid = _parts(path, built.space, recipe, spec, workplace)
-        kept = _kept(spec, images, workplace)
+        images, train, valid = _split_images(path, built.space, recipe, spec, workplace)
+        kept = _open_checkpoints(spec, images, workplace)
         trainer = make_trainer(
             built.network,
             train,
@@ -109,12 +109,12 @@ def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
             checkpoints=kept,
             save_epochs=spec["save_epochs"],
         )
-        training = _trained(trainer, spec["epochs"], workplace)
+        training = _run_training(trainer, spec["epochs"], workplace)
     except TrainerError as error:
         structlog.get_logger().exception("a trainer failed", trainer=spec["trainer"]["name"])
         raise WorkError("trainer-failed", str(error)) from error
     except (DatasetError, OutputError, InvalidArgumentError) as error:
-        raise WorkError(_kind(error), within_dataset(error, path, spec["dataset"])) from error
+        raise WorkError(_error_kind(error), within_dataset(error, path, spec["dataset"])) from error
     weights = {name: one.cpu() for name, one in trainer.evaluated.state_dict().items()}
     profile = built.space.profile(built.arch, input_shape=train.shape)
     result = {
@@ -130,17 +130,17 @@ def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
             "weights_sha256": digest_of_tensors(weights),
         },
     }
-    return Done(
+    return WorkResult(
         result=result, files=_files("network.safetensors", weights, built.stated, spec, workplace)
     )
 
 
-def train_space(spec: Mapping[str, Any], workplace: Workplace) -> Done:
-    """Train the supernet of a space, and search it where the strategy does that.
+def train_space(spec: Mapping[str, Any], workplace: Workplace) -> WorkResult:
+    """Train the supernet of a space, and search it if the strategy does so.
 
     Args:
         spec: The canonical request of `POST /v1/supernets`.
-        workplace: Where to do it, the data sets that are there, and what earlier attempts kept.
+        workplace: The folders, devices, data sets and earlier checkpoints of the attempt.
 
     Raises:
         WorkError: The space has no supernet, or it cannot be trained on the data set.
@@ -158,10 +158,10 @@ def train_space(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     workplace.report(Progress(stage="reading the data set"))
     path = dataset_path(spec["dataset"], workplace)
     try:
-        images, train, valid = _parts(path, space, recipe, spec, workplace)
+        images, train, valid = _split_images(path, space, recipe, spec, workplace)
         stated_strategy = {name: spec[name] for name in _ONE_SHOT}
         one_shot = OneShot.stated(stated_strategy, space, input_shape=train.shape)
-        kept = _kept(spec, images, workplace)
+        kept = _open_checkpoints(spec, images, workplace)
         trainer = one_shot.trainer(
             supernet,
             (train, valid),
@@ -171,16 +171,16 @@ def train_space(spec: Mapping[str, Any], workplace: Workplace) -> Done:
             checkpoint=kept,
             save_epochs=spec["save_epochs"],
         )
-        training = _trained(trainer, spec["epochs"], workplace)
+        training = _run_training(trainer, spec["epochs"], workplace)
         workplace.report(Progress(stage="finding the architecture"))
         found = trainer.found()
     except (ProblemError, NoMixtureError) as error:
         raise WorkError("not-trainable", str(error)) from error
     except (DatasetError, OutputError, InvalidArgumentError) as error:
-        raise WorkError(_kind(error), within_dataset(error, path, spec["dataset"])) from error
+        raise WorkError(_error_kind(error), within_dataset(error, path, spec["dataset"])) from error
     weights = {name: one.cpu() for name, one in trainer.evaluated.state_dict().items()}
     figures = _figures(training)
-    thinned = _without_candidates(figures)
+    thinned = _drop_candidates(figures)
     result = {
         **figures,
         "parameters": sum(one.numel() for one in supernet.parameters()),
@@ -195,7 +195,7 @@ def train_space(spec: Mapping[str, Any], workplace: Workplace) -> Done:
             "weights_sha256": digest_of_tensors(weights),
         },
     }
-    return Done(
+    return WorkResult(
         result=result, files=_files("supernet.safetensors", weights, stated, spec, workplace)
     )
 
@@ -203,10 +203,10 @@ def train_space(spec: Mapping[str, Any], workplace: Workplace) -> Done:
 def _trainer_of(
     spec: Mapping[str, Any], workplace: Workplace
 ) -> Callable[..., Trainer | CustomTrainer]:
-    """Return what makes the trainer of a request: the loop of this program, or a function.
+    """Return the factory for the trainer of a request: the built-in one or a custom function.
 
     Raises:
-        WorkError: The worker does not offer the function, has another, or cannot import it.
+        WorkError: The worker does not offer the function, has other code, or cannot import it.
     """
     if "trainer" not in spec:
         return Trainer
@@ -223,8 +223,8 @@ def _trainer_of(
     return partial(CustomTrainer, function, name=use.name, options=use.options)
 
 
-class _KeptCheckpoints(Checkpoints):
-    """Checkpoints within the room there is: a training goes on without one that does not fit."""
+class _BoundedCheckpoints(Checkpoints):
+    """Checkpoints of bounded size; a training continues without one that does not fit."""
 
     def __init__(self, attempt: AttemptFolder, folder: Path, identity: Mapping[str, Any]) -> None:
         super().__init__(folder, identity)
@@ -233,13 +233,13 @@ class _KeptCheckpoints(Checkpoints):
 
     @property
     def notes(self) -> list[str]:
-        """What a caller has to know of them."""
+        """Notes about skipped checkpoints, for the result."""
         if not self._left_out:
             return []
         return [f"{self._left_out} checkpoints did not fit on the worker's disk and were left out"]
 
     def save(self, saved: Saved) -> None:
-        """Save a checkpoint; where it does not fit, those that are there stay."""
+        """Save a checkpoint; if it does not fit, the earlier ones remain."""
         if sum(tensor.nbytes for tensor in saved.tensors.values()) > self._attempt.room():
             self._leave_out(saved, "more than NASBENCH_TRAININGS_BYTES")
             return
@@ -256,23 +256,23 @@ class _KeptCheckpoints(Checkpoints):
         log.warning("a checkpoint does not fit", step=saved.step, reason=reason)
 
 
-def _parts(
+def _split_images(
     path: Path, space: ModelSpace, recipe: Recipe, spec: Mapping[str, Any], workplace: Workplace
 ) -> tuple[ImageSet, ImageSet, ImageSet]:
-    """Return the training images of a data set, and their two parts.
+    """Return the training images of a data set, and their split into two parts.
 
     Raises:
-        DatasetError: They cannot be read.
-        InvalidArgumentError: They are too few, of several sizes, or none that the space takes.
+        DatasetError: The images cannot be read.
+        InvalidArgumentError: The images are too few, of several sizes, or unfit for the space.
         LabelError: A label has no output.
-        WorkError: They are not those that are wanted.
+        WorkError: The data set does not have the required digest.
     """
     images = _images(path, spec, workplace)
     wanted = workplace.dataset_sha256
     if wanted is not None and images.digest != wanted:
         raise WorkError(
             OTHER_DATA,
-            f"the data set {spec['dataset']} of this worker is another one: {images.digest[:12]}, "
+            f"the data set {spec['dataset']} of this worker has digest {images.digest[:12]}, "
             f"not {wanted[:12]}",
         )
     train, valid = split(images, spec["fractions"], spec["split_seed"])
@@ -282,10 +282,10 @@ def _parts(
 
 
 def _images(path: Path, spec: Mapping[str, Any], workplace: Workplace) -> ImageSet:
-    """Return the training images of a data set, in memory where they take a part of it.
+    """Return the training images of a data set, in memory if they need only a part of it.
 
     Raises:
-        DatasetError: They cannot be read.
+        DatasetError: The images cannot be read.
         InvalidArgumentError: There are none, or they are of several sizes.
     """
     stated = spec["protocol"]
@@ -294,19 +294,19 @@ def _images(path: Path, spec: Mapping[str, Any], workplace: Workplace) -> ImageS
     return images_of(dataset, protocol, memory=workplace.memory // _PARTS_OF_MEMORY)
 
 
-def _kept(
+def _open_checkpoints(
     spec: Mapping[str, Any], images: ImageSet, workplace: Workplace
-) -> _KeptCheckpoints | None:
-    """Return the checkpoints of the job; None where no other attempt could find them.
+) -> _BoundedCheckpoints | None:
+    """Return the checkpoints of the job; None if no other attempt could find them.
 
-    What is there of another data set of the same name, or was written by another version of this
-    program, is removed: it would mix what does not belong together.
+    Checkpoints for another data set of the same name, or from another version of this package, are
+    removed, as resuming from them would give wrong results.
     """
     if workplace.kept is None:
         return None
     folder = workplace.kept.opened()
     identity = {"request": dict(spec), "dataset": images.digest}
-    kept = _KeptCheckpoints(workplace.kept, folder, identity)
+    kept = _BoundedCheckpoints(workplace.kept, folder, identity)
     try:
         kept.newest()
     except OtherTrainingError:
@@ -314,7 +314,7 @@ def _kept(
     return kept
 
 
-def _trained(trainer: Trainer | CustomTrainer, epochs: int, workplace: Workplace) -> Training:
+def _run_training(trainer: Trainer | CustomTrainer, epochs: int, workplace: Workplace) -> Training:
     goes_on_after = len(trainer.curve)
 
     def tell(figures: Epoch) -> bool:
@@ -331,11 +331,11 @@ def _trained(trainer: Trainer | CustomTrainer, epochs: int, workplace: Workplace
                 figures={
                     name: value
                     for name, value in figures.items()
-                    if name.count("/") < _OF_CANDIDATES
+                    if name.count("/") < _CANDIDATE_DEPTH
                 },
             )
         )
-        return figures["epoch"] < epochs and workplace.handing_back()
+        return figures["epoch"] < epochs and workplace.release_requested()
 
     if trainer.curve:
         tell(trainer.curve[-1])
@@ -343,12 +343,12 @@ def _trained(trainer: Trainer | CustomTrainer, epochs: int, workplace: Workplace
         workplace.report(Progress(stage="training", total=epochs))
     training = trainer.run(epochs=epochs, report=tell)
     if training.stopped:
-        raise HandedBackError
+        raise ReleasedError
     return training
 
 
 def _figures(training: Training) -> dict[str, Any]:
-    """Return what came of a training; seconds are those of all attempts, as far as they count."""
+    """Return the figures of a training; seconds are those of all attempts, without lost epochs."""
     metrics = training.metrics
     return {
         "metrics": {name: metrics[name] for name in _METRICS if name in metrics},
@@ -361,19 +361,19 @@ def _figures(training: Training) -> dict[str, Any]:
     }
 
 
-def _without_candidates(figures: dict[str, Any]) -> list[str]:
-    """Leave the candidates out of a curve that would be too long for a result; return a note."""
+def _drop_candidates(figures: dict[str, Any]) -> list[str]:
+    """Remove candidates from a curve that is too long for a result; return notes about it."""
     if sum(map(len, figures["curve"])) <= _MOST_FIGURES:
         return []
     figures["curve"] = [
-        {name: value for name, value in epoch.items() if name.count("/") < _OF_CANDIDATES}
+        {name: value for name, value in epoch.items() if name.count("/") < _CANDIDATE_DEPTH}
         for epoch in figures["curve"]
     ]
     return ["the curve would be too long with the probabilities of candidates: they are left out"]
 
 
 def _found(found: Found) -> dict[str, Any]:
-    """Return what a strategy found, as JSON has it."""
+    """Return the architecture that a strategy found, as JSON."""
     return {
         "sample": found.sample,
         "probabilities": None
@@ -386,7 +386,7 @@ def _found(found: Found) -> dict[str, Any]:
 def _provenance(
     network: Mapping[str, Any], spec: Mapping[str, Any], workplace: Workplace
 ) -> dict[str, Any]:
-    """Return what it takes to repeat the training, beside the digests."""
+    """Return the facts needed to repeat the training, except digests."""
     names = ("dataset", "recipe", "protocol", "fractions", "split_seed", "seed")
     return {
         "network": dict(network),
@@ -404,16 +404,16 @@ def _files(
     stated: Mapping[str, Any],
     spec: Mapping[str, Any],
     workplace: Workplace,
-) -> tuple[MadeFile, ...]:
+) -> tuple[OutputFile, ...]:
     if not spec["weights"]:
         return ()
     path = workplace.folder / name
     write_weights(path, weights, stated)
-    return (MadeFile(name=path.name, media_type="application/octet-stream", path=path),)
+    return (OutputFile(name=path.name, media_type="application/octet-stream", path=path),)
 
 
-def _kind(error: Exception) -> str:
-    """Return the word for programs for what is wrong with a training."""
+def _error_kind(error: Exception) -> str:
+    """Return the failure kind for an error of a training."""
     if isinstance(error, LabelError):
         return "too-few-outputs"
     if isinstance(error, OutputError):

@@ -1,7 +1,7 @@
-"""The work of one attempt: what a handler has at hand, what it returns, and how it is run.
+"""The handler interface of jobs: the inputs and results of a handler, and how it is called.
 
-The work itself knows nothing of queues, leases and databases: it is given a request, a folder and a
-device, reports how far it is, and returns a result and files. So it can be tried without a server.
+Handlers know nothing of queues, leases and databases: they get a request, a folder and a device,
+report progress, and return a result and files. So they can be tested without a server.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from service.jobs.training_folders import AttemptFolder
 from service.worker.offers import Offers
 
 __all__ = [
-    "Done",
-    "HandedBackError",
     "Handler",
-    "MadeFile",
+    "OutputFile",
+    "ReleasedError",
     "WorkError",
+    "WorkResult",
     "Workplace",
     "handlers",
     "perform",
 ]
 
-_NO_MEMORY: Final = "DefaultCPUAllocator"
-"""Names itself in the error, which has no class of its own."""
+_CPU_ALLOCATOR: Final = "DefaultCPUAllocator"
+"""Part of the message of PyTorch's CPU memory error, which is a plain RuntimeError."""
 _COMPILERS: Final = ("torch._dynamo.", "torch._inductor.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workplace:
-    """What an attempt has at hand.
+    """The folders, devices and limits of an attempt.
 
     Args:
         folder: An empty folder for the files it makes.
-        device: Where it computes, as PyTorch names it: `cpu`, `cuda:0`.
-        report: Told how far it is; may be called often.
+        device: PyTorch's name of the device: `cpu`, `cuda:0`.
+        report: Takes progress; may be called often.
         offers: The data sets and trainers of the worker.
-        dataset_sha256: The digest that the data set of a training must have; None: any.
-        checkpoint: Returns the file of uploaded weights by their digest.
-        threads: Processor cores it may use.
-        kept: What it leaves to the next attempt of the job; None: there is no other attempt.
-        memory: Bytes it may take.
-        share: How many attempts have the device at a time.
-        handing_back: Tells whether to stop where another attempt can go on, and to raise
-            `HandedBackError` then.
+        dataset_sha256: The required digest of a training's data set; None: any.
+        checkpoint: Returns the file of uploaded weights for a digest.
+        threads: Number of processor cores it may use.
+        kept: The folder of checkpoints for the next attempt; None: there is no other attempt.
+        memory: Bytes of memory it may use.
+        share: How many attempts share the device.
+        release_requested: Tells whether to stop where another attempt can resume, by raising
+            `ReleasedError`.
     """
 
     folder: Path
@@ -64,17 +64,17 @@ class Workplace:
     kept: AttemptFolder | None = None
     memory: int = 1 << 40
     share: int = 1
-    handing_back: Callable[[], bool] = bool
+    release_requested: Callable[[], bool] = bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MadeFile:
+class OutputFile:
     """A file that an attempt made.
 
     Args:
         name: Its name among the artifacts of the job.
-        media_type: What it is.
-        path: Where it lies, in the folder of the attempt.
+        media_type: Its media type.
+        path: Its path in the folder of the attempt.
     """
 
     name: str
@@ -83,8 +83,8 @@ class MadeFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
-    """What an attempt found and made.
+class WorkResult:
+    """The result and files of a handler.
 
     Args:
         result: A JSON object, as docs/api.md describes it.
@@ -92,14 +92,14 @@ class Done:
     """
 
     result: dict[str, Any]
-    files: tuple[MadeFile, ...] = ()
+    files: tuple[OutputFile, ...] = ()
 
 
 class WorkError(Exception):
-    """What was asked cannot be done, however often it is retried.
+    """A request cannot be done, however often it is retried.
 
     Args:
-        kind: A word for programs, such as `corrupt-image` or `out-of-memory`.
+        kind: A code for programs, such as `corrupt-image` or `out-of-memory`.
         message: What is wrong and what to do about it, for people.
     """
 
@@ -109,34 +109,34 @@ class WorkError(Exception):
         self.message = message
 
 
-class HandedBackError(Exception):
-    """The work stopped as it was asked to, where another attempt goes on."""
+class ReleasedError(Exception):
+    """The work has stopped on request, so that another attempt can resume."""
 
 
-Handler: TypeAlias = Callable[[Mapping[str, Any], Workplace], Done]
+Handler: TypeAlias = Callable[[Mapping[str, Any], Workplace], WorkResult]
 
 
 @cache
 def handlers() -> Mapping[JobKind, Handler]:
-    """Return the handler of every kind of job; PyTorch loads with them."""
-    from service.jobs.kinds import KINDS  # noqa: PLC0415 - needs the spaces, which load slowly
+    """Return the handler of every kind of job; imports PyTorch."""
+    from service.jobs.kinds import KINDS  # noqa: PLC0415 - slow to import
 
-    return MappingProxyType({name: _loaded(kind.handler) for name, kind in KINDS.items()})
+    return MappingProxyType({name: _import_handler(kind.handler) for name, kind in KINDS.items()})
 
 
-def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Done:
-    """Do a job once.
+def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> WorkResult:
+    """Run the handler of a job.
 
     Args:
-        kind: What to do.
-        spec: The canonical request; docs/api.md has its members.
-        workplace: Where to do it.
+        kind: The kind of the job.
+        spec: The canonical request; docs/api.md documents its members.
+        workplace: The folders, devices and limits of the attempt.
 
     Raises:
-        WorkError: It cannot be done, however often it is retried.
-        HandedBackError: It was asked to stop, and did.
+        WorkError: The request cannot be done, however often it is retried.
+        ReleasedError: The handler was asked to stop, and did.
     """
-    # Loaded already in the process that this one was forked from, and by no worker itself.
+    # Already imported in the process that this one was forked from; the worker never imports it.
     import torch  # noqa: PLC0415
 
     from model_hub.memory import keep_freed_memory  # noqa: PLC0415
@@ -147,10 +147,14 @@ def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Don
         torch.cuda.set_per_process_memory_fraction(1 / workplace.share, workplace.device)
     try:
         done = handlers()[kind](spec, workplace)
-        # What was timed beside others is no time of its own.
-        return done if workplace.share == 1 else replace(done, result=_shared(done, workplace))
+        # Times measured on a shared device are marked as such.
+        return (
+            done
+            if workplace.share == 1
+            else replace(done, result=_marked_as_shared(done, workplace))
+        )
     except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY in str(error):
+        if isinstance(error, torch.OutOfMemoryError) or _CPU_ALLOCATOR in str(error):
             raise WorkError(
                 "out-of-memory",
                 f"{workplace.device} has too little memory for the network and its inputs; a "
@@ -160,16 +164,16 @@ def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Don
             raise WorkError(
                 "not-compilable",
                 "torch.compile fails with this network on this worker, which may lack a C++ "
-                "compiler; `compile` false does without",
+                "compiler; set `compile` to false",
             ) from error
         raise
 
 
-def _shared(done: Done, workplace: Workplace) -> dict[str, Any]:
+def _marked_as_shared(done: WorkResult, workplace: Workplace) -> dict[str, Any]:
     return {**done.result, "shared": workplace.share}
 
 
-def _loaded(handler: str) -> Handler:
+def _import_handler(handler: str) -> Handler:
     module, _, name = handler.partition(":")
     loaded: Handler = getattr(import_module(module), name)
     return loaded

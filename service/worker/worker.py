@@ -1,4 +1,4 @@
-"""A worker: its executors, its heartbeat, and the clean-up that workers share."""
+"""A worker: its executors, its heartbeat, and the clean-up of jobs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ import structlog
 
 from service.jobs.errors import StoreUnavailableError
 from service.jobs.records import TrainerState, WorkerState
-from service.worker.equipment import weights_here
+from service.worker.equipment import models_with_weights
 from service.worker.executor import Executor
-from service.worker.offers import OffersHere
+from service.worker.offers import LocalOffers
 from service.worker.os_process import dead_workers, hold_lock, remove_lock
 from service.worker.places import Places
 from service.worker.server_connection import AccessRefusedError
@@ -30,25 +30,26 @@ from service.worker.source import JobSource
 
 __all__ = ["Worker"]
 
-_ROUND_SECONDS: Final = 1.0
+_TASK_SECONDS: Final = 1.0
 _RELEASE_SECONDS: Final = 30.0
-"""That are left at the end of draining to hand back what has not handed itself back."""
+"""Seconds at the end of draining in which jobs that have not ended are released."""
 _HEARTBEATS: Final = 6
-"""In the time of a lease."""
+"""Heartbeats per lease duration."""
 
 
 class Worker:
-    """Runs jobs until it is stopped, and then releases those it has begun.
+    """Runs jobs until it is stopped, and then releases the running ones.
 
     Args:
-        source: Where jobs come from.
-        places: Where attempts run, and how many at a time.
-        labels: Jobs that demand one of them may be done here.
-        share: How many attempts have a device at a time, with a part of its memory each; their
-            results say so.
-        idle_exit: Seconds without a job after which it ends; None: never.
-        time_limit: Seconds after which whoever started it ends it; None: never.
-        drain_seconds: So long before that it begins to drain, and as long after SIGUSR1 it ends.
+        source: Provides jobs and takes their outcomes.
+        places: The devices and slots of its attempts.
+        labels: Labels of jobs that may run here although they require a label.
+        share: How many attempts share a device, each with a part of its memory; recorded in their
+            results.
+        idle_exit: Seconds without a job after which it exits; None: never.
+        time_limit: Seconds after which the batch system kills it; None: never.
+        drain_seconds: How long before the time limit it begins to drain, and how long after
+            SIGUSR1 it exits.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Worker:
         self._refused_at: float | None = None
         self._refusal: AccessRefusedError | None = None
         self._version = version("nas-bench-service")
-        self._offers = OffersHere(source.settings)
+        self._offers = LocalOffers(source.settings)
         self._executors = [
             Executor(
                 source=source,
@@ -84,7 +85,7 @@ class Worker:
                 device=device,
                 threads=places.threads,
                 scratch=self._scratch(self.id),
-                offers=self._offers.look,
+                offers=self._offers.current,
                 stop=self._stop,
                 drain=self._drain,
                 labels=frozenset(labels),
@@ -96,30 +97,30 @@ class Worker:
         ]
 
     def run(self) -> None:
-        """Do jobs until `stop` or `drain`; SIGTERM and SIGINT stop, SIGUSR1 drains.
+        """Run jobs until `stop` or `drain`; SIGTERM and SIGINT stop, SIGUSR1 drains.
 
         Raises:
-            AccessRefusedError: The server does not take the key, or not any more: for as long as a
-                lease holds, so that its jobs are others' by now.
+            AccessRefusedError: The server refuses the key; after the first heartbeat, only if it
+                does so for a lease duration, when other workers have got the jobs.
         """
         with ExitStack() as stack:
             stack.enter_context(hold_lock(self._source.settings.workers_dir, self.id))
-            stack.enter_context(_at_signals(stop=self.stop, drain=self.drain))
-            self._round()
+            stack.enter_context(_signal_handlers(stop=self.stop, drain=self.drain))
+            self._run_periodic_tasks()
             threads = [
                 threading.Thread(target=executor.run, daemon=True) for executor in self._executors
             ]
             for thread in threads:
                 thread.start()
             self._log.info("worker ready", devices=[device.name for device in self._devices])
-            while not self._stop.wait(_ROUND_SECONDS):
-                self._round()
-                self._end_in_time()
+            while not self._stop.wait(_TASK_SECONDS):
+                self._run_periodic_tasks()
+                self._drain_or_stop_if_due()
                 if self._drain.is_set():
                     if not any(thread.is_alive() for thread in threads):
                         break
                 elif not all(thread.is_alive() for thread in threads):
-                    # Its error is in the log; a worker that does half of its work helps nobody.
+                    # Its error is logged; a worker without one of its executors would idle.
                     raise RuntimeError("an executor of the worker has ended by an error")
             for thread in threads:
                 thread.join()
@@ -128,18 +129,18 @@ class Worker:
                 raise self._refusal
 
     def stop(self) -> None:
-        """Make `run` release the jobs it has begun, and return."""
+        """Make `run` release the running jobs and return."""
         self._stop.set()
 
     def drain(self) -> None:
-        """Make `run` begin no further job, have trainings hand themselves back, and return."""
+        """Make `run` begin no further job, have trainings released, and return."""
         if not self._drain.is_set():
             self._drains_at = time.monotonic() - self._begun
             self._log.info("worker drains", seconds=self._drain_seconds)
             self._drain.set()
 
-    def _end_in_time(self) -> None:
-        """Drain where the time is over or nothing has come for long; stop what drains too long."""
+    def _drain_or_stop_if_due(self) -> None:
+        """Drain if the time limit is near or no job came for long; stop if draining takes long."""
         now = time.monotonic()
         ended = [executor.busy_at for executor in self._executors if executor.busy_at is not None]
         if any(executor.running for executor in self._executors) or not ended:
@@ -156,22 +157,22 @@ class Worker:
         ):
             self._stop.set()
 
-    def _round(self) -> None:
-        """Do the regular tasks; one that fails is done in the next round."""
-        for task in (self._heartbeat, self._look_after_others):
+    def _run_periodic_tasks(self) -> None:
+        """Do the periodic tasks; a failed one is retried in the next round."""
+        for task in (self._heartbeat, self._clean_up_dead_workers):
             try:
                 task()
             except AccessRefusedError as error:
                 self._end_if_refused(error)
             except OSError as error:
-                # Also that a file of another worker cannot be removed.
+                # Raised also if a file of a dead worker cannot be removed.
                 self._log.warning("the store does not answer", reason=str(error))
 
     def _end_if_refused(self, error: AccessRefusedError) -> None:
-        """Stop where the key has been refused for the time of a lease.
+        """Stop if the key has been refused for a lease duration.
 
         Raises:
-            AccessRefusedError: It was never taken.
+            AccessRefusedError: The key has never been accepted.
         """
         if self._last_heartbeat[1] is None:
             raise error
@@ -192,8 +193,8 @@ class Worker:
             self._last_heartbeat = (time.monotonic(), state)
             self._refused_at = None
 
-    def _look_after_others(self) -> None:
-        """Free what dead workers of this machine had: a free lock shows them at once."""
+    def _clean_up_dead_workers(self) -> None:
+        """Clean up after dead workers of this machine, which are recognised by free locks."""
         folder = self._source.settings.workers_dir
         dead = dead_workers(folder)
         self._source.upkeep(dead)
@@ -209,7 +210,7 @@ class Worker:
             self._log.warning("the store does not answer", reason=str(error))
 
     def _state(self) -> WorkerState:
-        offers = self._offers.look()
+        offers = self._offers.current()
         return WorkerState(
             id=self.id,
             host=platform.node(),
@@ -218,7 +219,7 @@ class Worker:
             devices=self._devices,
             datasets=tuple(offers.datasets),
             trainers=tuple(TrainerState(**asdict(one)) for one in offers.trainers.values()),
-            models=weights_here(),
+            models=models_with_weights(),
             running=tuple(executor.running for executor in self._executors if executor.running),
         )
 
@@ -227,8 +228,8 @@ class Worker:
 
 
 @contextmanager
-def _at_signals(*, stop: Callable[[], None], drain: Callable[[], None]) -> Iterator[None]:
-    """Stop at SIGTERM and SIGINT, of which a second one ends the process; drain at SIGUSR1."""
+def _signal_handlers(*, stop: Callable[[], None], drain: Callable[[], None]) -> Iterator[None]:
+    """Handle SIGTERM and SIGINT by `stop`, a second one as before, and SIGUSR1 by `drain`."""
     kinds = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -226,5 +226,5 @@ def test_evictions_at_once_and_readers_beside_them_never_meet_half_a_file(
     evict_all(server)
     assert wrong == []
     assert {job.state for job in jobs.store.page()[0]} == {"expired"}
-    assert list(jobs.artifact_folder.begun()) == []
+    assert list(jobs.artifact_folder.incomplete()) == []
     assert list(jobs.artifacts.digests()) == []

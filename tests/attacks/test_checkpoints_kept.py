@@ -93,7 +93,7 @@ def network(digest: str) -> dict[str, Any]:
 @contextmanager
 def half_sent(server: BenchServer, body: bytes, jobs: Jobs) -> Iterator[socket.socket]:
     """Send half of an upload, within the context."""
-    before = len(list(jobs.weights.begun()))
+    before = len(list(jobs.weights.incomplete()))
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         head = (
             f"POST {PATH}?name=half HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -101,7 +101,7 @@ def half_sent(server: BenchServer, body: bytes, jobs: Jobs) -> Iterator[socket.s
         )
         connection.sendall(head.encode() + body[: len(body) // 2])
         until(
-            lambda: list(jobs.weights.begun()),
+            lambda: list(jobs.weights.incomplete()),
             lambda begun: len(begun) == before + 1,
             what="half an upload begun",
         )
@@ -133,7 +133,7 @@ def test_uploads_at_once_to_two_servers_never_exceed_the_quota(
     assert refused["type"].endswith(":checkpoints-full")
     assert str(QUOTA) in refused["detail"]
     assert "DELETE" in refused["detail"]
-    assert not list(jobs.weights.begun())
+    assert not list(jobs.weights.incomplete())
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -173,16 +173,16 @@ def test_what_a_killed_server_left_goes_and_what_a_living_one_receives_stays(
     lost, kept = content(MIB), content(MIB, 1)
     with half_sent(dying, lost, jobs), half_sent(living, kept, jobs) as connection:
         dying.kill()
-        assert len(list(jobs.weights.begun())) == 2
+        assert len(list(jobs.weights.incomplete())) == 2
         start()
         until(
-            lambda: list(jobs.weights.begun()),
+            lambda: list(jobs.weights.incomplete()),
             lambda begun: len(begun) == 1,
             what="what a killed server had begun cleared away",
         )
         connection.sendall(kept[len(kept) // 2 :])
         assert connection.recv(PIECE).startswith(b"HTTP/1.1 201")
-    assert not list(jobs.weights.begun())
+    assert not list(jobs.weights.incomplete())
     assert on_disk(jobs) == [digest_of(kept)]
     assert jobs.weights.path(digest_of(kept)).read_bytes() == kept
 

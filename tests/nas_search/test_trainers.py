@@ -15,7 +15,7 @@ from model_hub.errors import InvalidArgumentError
 from nas_search.errors import OtherTrainerError, TrainerError, TrainerTwiceError
 from nas_search.trainers import TrainerUse, installed_trainers, load_trainer, trainer_code
 from service.jobs import JobSettings
-from service.worker.offers import OffersHere
+from service.worker.offers import LocalOffers
 
 
 def test_a_trainer_is_found_and_digested_without_being_imported(site: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_package_whose_entry_points_are_damaged_is_told(
     monkeypatch.syspath_prepend(folder)
     with pytest.raises(TrainerError, match=re.escape(says)):
         trainer_code("new")
-    assert OffersHere(JobSettings(datasets_dir=tmp_path, trainers="new")).look().trainers == {}
+    assert LocalOffers(JobSettings(datasets_dir=tmp_path, trainers="new")).current().trainers == {}
 
 
 @pytest.mark.parametrize("metadata", ["", "Name: lab-trainers\n", "Version: 1.2\n"])

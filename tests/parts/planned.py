@@ -16,7 +16,7 @@ from bench_client import Plan as ServedPlan
 from nas_search.plans import Cells, Plan, Selection, plan_of
 from service.jobs import Jobs
 from service.jobs.records import Capabilities, DeviceState, Failure, WorkerState
-from service.plans.repeats import drawn
+from service.plans.repeats import is_repeated
 
 __all__ = [
     "ANY_DATA",
@@ -169,7 +169,7 @@ def seeds_that_repeat(
         again = frozenset(
             cell.number
             for cell in Cells(selection)
-            if drawn(plan.protocol_digest, selection.numbers[cell.position], cell)
+            if is_repeated(plan.protocol_digest, selection.numbers[cell.position], cell)
         )
         if wanted(again):
             return list(seeds)

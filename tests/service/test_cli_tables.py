@@ -101,7 +101,7 @@ def test_an_architecture_gives_way_to_its_index(
     assert "1009" in text
     shown = f"9{'x' * 80}" in text
     assert shown == (width >= 120)
-    assert shown or "not shown here, but by --json: arch_str" in text
+    assert shown or "omitted here, printed by --json: arch_str" in text
 
 
 def test_what_looks_like_markup_is_printed_as_it_is(

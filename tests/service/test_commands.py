@@ -36,7 +36,7 @@ def test_help_lists_every_command_once_and_says_how_it_exits() -> None:
     shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "100"}).output
     listed = re.findall(r"^│ ([a-z]+) ", shown, re.MULTILINE)
     assert sorted(listed) == sorted(COMMANDS)
-    panels = ["Options", "Begin", "Tables", "Ask", "Search and train", "Serve"]
+    panels = ["Options", "Begin", "Tables", "Query", "Search and train", "Serve"]
     assert re.findall(r"^╭─ ([\w ]+) ─", shown, re.MULTILINE) == panels
     assert "2 for wrong usage; 130 when interrupted" in " ".join(shown.split())
     # Completion is of the program, not of its parts.
@@ -56,7 +56,7 @@ def test_an_example_is_of_its_command_and_runs_where_it_asks(
     shown = CliRunner().invoke(app, [name, "--help"]).output
     assert f"Example: {example}" in " ".join(shown.split())
     assert {word for word in words if word.startswith("-") and word != "-"} <= set(shown.split())
-    if name in _PANELS["Ask"] or name == "info":
+    if name in _PANELS["Query"] or name == "info":
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("NASBENCHMARK_DIR", str(every_sample))
         typed = asked.partition("'")[2].partition("'")[0] or None

@@ -84,11 +84,11 @@ def _of_another_version(place: dict[str, str]) -> None:
 
 
 FAULTS: list[tuple[str, Callable[[dict[str, str]], Any], str, str]] = [
-    ("workers", lambda _: None, "none is alive, and 1 jobs wait", "nbs worker"),
+    ("workers", lambda _: None, "none is alive, and 1 jobs are queued", "nbs worker"),
     (
         "settings",
         lambda place: place.update(NASBENCH_REDISURL="redis://x"),
-        "NASBENCH_REDISURL is no setting",
+        "NASBENCH_REDISURL is not a setting",
         "is NASBENCH_REDIS_URL meant?",
     ),
     (
@@ -135,8 +135,8 @@ FAULTS: list[tuple[str, Callable[[dict[str, str]], Any], str, str]] = [
             shutil.rmtree(place["NASBENCH_JOBS_DIR"]),
             Path(place["NASBENCH_JOBS_DIR"]).write_text("a file"),
         ),
-        "no folder",
-        "say another one",
+        "not a folder",
+        "choose another one",
     ),
 ]
 
@@ -212,12 +212,12 @@ def test_trainers_are_listed_with_what_is_wrong_with_each(
     for name, state, says, remedy in (
         ("good", "ok", f"{code}offered by workers here", ""),
         ("other", "note", f"{code}not offered", "to offer it: nbs worker --trainer other"),
-        ("gone", "problem", "a worker here offers it, and no package", "install its package here"),
-        ("lacking", "problem", f"{code}.*a_module_that_nobody_has", "what lab-x needs"),
-        ("leaving", "problem", f"{code}its import ends the process, with 0", "mend its code"),
+        ("gone", "problem", "a worker here offers it, but no package", "install its package here"),
+        ("lacking", "problem", f"{code}.*a_module_that_nobody_has", "dependencies of lab-x"),
+        ("leaving", "problem", f"{code}its import ends the process, with 0", "fix its code"),
         ("nowhere", "problem", "there is no module labz", "install the package"),
-        ("number", "problem", f"{code}.*is no function but 1", "mend its code"),
-        ("spelled", "problem", "the trainer spelled is published as", "publishes it again"),
+        ("number", "problem", f"{code}.*is no function but 1", "fix its code"),
+        ("spelled", "problem", "the trainer spelled is published as", "provides it"),
         ("twice", "problem", "the trainer twice is published more than", "all but one"),
     ):
         one = found.pop(name)
@@ -274,7 +274,7 @@ def test_what_was_saved_comes_back(place: dict[str, str], tmp_path: Path) -> Non
     assert "artifacts are in s3://lab/x: save that bucket" in told.stderr
     assert saved.stat().st_mode & 0o777 == 0o600
     # What is there is never replaced, on either side, and what is the same is not in the way.
-    assert "is there already" in nbs("backup", saved, **place).stderr
+    assert "exists already" in nbs("backup", saved, **place).stderr
     Path(place["NASBENCHMARK_DIR"], "keys.json").write_text("another")
     refused = nbs("restore", saved, **place)
     assert (refused.returncode, "would be replaced; nothing was written" in refused.stderr) == (
@@ -341,7 +341,7 @@ def test_a_table_is_not_mixed_with_what_is_left_of_another(
         path.write_bytes(content)
     refused = nbs("restore", saved, **place)
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
-    assert "jobs.db-wal is of the jobs.db that was there" in refused.stderr
+    assert "jobs.db-wal belongs to an earlier jobs.db" in refused.stderr
     assert not table.exists()
     for path in left:
         path.unlink()
@@ -424,7 +424,7 @@ def test_a_file_that_is_larger_than_its_backup_is_none(
     saved.write_bytes(bytes(header) + bytes(512))
     told = nbs("restore", saved, "--data", tmp_path / "new", timeout=60)
     assert (told.returncode, told.stderr.count("\n")) == (1, 1)
-    assert f"{saved} is no backup" in told.stderr
+    assert f"{saved} is not a backup" in told.stderr
 
 
 @pytest.mark.parametrize("at", [0.0, 0.3, 0.6, 0.9])

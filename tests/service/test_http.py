@@ -252,7 +252,7 @@ class TestRefusals:
         problem = assert_problem(http.get("/v1/nb201/computed-stats"), 404)
         assert problem["detail"].startswith("there is no benchmark 'nb201'; is it nasbench201?")
         for path in ("/v1/nasbench201/nothing", "/v1/zzz/computed-stats", "/nb201"):
-            assert "nothing at this address" in assert_problem(http.get(path), 404)["detail"]
+            assert "nothing at this path" in assert_problem(http.get(path), 404)["detail"]
 
     def test_another_method_is_a_problem(self, http: httpx.Client) -> None:
         response = http.delete(STATS)

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from bench_client import BenchClient
-from service.cli.mcp_tools import TOOLS, _texts
+from service.cli.mcp_tools import TOOLS, _shrinking_answers
 
 pytestmark = [
     pytest.mark.usefixtures("unmeasured"),
@@ -127,7 +127,7 @@ def test_what_is_made_up_says_so_each_time_and_what_is_long_is_cut(
     assert json.loads(told[1]["one"][1])["answer"]["fields"]
     _, text = told[1]["one"]
     assert len(text) < 100_000
-    many = json.loads(next(_texts(list(range(1000)), [], {})))
+    many = json.loads(next(_shrinking_answers(list(range(1000)), [], {})))
     assert (many["items"], many["count"], many["left_out"]) == ([*range(50)], 1000, 950)
 
 
@@ -136,10 +136,10 @@ def test_what_is_made_up_says_so_each_time_and_what_is_long_is_cut(
     [
         ("misspelt", "test_acc"),
         ("missing", "metric is missing"),
-        ("surplus", "'x' is none of them"),
+        ("surplus", "'x' is unknown"),
         ("no tool", "there is no tool 'evaluate'"),
         ("too many", "n: 20000 is not in 1 to 12"),
-        ("outside", "'arch' is none of them; filters and bounds are members of `more`"),
+        ("outside", "'arch' is unknown; filters and bounds are members of `more`"),
         ("private", "there is no tool '__init__'"),
         ("bounds", "more is an object"),
         ("all runs", "more needs an arch"),

@@ -347,7 +347,7 @@ class Replacing(State):
 def test_a_file_replaced_before_every_look_leaves_no_more_than_two_versions_open(
     first: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(served_databases, "_SECONDS_BETWEEN_LOOKS", 0.05)
+    monkeypatch.setattr(served_databases, "_CHECK_SECONDS", 0.05)
     shutil.copy(first, tmp_path)
 
     async def replaced() -> int:

@@ -77,8 +77,8 @@ def test_a_taken_port_is_told_in_a_line_and_nothing_is_served(
     assert served.returncode == 1
     other = port + 1 if port < 65_535 else port - 1
     assert served.stderr == (
-        f"nbs: cannot listen on 127.0.0.1:{port}: address already in use; a server runs there "
-        f"already, or take another port: --port {other}\n"
+        f"nbs: cannot listen on 127.0.0.1:{port}: address already in use; a server may be "
+        f"running there already; or take another: --port {other}\n"
     )
     assert served.stdout == ""
 
@@ -158,5 +158,5 @@ def test_an_address_that_is_all_of_a_machine_is_told_as_one_that_can_be_asked(
         port = url.rpartition(":")[2]
         assert f"curl '{url}/v1/benchmarks'" in said[0]
         assert said[2] == f"  export NASBENCH_URL={url}\n"
-        assert said[3].startswith(f"other machines ask http://{socket.gethostname()}:{port}")
+        assert said[3].startswith(f"other machines use http://{socket.gethostname()}:{port}")
         assert httpx.get(f"{url}/livez", timeout=60).status_code == 200

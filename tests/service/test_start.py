@@ -99,8 +99,8 @@ def test_a_choice_as_json_is_its_command() -> None:
 @pytest.mark.parametrize(
     ("typed", "status", "says"),
     [
-        ("\x04", 1, "nbs: nothing more was said, so nothing more is done"),
-        ("generate\n\x04", 1, "nbs: nothing more was said, so nothing more is done"),
+        ("\x04", 1, "nbs: no more input; nothing more is done"),
+        ("generate\n\x04", 1, "nbs: no more input; nothing more is done"),
     ],
 )
 def test_the_end_of_the_input_ends_it_in_a_line(typed: str, status: int, says: str) -> None:
@@ -173,7 +173,7 @@ def test_serving_makes_what_is_missing_and_looking_finds_it(tmp_path: Path) -> N
     ) as one:
         one.until("[1]: ")
         one.types("\n")
-        one.until("making synthetic ones")
+        one.until("creating synthetic ones")
         one.until(f"serving on {url}")
         looked = nbs("start", "look", "--url", url)
         assert (looked.returncode, looked.stderr) == (0, "")

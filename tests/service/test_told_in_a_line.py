@@ -16,13 +16,11 @@ from forked_nbs import nbs
 UNKNOWN = (
     r"nbs: .*'(NAS-Bench-201|nasbench-201|NASBench201)'.* is it nasbench201\? known are nasbench101"
 )
-NO_FOLDER = (
-    r"nbs: .*there is no folder {none}: say where the databases are, or make one with `nbs g"
-)
+NO_FOLDER = r"nbs: .*there is no folder {none}: name the folder of the databases, or create"
 NOT_A_FOLDER = r"nbs: {none} is not a folder .*: make one with `nbs generate`, or name the folder"
-TO_BE_MADE = r"nbs: there is no folder {none}: make it first, or name another one$"
+TO_BE_MADE = r"nbs: there is no folder {none}: create it, or choose another path$"
 TOP = "top nasbench201 --metric test_acc --num-epochs 12 --dataset cifar10"
-A_FILE = r"nbs: {file} is a file, where a folder is needed: name another one$"
+A_FILE = r"nbs: {file} is a file, but a folder is needed: choose another path$"
 
 
 @pytest.mark.parametrize("name", ["NAS-Bench-201", "nasbench-201", "NASBench201"])
@@ -63,7 +61,7 @@ def test_a_benchmark_in_another_spelling_is_named_in_the_one_there_is(
         ("export nds --out {file}/x.csv", A_FILE),
         ("fetch nds --out {file}", A_FILE),
         ("fetch nix", "nbs: .*'nix' is unknown; known are .*: nbs generate --table FILE RAW; see"),
-        ("start nix", "nbs: .*'nix' is no choice; there are serve, generate, look, work; see"),
+        ("start nix", "nbs: .*'nix' is unknown; choices: serve, generate, look, work; see"),
         ("serve --host no.invalid", "nbs: cannot listen on no.inv.*: no machine has .* --host 127"),
         (
             "top nasbench201 --metric test_ac --num-epochs 12 --dataset cifar10",
@@ -77,7 +75,7 @@ def test_a_benchmark_in_another_spelling_is_named_in_the_one_there_is(
         ("query nds --where limit=-5", "nbs: limit: -5 is not in 1 to 1000$"),
         (f"{TOP} --max flops=nan", "nbs: max_flops: nan is no finite number$"),
         (f"{TOP} --max flops=1e999", "nbs: max_flops: inf is no finite number$"),
-        ("batch nasbench201 {file}", r"nbs: .*architectures: {file} is no text in UTF-8: a JSON"),
+        ("batch nasbench201 {file}", r"nbs: .*architectures: {file} is not UTF-8 text: a JSON"),
         ("backup {none}.tar --data {none}", NO_FOLDER),
         ("serv", "nbs: no such command 'serv'.* see nbs --help$"),
         ("generate nds {none}", "nbs: .*'{none}' does not exist; see nbs generate --help$"),
@@ -124,15 +122,15 @@ def test_files_that_are_named_count_more_than_the_address_of_the_environment(
     (found,) = json.loads(told.stdout)
     assert found["rank"] <= found["of"]
     told = nbs(*words, "--url", nobody)
-    assert (told.returncode, "give --data or --url, not both" in told.stderr) == (2, True)
+    assert (told.returncode, "give either --data or --url, not both" in told.stderr) == (2, True)
 
 
 def test_a_worker_is_not_begun_that_would_tell_too_much(tmp_path: Path) -> None:
     told = nbs("worker", *["--trainer", "quick"] * 65, NASBENCH_DATASETS_DIR=str(tmp_path))
     assert (told.returncode, told.stderr.count("\n")) == (2, 1)
-    assert "at most 64 are told" in told.stderr
+    assert "at most 64 are allowed" in told.stderr
     for number in range(1_001):
         (tmp_path / f"class-{number}").mkdir()
     told = nbs("worker", NASBENCH_DATASETS_DIR=str(tmp_path))
     assert (told.returncode, told.stderr.count("\n")) == (1, 1)
-    assert "has 1,001 data sets, where at most 1,000 are told" in told.stderr
+    assert "has 1,001 data sets, but a worker offers at most 1,000" in told.stderr

@@ -89,7 +89,7 @@ def test_evaluate_takes_an_archive_and_goes_past_damaged_images_when_asked(
     arguments = ("--images", packed, "--skip-damaged", "--precision", "mixed-bfloat16")
     evaluated = run("evaluate", "small", *arguments)
     assert json.loads(evaluated.stdout)["count"] == 5
-    assert "nbs: left out, damaged: class1/4.png" in evaluated.stderr
+    assert "nbs: skipped, damaged: class1/4.png" in evaluated.stderr
 
 
 def test_convert_takes_an_unlisted_file_on_demand(

@@ -57,10 +57,10 @@ def unfinished(jobs: Jobs) -> list[str]:
         (b"", "ends within its header"),
         (b"PK\x03\x04" + bytes(1000), "header length"),
         (safetensors()[:-1], "ends at"),
-        (safetensors() + b"x", "goes on after"),
+        (safetensors() + b"x", "continues after"),
         (safetensors(shape=[999]), "invalid"),
         (safetensors(dtype="OBJECT"), "unknown variant"),
-        (b"\x05" + bytes(7) + b"hello", "no JSON"),
+        (b"\x05" + bytes(7) + b"hello", "not JSON"),
     ],
 )
 def test_what_is_no_safetensors_file_is_refused_and_not_kept(

@@ -249,7 +249,7 @@ def test_a_file_with_another_digest_leaves_nothing(
     other = uuid4().bytes
     assert upload(asking, lease, other, sha256="0" * 64).status_code == 422
     assert not jobs.artifacts.holds(hashlib.sha256(other).hexdigest(), len(other))
-    assert list(jobs.artifact_folder.begun()) == []
+    assert list(jobs.artifact_folder.incomplete()) == []
 
 
 def test_a_checkpoint_is_kept_for_the_next_attempt(
@@ -276,7 +276,7 @@ def test_a_checkpoint_whose_files_are_lost_is_none(
     (folder / STEP / "weights.safetensors").unlink()
     asked = {"job_id": lease["job"]["id"], "token": lease["token"]}
     assert asking.get("/v1/worker/saved", params=asked).status_code == 404
-    assert list(jobs.artifact_folder.begun()) == []
+    assert list(jobs.artifact_folder.incomplete()) == []
 
 
 def test_a_checkpoint_on_its_way_lies_where_the_clean_up_looks(
@@ -286,7 +286,7 @@ def test_a_checkpoint_on_its_way_lies_where_the_clean_up_looks(
 
     def pieces() -> Iterator[bytes]:
         yield CHECKPOINT[:512]
-        begun = until(lambda: list(jobs.artifact_folder.begun()), what="a file begun")
+        begun = until(lambda: list(jobs.artifact_folder.incomplete()), what="a file begun")
         seen.append(len(begun))
         yield CHECKPOINT[512:]
 
@@ -298,7 +298,7 @@ def test_a_checkpoint_on_its_way_lies_where_the_clean_up_looks(
     headers = {"Content-Type": "application/octet-stream"}
     answer = asking.post("/v1/worker/saved", params=told, content=pieces(), headers=headers)
     assert (answer.status_code, seen) == (204, [1])
-    assert list(jobs.artifact_folder.begun()) == []
+    assert list(jobs.artifact_folder.incomplete()) == []
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def test_what_else_is_in_the_bucket_is_left_alone(
     bucket_server: BucketServer, url: str, bucket: Bucket, tmp_path: Path
 ) -> None:
     for name in (f"00/{'0' * 63}", f"0{'0' * 64}", "read me ü+&.txt", f"x/00/{'0' * 64}"):
-        bucket._moved.put(name, b"another's")
+        bucket._transfers.put(name, b"another's")
     there = bucket_server.keys(url)
     assert len(there) == 4
     assert list(bucket.digests()) == []
@@ -255,7 +255,7 @@ def test_what_else_is_in_the_bucket_is_left_alone(
     with pytest.raises(ArtifactsUnavailableError, match="of another database of jobs"):
         evict("second")
     assert bucket.holds(sha256, size)
-    bucket._moved.delete("owner")
+    bucket._transfers.delete("owner")
     evict("first")
     assert not bucket.holds(sha256, size)
     assert bucket.owner() not in {None, "0" * 32}

@@ -81,7 +81,7 @@ def test_a_file_gets_the_name_of_its_content_once(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"same")
     assert folder.add(tmp_path / "a") == folder.add(tmp_path / "a") == (digest(b"same"), 4)
     assert list(folder.digests()) == [digest(b"same")]
-    assert list(folder.begun()) == []
+    assert list(folder.incomplete()) == []
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_what_a_killed_process_began_is_swept_after_an_hour(
 ) -> None:
     killed = run_program(KILLED, FOLDER=str(jobs.settings.artifacts_dir))
     assert killed.returncode == -signal.SIGKILL
-    (begun,) = jobs.artifact_folder.begun()
+    (begun,) = jobs.artifact_folder.incomplete()
     jobs.artifact_cache.evict()
     assert begun.exists()
     aged(begun)

@@ -77,7 +77,7 @@ def cancel_long_ago(jobs: Jobs, numbers: range) -> None:
     database = jobs.store._database
 
     def change() -> None:
-        jobs.store.enlist([new(number) for number in numbers])
+        jobs.store.submit_many([new(number) for number in numbers])
         database.change(JobRow.update(state=JobState.CANCELLED, finished_at=1.0))
 
     database.write(change)

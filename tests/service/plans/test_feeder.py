@@ -207,7 +207,7 @@ def test_the_hours_of_a_plan_are_its_limit(lab: Any) -> None:
 
 def test_a_plan_is_estimated_by_a_pilot_and_does_not_start_beyond_its_hours(lab: Any) -> None:
     name = lab.submit(pilot=True, select__n=40, protocol__epochs=[5])
-    with pytest.raises(PlanConflictError, match="the pilot of tiny is under way"):
+    with pytest.raises(PlanConflictError, match="the pilot of tiny is running"):
         lab.plans.act(name, "start")
     assert lab.feed(name).state is PlanState.PILOT
     assert lab.work() == 8
@@ -232,7 +232,7 @@ def test_seconds_that_nobody_believes_are_not_fitted(lab: Any, seconds: float) -
     lab.work(curve=[epoch, epoch])
     record = lab.feed(name)
     assert (record.state, record.timings) == (PlanState.READY, [])
-    assert "none of its trainings tells how long" in record.reason  # type: ignore[operator]  # there is one
+    assert "none of its trainings reports how long" in record.reason  # type: ignore[operator]  # there is one
 
 
 def test_other_data_of_the_same_name_is_no_cell(lab: Any) -> None:

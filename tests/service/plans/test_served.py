@@ -58,7 +58,7 @@ def test_a_plan_from_its_file_to_a_publication(
     plan = bench.plan(file)
     assert (plan.state, plan.digest) == ("pilot", checked.digest)
     assert bench.plan(file).digest == plan.digest
-    with pytest.raises(InvalidRequestError, match="the pilot of whole is under way"):
+    with pytest.raises(InvalidRequestError, match="the pilot of whole is running"):
         bench.start_plan(plan)
     plan = work(jobs, bench, "whole")
     assert plan.state == "ready"
@@ -136,7 +136,7 @@ def test_a_publication_that_was_changed_is_refused(
                 text = re.sub(rb"[0-9a-f]{64}  sealed.db", b"/../../evil  sealed.db", text)
             target.writestr(name, text)
     for wrong in (other, packed, lying, folder / "sealed.db"):
-        with pytest.raises(BuildError, match="no publication"):
+        with pytest.raises(BuildError, match="not a publication"):
             read_publication(wrong, tmp_path / "out")
     assert not list((tmp_path / "out").glob("*"))
     assert read_publication(sound, tmp_path / "out").benchmark == "sealed"

@@ -9,12 +9,12 @@ import torch
 
 from nas_search.training.checkpoint import Saved
 from service.jobs.training_folders import AttemptFolder
-from service.worker.training import _KeptCheckpoints
+from service.worker.training import _BoundedCheckpoints
 
 
 def test_on_a_full_disk_the_older_checkpoint_survives(tmp_path: Path) -> None:
     attempt = AttemptFolder(root=tmp_path, job_id="a", token=1, most_bytes=2**20)
-    kept = _KeptCheckpoints(attempt, attempt.opened(), {})
+    kept = _BoundedCheckpoints(attempt, attempt.opened(), {})
     tensors = {"a": torch.ones(50_000)}
     kept.save(Saved(1, tensors, {}))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -32,7 +32,7 @@ def test_on_a_full_disk_the_older_checkpoint_survives(tmp_path: Path) -> None:
 
 def test_trainings_keep_no_more_than_they_may(tmp_path: Path) -> None:
     attempt = AttemptFolder(root=tmp_path, job_id="a", token=1, most_bytes=300_000)
-    kept = _KeptCheckpoints(attempt, attempt.opened(), {})
+    kept = _BoundedCheckpoints(attempt, attempt.opened(), {})
     tensors = {"a": torch.ones(50_000)}
     for step in (1, 2):
         kept.save(Saved(step, tensors, {}))

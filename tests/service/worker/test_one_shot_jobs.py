@@ -25,8 +25,8 @@ from nas_search.training import images_of, split
 from service.jobs.kinds import new_job
 from service.jobs.training_folders import AttemptFolder
 from service.worker.offers import Offers
-from service.worker.training import _without_candidates, train_space
-from service.worker.work import HandedBackError, Workplace
+from service.worker.training import _drop_candidates, train_space
+from service.worker.work import ReleasedError, Workplace
 
 from .conftest import Lab, attempt_of, one_thread, open_lab
 
@@ -156,23 +156,23 @@ def test_a_search_that_is_handed_back_finds_the_same(tmp_path: Path, name: str) 
     spec = new_job(request, catalog=Catalog(tmp_path), job_seconds=60.0).spec
     images = write_images(tmp_path / "tiny")
 
-    def attempt(token: int, *, handing_back: bool, kept: str) -> dict[str, Any]:
+    def attempt(token: int, *, release_requested: bool, kept: str) -> dict[str, Any]:
         workplace = Workplace(
             folder=tmp_path,
             device="cpu",
             report=lambda _: None,
             offers=Offers(datasets={"tiny": images}),
             kept=AttemptFolder(root=tmp_path, job_id=kept, token=token, most_bytes=1 << 30),
-            handing_back=lambda: handing_back,
+            release_requested=lambda: release_requested,
         )
         return train_space(spec, workplace).result
 
     with one_thread():
         for token in (1, 2):
-            with pytest.raises(HandedBackError):
-                attempt(token, handing_back=True, kept="one")
-        ended = attempt(3, handing_back=False, kept="one")
-        again = attempt(1, handing_back=False, kept="other")
+            with pytest.raises(ReleasedError):
+                attempt(token, release_requested=True, kept="one")
+        ended = attempt(3, release_requested=False, kept="one")
+        again = attempt(1, release_requested=False, kept="other")
     assert figures(ended) == figures(again)
     assert ended["found"] == again["found"] != None  # noqa: E711 - both, and there is one
 
@@ -215,8 +215,8 @@ def test_slices_have_no_mixture_and_other_reasons_fail_the_job(place: Place) -> 
 def test_a_curve_that_is_too_long_for_a_result_leaves_candidates_out() -> None:
     epoch = {"epoch": 1.0, "arch/entropy": 0.5} | {f"arch/row/{n}": 0.1 for n in range(500)}
     short, long = {"curve": [epoch] * 100}, {"curve": [epoch] * 201}
-    assert _without_candidates(short) == []
+    assert _drop_candidates(short) == []
     assert len(short["curve"][0]) == 502
-    (note,) = _without_candidates(long)
+    (note,) = _drop_candidates(long)
     assert "left out" in note
     assert long["curve"][0] == {"epoch": 1.0, "arch/entropy": 0.5}

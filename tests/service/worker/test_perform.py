@@ -23,7 +23,7 @@ from model_hub import zoo
 from model_hub.zoo.checkpoints import write_safetensors
 from service.jobs.records import Progress
 from service.worker.offers import Offers
-from service.worker.work import Done, WorkError, Workplace, perform
+from service.worker.work import WorkError, Workplace, WorkResult, perform
 
 from .conftest import NETWORK
 
@@ -62,7 +62,7 @@ LATENCY = {
 SMALL: Final = {**TINY_SPACES, **SMALL_SPACES, "AutoFormer": TINY_SPACES["AutoFormer"]}
 """By space, what makes its networks small: to export one takes as long as it has layers."""
 
-Perform = Callable[..., Done]
+Perform = Callable[..., WorkResult]
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def work(tmp_path: Path, told: list[Progress]) -> Perform:
     """Does a job in a folder of its own, with what is in `datasets` and `checkpoints` beside it."""
     (tmp_path / "scratch").mkdir()
 
-    def run(kind: JobKind, spec: dict[str, Any], **datasets: Path) -> Done:
+    def run(kind: JobKind, spec: dict[str, Any], **datasets: Path) -> WorkResult:
         return perform(
             kind,
             spec,
@@ -304,7 +304,11 @@ def test_missing_weights_say_where_to_get_them(
     ("change", "kind", "message"),
     [
         (lambda tensors: tensors.pop("fc.bias", None) or tensors.popitem(), "other-network", "is"),
-        (lambda tensors: tensors.update(extra=torch.zeros(2)), "other-network", "has no place"),
+        (
+            lambda tensors: tensors.update(extra=torch.zeros(2)),
+            "other-network",
+            "is not in the network",
+        ),
         (
             lambda tensors: tensors.update(
                 {next(iter(tensors)): torch.zeros(3, 5, dtype=torch.float32)}
@@ -366,7 +370,7 @@ def test_inputs_too_large_for_the_machine_are_no_crash(work: Perform) -> None:
 def test_a_worker_without_a_compiler_says_so(work: Perform) -> None:
     with (
         torch._inductor.config.patch({"cpp.cxx": (None, "no-such-compiler")}),
-        pytest.raises(WorkError, match="`compile` false does without") as caught,
+        pytest.raises(WorkError, match="set `compile` to false") as caught,
     ):
         work("latency", LATENCY | {"compile": True})
     assert caught.value.kind == "not-compilable"

@@ -13,7 +13,7 @@ from planned import a_plan
 from training_jobs import plan_text, write_images
 
 from service.jobs.records import DeviceState
-from service.worker.share_pilot import SharingError, measure_shares, most_cells
+from service.worker.share_pilot import SharingError, best_share, measure_shares
 
 CPU = DeviceState(name="cpu", kind="cpu", model="x", memory=1)
 PLAN = plan_text("small", archs=10, epochs=[2, 6])
@@ -49,7 +49,7 @@ def test_the_least_share_that_brings_most_is_chosen(
     measured = measure_shares(plan, Path("none"), CPU, most=16, seconds=taking(seconds))
     found = list(measured)
     assert [one.share for one in found] == tried
-    best = most_cells(found)
+    best = best_share(found)
     assert (best and best.share) == share
     for one in found:
         if one.share in seconds:

@@ -50,7 +50,7 @@ from service.jobs.records import Capabilities, Progress
 from service.jobs.training_folders import AttemptFolder
 from service.worker.offers import Offers
 from service.worker.training import train_network
-from service.worker.work import HandedBackError, WorkError, Workplace
+from service.worker.work import ReleasedError, WorkError, Workplace
 
 from .conftest import Lab, attempt_of, one_thread, open_lab
 
@@ -191,7 +191,7 @@ def test_a_training_that_is_handed_back_ends_with_the_same_result_and_says_it_wa
     images = write_images(tmp_path / "tiny")
 
     def attempt(
-        token: int, *, handing_back: bool, kept: str, wanted: str | None = None
+        token: int, *, release_requested: bool, kept: str, wanted: str | None = None
     ) -> dict[str, Any]:
         workplace = Workplace(
             folder=tmp_path,
@@ -199,7 +199,7 @@ def test_a_training_that_is_handed_back_ends_with_the_same_result_and_says_it_wa
             report=told.append,
             offers=Offers(datasets={"tiny": images}),
             kept=AttemptFolder(root=tmp_path, job_id=kept, token=token, most_bytes=1 << 30),
-            handing_back=lambda: handing_back,
+            release_requested=lambda: release_requested,
             dataset_sha256=wanted,
         )
         told.clear()
@@ -208,18 +208,18 @@ def test_a_training_that_is_handed_back_ends_with_the_same_result_and_says_it_wa
     told: list[Progress] = []
     with one_thread():
         for token in (1, 2):
-            with pytest.raises(HandedBackError):
-                attempt(token, handing_back=True, kept="one")
-        ended = attempt(3, handing_back=False, kept="one")
+            with pytest.raises(ReleasedError):
+                attempt(token, release_requested=True, kept="one")
+        ended = attempt(3, release_requested=False, kept="one")
         messages = [one.message for one in told if one.stage == "training"]
         assert [text.startswith("resumed after epoch 2: ") for text in messages] == [True] + [
             False
         ] * 2
         mine = ended["provenance"]["dataset_sha256"]
-        again = attempt(1, handing_back=False, kept="other", wanted=mine)
+        again = attempt(1, release_requested=False, kept="other", wanted=mine)
         assert figures(ended) == figures(again)
-        with pytest.raises(WorkError, match="tiny of this worker is another one") as refused:
-            attempt(1, handing_back=False, kept="third", wanted="0" * 64)
+        with pytest.raises(WorkError, match="tiny of this worker has digest") as refused:
+            attempt(1, release_requested=False, kept="third", wanted="0" * 64)
         assert refused.value.kind == "other-data"
     assert (again["resumed"], again["resumed_after"]) == (0, None)
     with open_jobs(JobSettings(jobs_dir=tmp_path / "jobs")) as jobs:

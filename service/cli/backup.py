@@ -1,8 +1,8 @@
-"""`nbs backup` and `nbs restore`: what cannot be made again, in one tar file.
+"""`nbs backup` and `nbs restore`: data that cannot be regenerated, in one tar file.
 
-That is what docs/operations.md says to save: the keys, the jobs and their artifacts, the uploaded
-weights; databases only where they are asked for, because generators make them again. The last
-member is a manifest with the SHA-256 of every other one.
+As docs/operations.md says, these are the keys, the jobs with their artifacts, and the uploaded
+weights; databases only on request, because generators can recreate them. The last member is a
+manifest with the SHA-256 of all others.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ _MEMBER: Final = re.compile(
     r"access/keys\.json|jobs/jobs\.db|jobs/(artifacts|checkpoints)/[0-9a-f]{2}/[0-9a-f]{64}"
     r"|databases/[a-z0-9][a-z0-9-]{0,63}(@[0-9]{1,9})?\.db"
 )
-"""The names that a backup may have: what else is in a tar file is refused, not unpacked."""
+"""Member names that a backup may have; others are refused and not unpacked."""
 _MANIFEST_BYTES: Final = 256 * 2**20
 _PIECE: Final = 2**20
 _PRIVATE: Final = 0o600
 _PUBLIC: Final = 0o644
-"""Of databases, which a server reads as another user."""
+"""Mode of databases, which a server may read as another user."""
 
 
 class _BackupError(OSError):
-    """A backup cannot be made or taken; told in a line."""
+    """A backup cannot be written or restored; the message is printed without a traceback."""
 
 
 def backup(
@@ -58,22 +58,22 @@ def backup(
         bool, typer.Option("--databases", help="Also save the databases, which can be large.")
     ] = False,
 ) -> None:
-    """Save keys, jobs, artifacts and uploaded weights into one file; servers may go on running.
+    """Save keys, jobs, artifacts and uploaded weights into one file; servers may keep running.
 
-    Jobs in PostgreSQL are saved by its own pg_dump, before this; the files of the jobs are here.
+    Jobs in PostgreSQL must be saved by pg_dump before this; their files are saved here.
     """
     from service.jobs.settings import JobSettings
     from service.settings import Settings
 
     if out.exists():
-        raise _BackupError(f"{out} is there already; nothing was written")
+        raise _BackupError(f"{out} exists already; nothing was written")
     settings, jobs = Settings(), JobSettings()
-    # The default folder may not be there yet: a server on a machine of its own keeps only jobs.
+    # The default folder may be missing: a server on its own machine may have only jobs.
     directory = data_directory(data) if data is None else existing_directory(data)
     keys = settings.keys_file or directory / "keys.json"
     digests: dict[str, str] = {}
     with (
-        _beside(out, _PRIVATE) as file,
+        _moved_when_complete(out, _PRIVATE) as file,
         tempfile.TemporaryDirectory() as scratch,
         tarfile.open(fileobj=file, mode="w") as container,
         progress_bar("files saved") as progress,
@@ -89,26 +89,24 @@ def backup(
         _add_manifest(container, digests)
         progress(len(files), len(files))
     if jobs.artifacts_url is not None:
-        sys.stderr.write(
-            f"  artifacts are in {jobs.artifacts_url}: save that bucket by its own means, too\n"
-        )
+        sys.stderr.write(f"  artifacts are in {jobs.artifacts_url}: save that bucket separately\n")
     if jobs.database_file is None:
-        sys.stderr.write("  the table of jobs is in PostgreSQL: save it with pg_dump, too\n")
+        sys.stderr.write("  the job table is in PostgreSQL: save it with pg_dump as well\n")
     size = out.stat().st_size / 1e6
     sys.stderr.write(
-        f"{out}: {len(digests)} file{'' if len(digests) == 1 else 's'}, {size:.1f} MB; readable "
-        "by you alone\n"
+        f"{out}: {len(digests)} file{'' if len(digests) == 1 else 's'}, {size:.1f} MB; only you "
+        "can read it\n"
     )
 
 
 @contextmanager
-def _beside(target: Path, mode: int) -> Iterator[IO[bytes]]:
-    """Give a file that gets its place when it is whole, and only where nothing has that place.
+def _moved_when_complete(target: Path, mode: int) -> Iterator[IO[bytes]]:
+    """Yield a temporary file that is moved to its path when complete, unless the path exists.
 
-    What a process that was killed has left has a name of its own, and is in nobody's way.
+    A file left by a killed process has a unique name and does no harm.
 
     Raises:
-        _BackupError: Something has the place.
+        _BackupError: The path exists.
     """
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.") as file:
         yield file
@@ -116,16 +114,16 @@ def _beside(target: Path, mode: int) -> Iterator[IO[bytes]]:
         Path(file.name).chmod(mode)
         os.fsync(file.fileno())
         try:
-            # A link, because to rename would replace what came there meanwhile.
+            # Linked, because a rename would replace a file that was created meanwhile.
             os.link(file.name, target)
         except FileExistsError:
-            raise _BackupError(f"{target} is there already") from None
+            raise _BackupError(f"{target} exists already") from None
 
 
 def _saved(scratch: Path, keys: Path, jobs: Path, table: Path | None) -> Iterator[tuple[str, Path]]:
-    """Yield the names and files to save, the table of jobs before the files that it lists.
+    """Yield the names and files to save, the job table before the files that it lists.
 
-    An artifact that is too many is thrown away later; one too few makes its job `expired`.
+    An unlisted artifact is removed later, but a missing one would make its job `expired`.
     """
     if keys.is_file():
         yield _KEYS, keys
@@ -142,7 +140,7 @@ def _saved(scratch: Path, keys: Path, jobs: Path, table: Path | None) -> Iterato
 
 
 def _add(container: tarfile.TarFile, name: str, path: Path, digests: dict[str, str]) -> None:
-    """Add a file; one that was evicted meanwhile is left out."""
+    """Add a file; a file that was evicted meanwhile is skipped."""
     if not _MEMBER.fullmatch(name):
         return
     try:
@@ -174,14 +172,14 @@ def _add_manifest(container: tarfile.TarFile, digests: dict[str, str]) -> None:
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(help="What `nbs backup` wrote.", exists=True)],
+    file: Annotated[Path, typer.Argument(help="A file written by `nbs backup`.", exists=True)],
     *,
     data: DataDirectory = None,
 ) -> None:
-    """Put a backup in place: keys, jobs, artifacts, weights, and databases that it has.
+    """Restore a backup: keys, jobs, artifacts, weights, and databases if it has any.
 
-    Nothing that is there is replaced: what is in the way is named, and nothing is written. All is
-    read and compared with its digest first. One that was interrupted goes on when it is run again.
+    No existing file is replaced: if one is in the way, it is named and nothing is written. The
+    backup is read and verified first. If interrupted, run the command again to continue.
     """
     from service.jobs.settings import JobSettings
     from service.settings import Settings
@@ -196,7 +194,7 @@ def restore(
         name: own.get(name) or places[name.partition("/")[0]] / name.partition("/")[2]
         for name in manifest["sha256"]
     }
-    # What an earlier try has put in place stays: this one goes on from there.
+    # Files that an earlier run has restored stay, and this run continues from there.
     missing = {name: path for name, path in targets.items() if not path.exists()}
     digests = manifest["sha256"]
     taken = [
@@ -211,9 +209,9 @@ def restore(
             "for keys and databases, $NASBENCH_JOBS_DIR one for jobs)"
         )
     if _JOBS in missing:
-        _refuse_rest_of(missing[_JOBS])
+        _refuse_leftover_log(missing[_JOBS])
     with tarfile.open(file, "r:") as container, progress_bar("files put in place") as progress:
-        # In their order: to look each up by its name would look through all of them.
+        # In the order of the archive, as looking members up by name would scan all of them.
         for done, member in enumerate(container):
             progress(done, len(targets) + 1)
             target, content = missing.get(member.name), container.extractfile(member)
@@ -221,32 +219,32 @@ def restore(
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             mode = _PUBLIC if member.name.startswith(_DATABASES) else _PRIVATE
-            with _beside(target, mode) as written:
+            with _moved_when_complete(target, mode) as written:
                 shutil.copyfileobj(content, written, _PIECE)
     count = f"{len(targets)} file{' is' if len(targets) == 1 else 's are'} in place"
     sys.stderr.write(
-        f"{count}, of {manifest['created']}, version {manifest['version']}; `nbs doctor` looks at "
+        f"{count}, of {manifest['created']}, version {manifest['version']}; `nbs doctor` checks "
         "them\n"
     )
 
 
-def _refuse_rest_of(table: Path) -> None:
-    """Refuse to put a database where SQLite would mix it with what is left of another.
+def _refuse_leftover_log(table: Path) -> None:
+    """Refuse to restore a database where SQLite would merge it with the rest of another one.
 
     Raises:
-        _BackupError: There is such a rest.
+        _BackupError: A write-ahead log or journal of another database exists.
     """
     for suffix in ("-wal", "-journal"):
         rest = table.with_name(f"{table.name}{suffix}")
         if rest.exists() and rest.stat().st_size:
             raise _BackupError(
-                f"{rest} is of the {table.name} that was there, and would be mixed with this one: "
-                "move it away as well; nothing was written"
+                f"{rest} belongs to an earlier {table.name} and would be merged with the restored "
+                "one: move it away; nothing was written"
             )
 
 
 def _digest_of(path: Path) -> str | None:
-    """Return the SHA-256 of a file; None of what is no file."""
+    """Return the SHA-256 of a file; None if it is not a file."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -254,20 +252,20 @@ def _digest_of(path: Path) -> str | None:
 
 
 def _checked(file: Path) -> dict[str, Any]:
-    """Return the manifest of a backup all of whose members are what it says."""
+    """Return the manifest of a backup, after verifying all members."""
     try:
         with tarfile.open(file, "r:") as container:
             found, manifest = _members(container, file)
     except _BackupError:
         raise
-    # Sizes beyond what can be read are no errors of `tarfile`'s own.
+    # Implausible sizes raise other errors than those of `tarfile`.
     except (tarfile.TarError, EOFError, ValueError, OverflowError, OSError) as error:
-        raise _BackupError(f"{file} is no backup, or damaged: {error}") from None
+        raise _BackupError(f"{file} is not a backup, or damaged: {error}") from None
     if manifest is None:
-        raise _BackupError(f"{file} is no backup, or only a part of one: it has no manifest")
+        raise _BackupError(f"{file} is not a backup, or incomplete: it has no manifest")
     for name in sorted(manifest["sha256"].keys() | found.keys()):
         if manifest["sha256"].get(name) != found.get(name):
-            raise _BackupError(f"{file} is damaged: {name} is not what was saved")
+            raise _BackupError(f"{file} is damaged: {name} has another digest than was saved")
     return dict(manifest)
 
 
@@ -275,7 +273,7 @@ def _members(container: tarfile.TarFile, file: Path) -> tuple[dict[str, str], An
     """Return the digests of the files in a backup by name, and its manifest if it has one.
 
     Raises:
-        _BackupError: A member does not belong there.
+        _BackupError: The archive has a member that no backup has.
     """
     found: dict[str, str] = {}
     manifest: Any = None
@@ -284,18 +282,18 @@ def _members(container: tarfile.TarFile, file: Path) -> tuple[dict[str, str], An
             progress(member.offset, file.stat().st_size)
             opened = container.extractfile(member) if _is_plain(member) else None
             if opened is None or manifest is not None:
-                raise _BackupError(f"{file} is no backup: {member.name!r:.80} is no file of one")
+                raise _BackupError(f"{file} is not a backup: unexpected member {member.name!r:.80}")
             if member.name == _MANIFEST:
                 manifest = _read_manifest(opened, member.size)
             elif _MEMBER.fullmatch(member.name) and member.name not in found:
                 found[member.name] = _digest(opened)
             else:
-                raise _BackupError(f"{file} is no backup: {member.name!r:.80} does not belong")
+                raise _BackupError(f"{file} is not a backup: unexpected member {member.name!r:.80}")
     return found, manifest
 
 
 def _is_plain(member: tarfile.TarInfo) -> bool:
-    """Tell whether a member is a file all of whose bytes are there: of a hole there is no end."""
+    """Tell whether a member is a regular file and not sparse, as holes may be unbounded."""
     return member.type in {tarfile.REGTYPE, tarfile.AREGTYPE} and not member.issparse()
 
 
@@ -317,5 +315,5 @@ def _read_manifest(opened: IO[bytes], size: int) -> Any:
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         texts = (None,)
     if not all(isinstance(text, str) for text in texts):
-        raise _BackupError("the manifest of the backup is not one")
+        raise _BackupError("the manifest of the backup is malformed")
     return manifest

@@ -1,7 +1,7 @@
-"""The commands of `nbs`, and how their failures are told.
+"""The commands of `nbs`, and how their errors are printed.
 
-A command is a line of `COMMANDS`; its module is imported when it runs, so that `nbs --help` and
-questions to a server wait for neither NumPy, peewee nor PyTorch.
+Each command is an entry of `COMMANDS`. Its module is imported when it runs, so that `nbs --help`
+and queries to a server import neither NumPy, peewee nor PyTorch.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ __all__ = ["COMMANDS", "Command", "run"]
 
 
 class Command(NamedTuple):
-    """Where a command is, and what `nbs --help` says of it.
+    """The location of a command, and its help in `nbs --help`.
 
     Attributes:
         module: Its module in this package.
-        name: There, a function that is the command, or a Typer of several.
+        name: The function of the command, or a Typer of subcommands, in the module.
         help: The first paragraph of its own help; a test compares them.
-        example: A command line that its own help ends with, for others to be made from.
+        example: An example command line, shown at the end of its help.
     """
 
     module: str
@@ -42,7 +42,7 @@ class Command(NamedTuple):
     example: str | None = None
 
     def load(self) -> Any:
-        """Import its module and return what is there."""
+        """Import the module and return the command."""
         return getattr(import_module(f"service.cli.{self.module}"), self.name)
 
 
@@ -51,12 +51,12 @@ _PART: Final = "--num-epochs 200 --dataset cifar100"
 COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
     {
         "start": Command(
-            "start", "start", "Ask what one wants, and do it or say the one command that would."
+            "start", "start", "Ask what to do, and do it or show the command that does it."
         ),
         "fetch": Command(
             "databases",
             "fetch",
-            "Download a raw archive, going on where a download broke off; list all without a name.",
+            "Download a raw archive, resuming interrupted downloads; without a name, list all.",
             example="nbs fetch nasbenchmacro --out raw",
         ),
         "generate": Command(
@@ -68,25 +68,25 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "sample": Command(
             "databases",
             "sample",
-            "Write small made-up archives in the raw formats, to try everything out.",
+            "Write small synthetic archives in the raw formats, to try everything out.",
             example="nbs sample raw --convert data",
         ),
         "doctor": Command(
             "doctor",
             "doctor",
-            "Look at this installation and say what to do about what is not right.",
+            "Check this installation and say how to fix problems.",
             example="nbs doctor --url http://127.0.0.1:8000",
         ),
         "info": Command(
             "databases",
             "info",
-            "Tell which databases are installed, where they come from and what they hold.",
+            "Show the installed databases, their origin and their contents.",
             example="nbs info nasbench201",
         ),
         "verify": Command(
             "databases",
             "verify",
-            "Read a database whole and compare it with what it says of itself.",
+            "Read a whole database and verify it against its stored digests.",
             example="nbs verify ~/.nasbenchmark/nasbench201.db",
         ),
         "serve": Command(
@@ -98,26 +98,23 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "export": Command(
             "export",
             "export",
-            "Write everything that matches into a file: a row a run, or a configuration when "
-            "reduced.",
+            "Export all matching runs to a file: a row per run, or per configuration when reduced.",
             example="nbs export nasbench201 --dataset cifar100 --out runs.parquet",
         ),
         "query": Command(
             "query",
             "query",
-            "Ask a benchmark or declared table for its runs.",
+            "Query the runs of a benchmark or declared table.",
             example=f"nbs query nasbench201 0 {_PART} --reduction mean",
         ),
         "hash": Command(
             "query",
             "hash_cells",
-            "Hash NAS-Bench-101 cells: equal hashes are isomorphic cells.",
+            "Hash NAS-Bench-101 cells; isomorphic cells have equal hashes.",
             example='nbs hash \'{"op1": "conv3x3", "input1": [0], "input2": [1]}\'',
         ),
         "search": Command(
-            "search",
-            "app",
-            "Searches on benchmarks and spaces: run, gone on with, shown, exported.",
+            "search", "app", "Searches on benchmarks and spaces: run, resume, show, export."
         ),
         "study": Command(
             "study",
@@ -126,34 +123,30 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
             "trials.",
             example="nbs study runs/*.json --plot regret.svg",
         ),
-        "supernet": Command(
-            "supernet",
-            "app",
-            "Supernets: trained, searched, and networks taken out of them.",
-        ),
+        "supernet": Command("supernet", "app", "Supernets: train, search, extract networks."),
         "backup": Command(
             "backup",
             "backup",
-            "Save keys, jobs, artifacts and uploaded weights into one file; servers may go on "
+            "Save keys, jobs, artifacts and uploaded weights into one file; servers may keep "
             "running.",
             example="nbs backup monday.tar --databases",
         ),
         "restore": Command(
             "backup",
             "restore",
-            "Put a backup in place: keys, jobs, artifacts, weights, and databases that it has.",
+            "Restore a backup: keys, jobs, artifacts, weights, and databases if it has any.",
             example="nbs restore monday.tar",
         ),
         "worker": Command(
             "serve",
             "worker",
-            "Do jobs: build, evaluate and time networks, until interrupted.",
+            "Run jobs until interrupted: build, evaluate, time and train networks.",
             example="nbs worker --device cpu --threads 2",
         ),
         "batch": Command(
             "query",
             "batch",
-            "Ask for the runs of many architectures; prints a JSON list aligned with them.",
+            "Query the runs of many architectures; prints a JSON list in their order.",
             example=f"echo '[0, 1, 2]' | nbs batch nasbench201 - {_PART}",
         ),
         "top": Command(
@@ -165,25 +158,25 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "pareto": Command(
             "oracle",
             "pareto",
-            "Show the architectures that none beats in one metric without losing in the other.",
+            "Show the Pareto front of two metrics: architectures that no other dominates.",
             example=f"nbs pareto nasbench201 --x test_acc --y parameters {_PART}",
         ),
         "rank": Command(
             "oracle",
             "rank",
-            "Show where an architecture stands among all by a metric, and its regret.",
+            "Show the rank of an architecture by a metric, and its regret.",
             example=f"nbs rank nasbench201 0 --metric test_acc {_PART}",
         ),
         "correlation": Command(
             "oracle",
             "correlation",
-            "Show how well two metrics agree: Kendall, Spearman, Pearson, overlap of the best.",
+            "Show the correlation of two metrics: Kendall, Spearman, Pearson, overlap of the best.",
             example=f"nbs correlation nasbench201 --x valid_acc --y test_acc {_PART}",
         ),
         "distribution": Command(
             "oracle",
             "distribution",
-            "Show how a metric is distributed over all architectures; its points as JSON only.",
+            "Show the distribution of a metric over all architectures; its points as JSON only.",
             example=f"nbs distribution nasbench201 --metric test_acc {_PART}",
         ),
         "random": Command(
@@ -201,17 +194,16 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "plan": Command(
             "plan",
             "app",
-            "Benchmarks of one's own: planned, measured by workers, published.",
+            "Your own benchmarks: plan them, have workers measure them, publish them.",
         ),
         "zoo": Command("zoo", "app", "Searched models: their weights and accuracy."),
         "mcp": Command(
             "mcp_tools",
             "mcp",
-            "Offer the questions to an agent, as tools of the Model Context Protocol on standard "
-            "input.",
+            "Offer queries to an agent as tools of the Model Context Protocol, on standard input.",
             example="nbs mcp --url http://127.0.0.1:8000",
         ),
-        "jobs": Command("jobs", "app", "Jobs of a server: listed, watched, fetched."),
+        "jobs": Command("jobs", "app", "Jobs of a server: list, watch, fetch results."),
         "keys": Command("keys", "app", "Keys of a server: create, list, revoke."),
     }
 )
@@ -220,7 +212,7 @@ _PANELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "Begin": ("start", "doctor"),
         "Tables": ("fetch", "generate", "sample", "info", "verify"),
-        "Ask": (
+        "Query": (
             *("query", "batch", "hash", "top", "pareto", "rank", "correlation", "distribution"),
             *("random", "neighbors", "export"),
         ),
@@ -244,16 +236,16 @@ _FAILURES: Final = (
     ("service.secret_files", "WrongSettingError"),
     ("sqlite3", "Error"),
 )
-"""Modules and names of errors that are told in a line, without a traceback; OSError is another."""
+"""Errors that are printed without a traceback, by module and name; OSError is another."""
 
 _INTERRUPTED: Final = 130
 _PYDANTIC: Final = re.compile(r"Value error, |Input should be|, unable to parse string as an? \w+")
 _WrongUsage: Final[Any] = typer.BadParameter.__base__
-"""What typer raises where a command line is wrong; it has no public name of its own."""
+"""Typer's exception for a wrong command line, which has no public name."""
 
 
-class _LateCommands(TyperGroup):
-    """The group of all commands: lists them by their sentences, and imports the one that is run."""
+class _LazyCommands(TyperGroup):
+    """The group of all commands, which imports only the command that runs."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -264,13 +256,13 @@ class _LateCommands(TyperGroup):
                 )
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Return the command that arguments name, and what is left of them."""
+        """Return the command that the arguments name, and the remaining arguments."""
         name, listed, rest = super().resolve_command(ctx, args)
         return name, listed if name is None else _imported(COMMANDS[name]), rest
 
 
 def _imported(command: Command) -> Any:
-    """Return a command as typer runs it."""
+    """Return an imported command as a click command."""
     with needs("cli", "the command line"):
         found = command.load()
     if not isinstance(found, typer.Typer):
@@ -282,23 +274,23 @@ def _imported(command: Command) -> Any:
 
 
 def _paragraphs(text: str) -> str:
-    """Return the paragraphs of a docstring with a line each, which a terminal breaks anew."""
+    """Return a docstring with one line per paragraph, for the terminal to wrap."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 app = typer.Typer(
     name="nbs",
-    cls=_LateCommands,
-    help="Benchmarks of neural architecture search: convert, serve, ask.",
-    epilog="Each COMMAND --help says more. Exits with 0; 1 for a failure, told in a line; 2 for "
-    "wrong usage; 130 when interrupted.",
+    cls=_LazyCommands,
+    help="Benchmarks of neural architecture search: convert, serve, query.",
+    epilog="See COMMAND --help for details. Exit status: 0; 1 for a failure; 2 for wrong usage; "
+    "130 when interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
 )
 
 
-def _tell_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
     if asked:
         from importlib.metadata import version
 
@@ -310,12 +302,12 @@ def _tell_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
 def _options(
     *,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show where in the program a failure arose.")
+        bool, typer.Option("--debug", help="Print the traceback of a failure.")
     ] = False,
-    version: Annotated[  # noqa: ARG001 - acts when it is read
+    version: Annotated[  # noqa: ARG001 - handled by its callback
         bool,
         typer.Option(
-            "--version", callback=_tell_version, is_eager=True, help="Tell the version, and end."
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
@@ -324,25 +316,25 @@ def _options(
 
 def run() -> int:
     """Run the command line and return its exit status."""
-    warnings.showwarning = _tell_warning
+    warnings.showwarning = _print_warning
     try:
         return _run_app()
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
     except _WrongUsage as error:
-        return _tell_usage(error)
+        return _print_usage_error(error)
     except Exception as error:
-        # Which errors are expected is asked of the modules that are loaded: all take a second.
+        # Only loaded modules are checked for expected errors: importing all takes a second.
         if not isinstance(error, _failures()):
             raise
         if os.environ.get("NASBENCH_DEBUG"):
             traceback.print_exc()
-        sys.stderr.write(f"nbs: {_shown(_without_number(error))}\n")
+        sys.stderr.write(f"nbs: {_for_terminal(_error_message(error))}\n")
         return 1
 
 
 def _run_app() -> int:
-    """Run the command that the arguments name; where a library is missing, name its extra."""
+    """Run the command of the arguments; if a library is missing, raise an error with its extra."""
     try:
         ended = app(prog_name="nbs", standalone_mode=False)
         return ended if isinstance(ended, int) else 0
@@ -353,29 +345,29 @@ def _run_app() -> int:
             raise
 
 
-def _tell_usage(error: Any) -> int:
-    """Tell what is wrong with a command line, in a line that can be copied from."""
-    if type(error).__name__ != "NoArgsIsHelpError":  # whose help has been shown
-        message = _PYDANTIC.sub(_plainly, " ".join(error.format_message().split()))
+def _print_usage_error(error: Any) -> int:
+    """Print an error of the command line on one line, which can be copied."""
+    if type(error).__name__ != "NoArgsIsHelpError":  # the help has been printed already
+        message = _PYDANTIC.sub(_plain_phrase, " ".join(error.format_message().split()))
         command = "nbs" if error.ctx is None else error.ctx.command_path
-        told = _shown(f"{message[:1].lower()}{message[1:]}").rstrip(".")
+        told = _for_terminal(f"{message[:1].lower()}{message[1:]}").rstrip(".")
         sys.stderr.write(f"nbs: {told}; see {command} --help\n")
     return int(error.exit_code)
 
 
-def _plainly(found: re.Match[str]) -> str:
-    """Return words of pydantic about a value as those of a person."""
+def _plain_phrase(found: re.Match[str]) -> str:
+    """Simplify a phrase of pydantic about a value."""
     return "it must be" if found[0].startswith("Input") else ""
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """Return the classes of expected errors; one whose module is not loaded was not raised."""
+    """Return the classes of expected errors whose modules are loaded."""
     known = (getattr(sys.modules.get(module), name, None) for module, name in _FAILURES)
     return (OSError, *(kind for kind in known if kind is not None))
 
 
-def _without_number(error: Exception) -> object:
-    """Return what an error says, of one of the system what is to be done where that is known."""
+def _error_message(error: Exception) -> object:
+    """Return the message of an error; for system errors with a remedy, if known."""
     if not isinstance(error, OSError) or not isinstance(error.filename, str):
         return error
     path = Path(error.filename).absolute()
@@ -383,21 +375,21 @@ def _without_number(error: Exception) -> object:
     if isinstance(error, FileNotFoundError | NotADirectoryError) and not path.parent.is_dir():
         there = next(folder for folder in path.parents if folder.exists())
         if not there.is_dir():
-            return f"{there} is a file, where a folder is needed: name another one"
-        return f"there is no folder {path.parent}: make it first, or name another one"
+            return f"{there} is a file, but a folder is needed: choose another path"
+        return f"there is no folder {path.parent}: create it, or choose another path"
     if path.name.startswith((".", "tmp")) and not os.path.lexists(path):
-        # A file that gets its name when it is whole: its own would tell nobody anything.
-        return f"nothing can be written into {path.parent}: {reason}; name another folder"
+        # A temporary file, whose name means nothing to the user.
+        return f"nothing can be written into {path.parent}: {reason}; choose another folder"
     return f"{error.filename}: {reason}"
 
 
-def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """Write a warning as one line for people, without the place in the program."""
-    sys.stderr.write(f"nbs: note: {_shown(message)}\n")
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning on one line, without its place in the program."""
+    sys.stderr.write(f"nbs: note: {_for_terminal(message)}\n")
 
 
-def _shown(message: object) -> str:
-    """Return a message for a terminal: its lines, without control characters."""
+def _for_terminal(message: object) -> str:
+    """Return a message for a terminal, without control characters."""
     from bench_client.untrusted import cleaned
 
     return "\n".join(cleaned(line) for line in str(message).split("\n"))

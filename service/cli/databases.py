@@ -1,4 +1,4 @@
-"""Databases and what they are made from: fetch, generate, sample, info, verify."""
+"""Commands for databases and their raw archives: fetch, generate, sample, info, verify."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ __all__ = ["fetch", "generate", "info", "sample", "verify"]
 _RAW_FOLDER: Final = "raw"
 _BENCHMARKS: Final = f"One of {', '.join(PUBLISHED)}."
 _COUNTED: Final = ("runs", "costs")
-"""What a row of a database is, in the plural: the provenance counts them by one of these."""
+"""Names of the number of rows in a provenance: runs, or costs of HW-NAS-Bench."""
 _FEW: Final = 50
-"""Architectures of a sample that nobody asked to be larger."""
+"""Architectures of a sample by default."""
 _DEEP: Final = 2
-"""Dots in the name of a count that `nbs info NAME` alone tells."""
+"""Dots in the names of counts that only `nbs info NAME` shows."""
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,7 +53,7 @@ def _known_benchmark(name: str) -> str:
     known = (*GENERATORS, *shipped_declarations())
     if name not in known:
         raise typer.BadParameter(
-            f"{name!r:.80} is unknown; {near_and_known(name, known)}; a file may declare others: "
+            f"{name!r:.80} is unknown; {near_and_known(name, known)}; for other tables: "
             "nbs generate --table FILE RAW"
         )
     return name
@@ -71,34 +71,33 @@ def _digest(text: str | None) -> str | None:
 
 def fetch(
     benchmark: Annotated[
-        str | None, typer.Argument(callback=_known_or_none, help=f"{_BENCHMARKS} All if none.")
+        str | None, typer.Argument(callback=_known_or_none, help=f"{_BENCHMARKS} Default: all.")
     ] = None,
     *,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the archive; raw/ in that of the databases by default."),
+        typer.Option(help="Folder of the archive; by default raw/ in the folder of databases."),
     ] = None,
     file: Annotated[
-        str | None,
-        typer.Option(help="Which of its files, by name; by default the usual one, or all."),
+        str | None, typer.Option(help="Name of one of its files; by default the usual one, or all.")
     ] = None,
     mirror: Annotated[
         str | None,
         typer.Option(
             envvar="NASBENCH_MIRROR",
-            help="Address of a folder that has the files under their published names.",
+            help="URL of a folder with the files under their published names.",
         ),
     ] = None,
     sha256: Annotated[
-        str | None, typer.Option(callback=_digest, help="Digest to compare the file with.")
+        str | None, typer.Option(callback=_digest, help="Expected digest of the file.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download a raw archive, going on where a download broke off; list all without a name.
+    """Download a raw archive, resuming interrupted downloads; without a name, list all.
 
-    The file is in place only when it is complete. Its digest is written beside it, and compared
-    with --sha256 if given, or with the one that its authors or its declaration state. Of what no
-    program can fetch, the list and the error say where a person can.
+    The file is moved to its path when complete. Its digest is written beside it and compared with
+    --sha256, or with the digest stated by its authors or its declaration. For files that cannot be
+    downloaded by a program, the list and the error say where to get them by hand.
     """
     from generators import fetch as fetching
 
@@ -114,14 +113,14 @@ def fetch(
         if file is None:
             names = [each.name for each in chosen.files]
     if sha256 is not None and len(names) > 1:
-        raise typer.BadParameter("say which --file it is of", param_hint="--sha256")
+        raise typer.BadParameter("name one --file as well", param_hint="--sha256")
     write = sys.stderr.write
     for name in names:
         with progress_bar(name or benchmark) as progress:
             fetched = fetching.fetch(
                 benchmark, folder, name=name, mirror=mirror, sha256=sha256, progress=progress
             )
-        checked = "as expected" if fetched.compared else "none is published to compare it with"
+        checked = "as expected" if fetched.compared else "no published digest to compare with"
         write(f"{fetched.path}: {fetched.path.stat().st_size / 1e6:.1f} MB\n")
         write(f"  sha256: {fetched.sha256} ({checked})\n")
     raw = folder if chosen.together else fetched.path
@@ -130,7 +129,7 @@ def fetch(
 
 
 def _list_published(published: Iterable[PublishedFiles], *, as_json: bool) -> None:
-    """Print every raw file: its licence, its digest, and how it is had."""
+    """Print every raw file with its licence, digest and source."""
     if as_json:
         print_json([asdict(each) for each in published])
         return
@@ -164,7 +163,7 @@ def generate(
     table: Annotated[
         Path | None,
         typer.Option(
-            help="Declaration (TOML) of a table: NAME comes from it, and RAW is all that is given.",
+            help="Declaration (TOML) of a table, which has its NAME; then only RAW is given.",
             exists=True,
             dir_okay=False,
         ),
@@ -174,25 +173,24 @@ def generate(
         bool,
         typer.Option(
             "--skip-corrupt",
-            help="Leave out damaged records and report them, instead of stopping at the first "
+            help="Skip damaged records and report them, instead of stopping at the first one "
             "(nasbench101).",
         ),
     ] = False,
     partial: Annotated[
         bool,
         typer.Option(
-            "--partial",
-            help="Convert the files that are there and report the others (nds).",
+            "--partial", help="Convert the files that exist and report the missing ones (nds)."
         ),
     ] = False,
 ) -> None:
     """Convert a raw archive into a database.
 
-    The database is built beside its place and moved there once it is complete and checked; until
-    then, and if anything fails, what was there stays. The smallest and the largest value of each
-    column of a declared table are printed: look whether the units are right.
+    The database is built in a temporary file, verified, and then moved to its path; if anything
+    fails, an existing database stays. For a declared table, the smallest and largest value of each
+    column are printed: check whether the units are right.
 
-    A file that `nbs plan publish` wrote is given alone: it holds a database, which is checked.
+    A publication, written by `nbs plan publish`, is given alone; its database is verified.
     """
     if benchmark.endswith(".nbs"):
         _generate_published(Path(benchmark), data_directory(out))
@@ -222,12 +220,12 @@ def _generate_published(publication: Path, directory: Path) -> None:
 
 
 def _source(benchmark: str, raw: Path | None, table: Path | None) -> tuple[Path, Path | None]:
-    """Return the raw archive, and the declaration it is to be read by, if by one."""
+    """Return the raw archive, and the declaration of its table if it has one."""
     from benchmark_spec.declaration import shipped_declarations
 
     if table is not None:
         if raw is not None:
-            raise typer.BadParameter("with --table, the raw file alone is given")
+            raise typer.BadParameter("with --table, give only the raw file")
         source = Path(benchmark)
         if not source.exists():
             raise typer.BadParameter(f"there is no {benchmark!r:.200}", param_hint="RAW")
@@ -236,14 +234,14 @@ def _source(benchmark: str, raw: Path | None, table: Path | None) -> tuple[Path,
     if shipped is None:
         _known_benchmark(benchmark)
     if raw is None:
-        raise typer.BadParameter("say where the raw archive is", param_hint="RAW")
+        raise typer.BadParameter("the raw archive is missing", param_hint="RAW")
     return raw, shipped
 
 
 def _conversion(
     benchmark: str, *, declaration: Path | None, skip_corrupt: bool, partial: bool
 ) -> Generate:
-    """Return the generator of a benchmark with the options it is to have."""
+    """Return the generator of a benchmark with its options."""
     from generators.registry import GENERATORS, PARTIAL_GENERATORS, TOLERANT_GENERATORS
 
     if skip_corrupt and benchmark not in TOLERANT_GENERATORS:
@@ -262,30 +260,30 @@ def _conversion(
 
 
 def sample(
-    directory: Annotated[Path, typer.Argument(help="Where the archives go.", file_okay=False)],
+    directory: Annotated[Path, typer.Argument(help="Folder for the archives.", file_okay=False)],
     *,
     architectures: Annotated[
         int | None,
         typer.Option(
             min=1,
             max=15_625,
-            help="How many of each. By default 50, and with --convert all 15,625 of NAS-Bench-201.",
+            help="Architectures of each; default 50, with --convert all 15,625 of NAS-Bench-201.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the made-up numbers.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic numbers.")] = 0,
     table: Annotated[
         list[str] | None,
         typer.Option(
-            help="Instead, of a declared table: its declaration (TOML), or the name of one that "
-            "comes with the program; may come again."
+            help="A declared table instead: its declaration (TOML), or the name of an included "
+            "one; may be repeated."
         ),
     ] = None,
     convert: Annotated[
         Path | None,
-        typer.Option(help="Also convert them, into databases in this folder.", file_okay=False),
+        typer.Option(help="Also convert them to databases in this folder.", file_okay=False),
     ] = None,
 ) -> None:
-    """Write small made-up archives in the raw formats, to try everything out."""
+    """Write small synthetic archives in the raw formats, to try everything out."""
     from generators.registry import GENERATORS, SAMPLES, WHOLE_SAMPLES
 
     few = architectures or _FEW
@@ -313,7 +311,7 @@ def sample(
 def _sample_tables(
     tables: Sequence[str], directory: Path, *, architectures: int, seed: int, convert: Path | None
 ) -> None:
-    """Write samples of declared tables: rows as JSON lines, whatever their raw format."""
+    """Write samples of declared tables as JSON lines, whatever their raw format."""
     from benchmark_spec.declaration import read_declaration, shipped_declarations
     from generators.declared import generate_table
     from generators.sample.declared import write_table_sample
@@ -322,7 +320,7 @@ def _sample_tables(
         path = shipped_declarations().get(table, Path(table))
         if not path.is_file():
             raise typer.BadParameter(
-                f"there is no declaration {table!r:.200}; the program has "
+                f"there is no declaration {table!r:.200}; included are "
                 f"{', '.join(shipped_declarations())}",
                 param_hint="--table",
             )
@@ -339,17 +337,16 @@ def _sample_tables(
 
 def info(
     benchmark: Annotated[
-        str | None, typer.Argument(help="Also its metrics, with units, and whom to cite.")
+        str | None, typer.Argument(help="Show one with metrics, units and citation.")
     ] = None,
     *,
     data: DataDirectory = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell which databases are installed, where they come from and what they hold.
+    """Show the installed databases, their origin and their contents.
 
-    With the name of one: its parts, its metrics with their units, its notes, its licence and whom
-    to cite.
+    With a name: its parts, metrics with units, notes, licence and citation.
     """
     if benchmark is not None:
         _describe(benchmark, data=data, url=url, as_json=as_json)
@@ -365,7 +362,7 @@ def info(
             flat = _flat(provenance)
             print_fields({name: flat[name] for name in flat if name.count(".") < _DEEP})
         if installed:
-            told = "nbs info NAME tells its metrics, with units, and whom to cite"
+            told = "nbs info NAME shows metrics with units, and the citation"
             sys.stdout.write(f"{wrapped(told, '')}\n")
         else:
             sys.stdout.write(
@@ -376,13 +373,13 @@ def info(
 
 
 def _served(url: str | None) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Return where the databases of a server come from; which others it has, /readyz says."""
+    """Return the provenance of a server's databases; /readyz lists its unusable ones."""
     with client(url, None) as bench:
         return [found.provenance.model_dump() for found in bench.benchmarks()], {}
 
 
 def _installed(directory: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Return where the databases of a folder come from, and why others cannot be used."""
+    """Return the provenance of a folder's databases, and why others are unusable."""
     from benchmark_db.catalog import Catalog
 
     with closing(Catalog(directory)) as catalog:
@@ -391,7 +388,7 @@ def _installed(directory: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
 
 
 def _describe(benchmark: str, *, data: Path | None, url: str | None, as_json: bool) -> None:
-    """Print what there is to know of a benchmark before one asks it."""
+    """Print the description of a benchmark."""
     from bench_client import TableName
 
     with client(url, data) as bench:
@@ -421,7 +418,7 @@ def _describe(benchmark: str, *, data: Path | None, url: str | None, as_json: bo
 def verify(
     database: Annotated[Path, typer.Argument(help="A database file.")], *, as_json: AsJson = False
 ) -> None:
-    """Read a database whole and compare it with what it says of itself."""
+    """Read a whole database and verify it against its stored digests."""
     from benchmark_db.verify import verify_database
 
     provenance = verify_database(database)
@@ -440,7 +437,7 @@ def _mark(provenance: Provenance) -> str:
 
 
 def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    """Return nested dicts as one, the names joined by dots."""
+    """Flatten nested dicts, joining names by dots."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, dict):

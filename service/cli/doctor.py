@@ -1,6 +1,6 @@
-"""`nbs doctor`: looks at an installation and says what to do about what is not right.
+"""`nbs doctor`: checks an installation and says how to fix problems.
 
-What concerns the program and the machine is looked at here, what a server has in `server_checks`.
+Checks of the program and the machine are here, those of a server's data in `server_checks`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Annotated, Final
 import typer
 
 from missing_extra import install_command
-from service.cli.findings import Finding, note, ok, print_findings, problem, tried
+from service.cli.findings import Finding, note, ok, print_findings, problem, run_check
 from service.cli.options import AsJson, DataDirectory, data_directory
 from service.cli.output import print_json, wants_json
 from service.cli.server_checks import (
@@ -39,7 +39,7 @@ __all__ = ["doctor"]
 
 _DISTRIBUTION: Final = "nas-bench-service"
 _OF_OTHERS: Final = ("NASBENCH_API_KEY", "NASBENCH_URL", "NASBENCH_ZOO_DIR", "NASBENCH_MIRROR")
-"""Variables of the client and the command line, which are no settings of a server."""
+"""Variables of the client and the command line, which are not settings of a server."""
 _OF_PROGRAM: Final = ("NASBENCH_DEBUG", "NASBENCH_SECRETS_DIR", "NASBENCH_VERSION")
 _LITTLE_SPACE: Final = 2 * 2**30
 _REQUIREMENT: Final = re.compile(
@@ -53,17 +53,17 @@ def doctor(
     host: Annotated[str, typer.Option(help="Address that a server would listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Its port.")] = 8000,
     url: Annotated[
-        str | None, typer.Option(envvar="NASBENCH_URL", help="Also ask this server how it is.")
+        str | None, typer.Option(envvar="NASBENCH_URL", help="Also check this server.")
     ] = None,
     whole: Annotated[
-        bool, typer.Option("--whole", help="Read every database whole, as `nbs verify` does.")
+        bool, typer.Option("--whole", help="Read every database completely, as `nbs verify` does.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look at this installation and say what to do about what is not right.
+    """Check this installation and say how to fix problems.
 
-    Looked at are versions, extras, settings, folders, disk, databases, keys, port, jobs, workers,
-    artifacts, GPUs, trainers (each is imported in a process of its own) and, with --url, a server.
+    Checks versions, extras, settings, folders, disk, databases, keys, port, jobs, workers,
+    artifacts, GPUs, trainers (each is imported in a separate process) and, with --url, a server.
     Exits with 1 if there is a problem. Changes nothing.
     """
     directory = data_directory(data) if _readable_settings() else (data or Path("~/.nasbenchmark"))
@@ -83,7 +83,7 @@ def doctor(
     }
     if url is not None:
         checks["server"] = partial(check_server, url)
-    found = [finding for name, check in checks.items() for finding in tried(name, check)]
+    found = [finding for name, check in checks.items() for finding in run_check(name, check)]
     if wants_json(asked=as_json):
         print_json([asdict(finding) for finding in found])
     else:
@@ -101,18 +101,18 @@ def _versions() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    """Yield which extras are whole, and what the others miss."""
+    """Yield the complete extras, and the missing distributions of the others."""
     every = set(metadata(_DISTRIBUTION).get_all("Provides-Extra") or ()) - {"dev"}
     missing = {extra: sorted(_missing_of(extra)) for extra in sorted(every)}
     whole = [extra for extra, names in missing.items() if not names]
-    yield ok(about="extras", says=f"whole: {', '.join(whole) or 'none'}")
+    yield ok(about="extras", says=f"complete: {', '.join(whole) or 'none'}")
     others = {extra: names for extra, names in missing.items() if names}
     if others:
         told = "; ".join(f"{extra} without {', '.join(names)}" for extra, names in others.items())
         yield note(
             about="other extras",
             says=f"not installed: {told}",
-            remedy=f"if you want one, by its name: {install_command(next(iter(others)))}",
+            remedy=f"to install one, by its name: {install_command(next(iter(others)))}",
         )
 
 
@@ -135,7 +135,7 @@ def _missing_of(extra: str) -> set[str]:
 
 
 def _readable_settings() -> bool:
-    """Tell whether the settings can be read; `_settings` says what is wrong with them."""
+    """Tell whether the settings are valid; `_settings` yields the errors."""
     from service.secret_files import WrongSettingError
     from service.settings import Settings
 
@@ -147,7 +147,7 @@ def _readable_settings() -> bool:
 
 
 def _settings() -> Iterator[Finding]:
-    """Yield settings that are wrong, and variables that look like one and are none."""
+    """Yield invalid settings, and variables that look like a setting but are none."""
     from service.jobs.settings import JobSettings
     from service.secret_files import WrongSettingError
     from service.settings import Settings
@@ -159,7 +159,7 @@ def _settings() -> Iterator[Finding]:
         except WrongSettingError as error:
             wrong = True
             yield problem(
-                about="settings", says=str(error), remedy="docs/limits.md lists what each may be"
+                about="settings", says=str(error), remedy="docs/limits.md lists the valid values"
             )
     known = {*_OF_OTHERS, *_OF_PROGRAM}
     for kind in (Settings, JobSettings):
@@ -169,7 +169,7 @@ def _settings() -> Iterator[Finding]:
         near = get_close_matches(name, known, n=1)
         yield problem(
             about="settings",
-            says=f"{name} is no setting",
+            says=f"{name} is not a setting",
             remedy=f"is {near[0]} meant?" if near else "unset it, or see docs/limits.md",
         )
     if not wrong:
@@ -182,7 +182,7 @@ def _folders(directory: Path) -> Iterator[Finding]:
     jobs = JobSettings()
     folders = {
         "databases": (directory, "nbs generate, or `make serve` for made-up ones"),
-        "jobs": (jobs.folder, "made by the first `nbs serve`"),
+        "jobs": (jobs.folder, "created by the first `nbs serve`"),
         "data sets": (
             jobs.datasets_dir.expanduser(),
             "needed by a worker that evaluates or trains",
@@ -195,8 +195,8 @@ def _folders(directory: Path) -> Iterator[Finding]:
         if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
             yield problem(
                 about=f"folder of {what}",
-                says=f"{folder} is no folder that this user can read",
-                remedy="say another one, or change its owner",
+                says=f"{folder} is not a folder that this user can read",
+                remedy="choose another one, or change its owner",
             )
             continue
         free = shutil.disk_usage(folder).free
@@ -211,7 +211,7 @@ def _folders(directory: Path) -> Iterator[Finding]:
             yield problem(
                 about=f"folder of {what}",
                 says=said,
-                remedy="make room: jobs and generators stop when the disk is full",
+                remedy="free disk space: jobs and generators stop when the disk is full",
             )
         else:
             yield ok(about=f"folder of {what}", says=said)
@@ -227,7 +227,7 @@ def _port(host: str, port: int) -> Iterator[Finding]:
             yield note(
                 about="port",
                 says=f"{host}:{port}: {error.strerror or error}",
-                remedy=f"a server runs there already, or: nbs serve --port {port + 1}",
+                remedy=f"a server may be running there already; or: nbs serve --port {port + 1}",
             )
             return
     yield ok(about="port", says=f"{host}:{port} is free")
@@ -238,7 +238,7 @@ def _devices() -> Iterator[Finding]:
         yield note(
             about="devices",
             says="PyTorch is not installed: no networks, no worker",
-            remedy=f"if you want them: {install_command('worker')}",
+            remedy=f"if you need them: {install_command('worker')}",
         )
         return
     import torch
@@ -251,7 +251,7 @@ def _devices() -> Iterator[Finding]:
         yield note(
             about="devices",
             says=f"PyTorch {torch.__version__}: processor only, {os.cpu_count()} cores",
-            remedy="a build with CUDA is installed, but no GPU is seen: look at `nvidia-smi`"
+            remedy="this build supports CUDA, but finds no GPU: check `nvidia-smi`"
             if built
             else "",
         )

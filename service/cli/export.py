@@ -1,4 +1,4 @@
-"""`nbs export`: everything that matches, as a file or through a pipe."""
+"""`nbs export`: all matching runs, to a file or pipe."""
 
 from __future__ import annotations
 
@@ -36,37 +36,34 @@ def export(  # noqa: PLR0913 - the filters that most benchmarks have
     benchmark: Benchmark,
     *,
     out: Annotated[
-        str, typer.Option("--out", "-o", help="The file; - is standard output.")
+        str, typer.Option("--out", "-o", help="The file; - for standard output.")
     ] = _STDOUT,
     form: Annotated[
         str | None,
         typer.Option(
-            "--format",
-            help="ndjson, csv, parquet; by default the suffix of the file, or ndjson.",
+            "--format", help="ndjson, csv or parquet; by default the suffix of the file, or ndjson."
         ),
     ] = None,
-    arch: Annotated[
-        str | None, typer.Option(help="An architecture, in any spelling that is text or JSON.")
-    ] = None,
+    arch: Annotated[str | None, typer.Option(help="An architecture, as text or JSON.")] = None,
     num_epochs: Epochs = None,
     dataset: Dataset = None,
     seed: Seed = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
-            help="Any other filter of the benchmark's query, such as proposer=amoeba or "
-            "min_best_test_acc=94; may come again."
+            help="Another filter of the benchmark, such as proposer=amoeba or "
+            "min_best_test_acc=94; may be repeated."
         ),
     ] = None,
     reduction: Reduction = None,
     url: Url = None,
     data: DataDirectory = None,
 ) -> None:
-    """Write everything that matches into a file: a row a run, or a configuration when reduced.
+    """Export all matching runs to a file: a row per run, or per configuration when reduced.
 
     Rows come from the databases in --data, or from the server at --url, in constant memory.
-    Accuracies in percent, times in seconds, parameters and flops in millions. The last column
-    marks numbers that are made up.
+    Accuracies are in percent, times in seconds, parameters and flops in millions. The last column
+    marks synthetic numbers.
     """
     given = {"arch": arch, "num_epochs": num_epochs, "dataset": dataset, "seed": seed}
     filters = {name: value for name, value in given.items() if value is not None}
@@ -87,22 +84,22 @@ def export(  # noqa: PLR0913 - the filters that most benchmarks have
 
 def _to_stdout(bench: BenchClient, benchmark: str, form: str, **question: Any) -> None:
     if form == "parquet" and sys.stdout.isatty():
-        raise typer.BadParameter("parquet is not for a terminal: name a file", param_hint="--out")
+        raise typer.BadParameter("parquet cannot be printed: name a file", param_hint="--out")
     try:
         bench.export_to(
-            cast("BinaryIO", _Shown()) if sys.stdout.isatty() else sys.stdout.buffer,
+            cast("BinaryIO", _TerminalWriter()) if sys.stdout.isatty() else sys.stdout.buffer,
             TableName(benchmark),
             format=cast("Any", form),  # checked where it is used
             **question,
         )
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        # Whoever reads has had enough, as `head` has; what is left cannot be flushed at the exit.
+        # The reader has closed the pipe, as `head` does; the rest cannot be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class _Shown:
-    """Standard output that a person reads: lines without control characters."""
+class _TerminalWriter:
+    """Standard output on a terminal: lines without control characters."""
 
     def __init__(self) -> None:
         self._decoder = getincrementaldecoder("utf-8")(errors="replace")

@@ -1,6 +1,6 @@
-"""What `nbs doctor` finds, and how it is told.
+"""Findings of `nbs doctor`, and how they are printed.
 
-A check is a generator of findings; none changes anything, and one that fails is a finding itself.
+A check is a generator of findings. Checks change nothing; a check that raises becomes a finding.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Literal
 from bench_client.untrusted import cleaned
 from service.cli.output import wrapped
 
-__all__ = ["Finding", "note", "ok", "print_findings", "problem", "tried"]
+__all__ = ["Finding", "note", "ok", "print_findings", "problem", "run_check"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """What a check found.
+    """A finding of a check.
 
     Attributes:
-        about: What was looked at.
-        state: `ok`, `note` for what may be as it should, `problem` for what is wrong.
-        says: What was found, a sentence or a value.
-        remedy: What to do; empty where nothing is to be done.
+        about: The checked item.
+        state: `ok`, `note` for what may be intended, or `problem`.
+        says: The finding, as a sentence or value.
+        remedy: What to do about it; empty if nothing.
     """
 
     about: str
@@ -40,7 +40,7 @@ problem = partial(Finding, state="problem")
 
 
 def print_findings(found: list[Finding]) -> None:
-    """Print a line a finding, and below it what to do."""
+    """Print a line per finding, and its remedy below it."""
     width = max(len(finding.about) for finding in found)
     for finding in found:
         before = f"{finding.state:<8} {cleaned(finding.about):<{width}}  "
@@ -52,11 +52,11 @@ def print_findings(found: list[Finding]) -> None:
     sys.stdout.write(f"{problems or 'no'} problem{'' if problems == 1 else 's'}\n")
 
 
-def tried(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """Yield what a check finds; that it could not be made is a finding, too."""
+def run_check(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Yield the findings of a check; an exception becomes a finding."""
     try:
         yield from check()
-    except Exception as error:  # noqa: BLE001 - the other checks still have something to say
+    except Exception as error:  # noqa: BLE001 - the other checks must still run
         yield problem(
             about=name, says=f"could not be checked: {str(error) or type(error).__name__}"
         )

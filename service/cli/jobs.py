@@ -1,4 +1,4 @@
-"""`nbs jobs`: what workers beside a server do, have done and will do."""
+"""`nbs jobs`: the jobs of a server."""
 
 from __future__ import annotations
 
@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    help="Jobs of a server: listed, watched, fetched.",
+    add_completion=False, no_args_is_help=True, help="Jobs of a server: list, watch, fetch results."
 )
 
-JobId: TypeAlias = Annotated[str, typer.Argument(help="Id of a job; `nbs jobs list` has them.")]
+JobId: TypeAlias = Annotated[str, typer.Argument(help="Id of a job, from `nbs jobs list`.")]
 
 
 DatasetName: TypeAlias = Annotated[str, typer.Option(help="Name of a data set that a worker has.")]
@@ -33,12 +31,12 @@ RecipeText: TypeAlias = Annotated[
     str, typer.Option(help='Name of a published recipe, or JSON such as {"epochs": 12}.')
 ]
 SpaceArguments: TypeAlias = Annotated[
-    str | None, typer.Option(help='Arguments of the space as JSON: {"num_labels": 10}.')
+    str | None, typer.Option(help='Arguments of the space as JSON, such as {"num_labels": 10}.')
 ]
 Epochs: TypeAlias = Annotated[
-    int | None, typer.Option(min=1, help="End after so many epochs of the recipe.")
+    int | None, typer.Option(min=1, help="Stop after this many epochs of the recipe.")
 ]
-Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Of all that is drawn.")]
+Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Random seed.")]
 DeviceName: TypeAlias = Annotated[str, typer.Option(help="any, cpu or cuda.")]
 Wait: TypeAlias = Annotated[
     bool, typer.Option("--wait/--no-wait", help="Wait for the result, or only submit.")
@@ -48,13 +46,13 @@ Wait: TypeAlias = Annotated[
 @app.command("list")
 def list_command(
     *,
-    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Such as evaluation or training.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only this kind, such as training.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Largest number of jobs.")] = 20,
     url: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the jobs, the latest first. A key is taken from $NASBENCH_API_KEY."""
+    """List the jobs, latest first. The API key is taken from $NASBENCH_API_KEY."""
     with BenchClient(url) as bench:
         found = bench.jobs(
             state=state,  # type: ignore[arg-type]  # checked by the server
@@ -64,7 +62,7 @@ def list_command(
     if wants_json(asked=as_json):
         print_json([job.model_dump(mode="json") for job in found])
     else:
-        print_items([_row(job) for job in found], "Jobs, the latest first")
+        print_items([_row(job) for job in found], "Jobs, latest first")
 
 
 @app.command("show")
@@ -79,26 +77,26 @@ def watch_command(
     job: JobId,
     *,
     timeout: Annotated[
-        float | None, typer.Option(min=0, help="Seconds to wait at most; without end by default.")
+        float | None, typer.Option(min=0, help="Longest waiting time in seconds; default: none.")
     ] = None,
     url: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what happens to a job until it ends, then show it; status 1 if it has no result."""
+    """Print the progress of a job until it ends, then show it; status 1 if it has no result."""
     with BenchClient(url) as bench:
         _print(bench.wait(job, timeout=timeout, progress=_tell), as_json=as_json)
 
 
 @app.command("cancel")
 def cancel_command(job: JobId, *, url: Server = None, as_json: AsJson = False) -> None:
-    """Cancel a job; one that has ended stays as it is."""
+    """Cancel a job; a job that has ended does not change."""
     with BenchClient(url) as bench:
         _print(bench.cancel(job), as_json=as_json)
 
 
 @app.command("stop")
 def stop_command(job: JobId, *, url: Server = None, as_json: AsJson = False) -> None:
-    """End a training early: it keeps the figures of its last epoch."""
+    """Stop a training early, keeping the figures of its last epoch."""
     with BenchClient(url) as bench:
         _print(bench.stop(job), as_json=as_json)
 
@@ -108,12 +106,10 @@ def get_command(
     job: JobId,
     *,
     out: Annotated[Path, typer.Option(help="Folder for its files.", file_okay=False)] = Path(),
-    name: Annotated[
-        list[str] | None, typer.Option(help="Only this file; may be given several times.")
-    ] = None,
+    name: Annotated[list[str] | None, typer.Option(help="Only this file; may be repeated.")] = None,
     url: Server = None,
 ) -> None:
-    """Write the files of a job into a folder; their digests are checked."""
+    """Download the files of a job and check their digests."""
     with BenchClient(url) as bench:
         for path in bench.download(bench.job(job), out, names=name).values():
             sys.stdout.write(f"{path}\n")
@@ -121,7 +117,7 @@ def get_command(
 
 @app.command("checkpoints")
 def checkpoints_command(*, url: Server = None, as_json: AsJson = False) -> None:
-    """List the weights that were uploaded, the latest first."""
+    """List the uploaded weights, latest first."""
     with BenchClient(url) as bench:
         found = [checkpoint.model_dump(mode="json") for checkpoint in bench.checkpoints()]
     if wants_json(asked=as_json):
@@ -133,11 +129,11 @@ def checkpoints_command(*, url: Server = None, as_json: AsJson = False) -> None:
 
 @app.command("delete-checkpoint")
 def delete_checkpoint_command(
-    sha256: Annotated[str, typer.Argument(help="As `nbs jobs checkpoints` lists it.")],
+    sha256: Annotated[str, typer.Argument(help="Digest, from `nbs jobs checkpoints`.")],
     *,
     url: Server = None,
 ) -> None:
-    """Delete uploaded weights that no job which waits or runs uses; needs a key of scope admin."""
+    """Delete uploaded weights unless a queued or running job uses them; needs scope admin."""
     with BenchClient(url) as bench:
         bench.delete_checkpoint(sha256)
     sys.stdout.write(f"{sha256} is deleted\n")
@@ -145,7 +141,7 @@ def delete_checkpoint_command(
 
 @app.command("evaluate")
 def evaluate_command(
-    model: Annotated[str, typer.Argument(help="A searched model; `nbs zoo list` names them.")],
+    model: Annotated[str, typer.Argument(help="A searched model, from `nbs zoo list`.")],
     *,
     dataset: DatasetName,
     batch_size: BatchSize = 32,
@@ -155,7 +151,7 @@ def evaluate_command(
     url: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have a worker measure the accuracy of a searched model."""
+    """Have a worker measure the accuracy of a searched model on a data set."""
     with BenchClient(url) as bench:
         job = bench.evaluate(
             model=model,
@@ -174,27 +170,27 @@ def train_command(  # noqa: PLR0913 - the choices of a training
     dataset: DatasetName,
     recipe: RecipeText,
     model: Annotated[str | None, typer.Option(help="A searched model.")] = None,
-    benchmark: Annotated[str | None, typer.Option(help="A benchmark, instead.")] = None,
-    space: Annotated[str | None, typer.Option(help="A model space, instead.")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="Or a benchmark.")] = None,
+    space: Annotated[str | None, typer.Option(help="Or a model space.")] = None,
     arch: Annotated[
         str | None, typer.Option(help="Architecture of the benchmark or, as JSON, of the space.")
     ] = None,
     arguments: SpaceArguments = None,
     trainer: Annotated[
         str | None,
-        typer.Option(help="Name of a trainer of a worker, or an object as JSON with `options`."),
+        typer.Option(help="Name of a worker's trainer, or a JSON object with `options`."),
     ] = None,
     epochs: Epochs = None,
     seed: Seed = 0,
     weights: Annotated[
-        bool, typer.Option("--weights", help="Keep the trained weights as a file of the job.")
+        bool, typer.Option("--weights", help="Store the trained weights as a file of the job.")
     ] = False,
     device: DeviceName = "any",
     wait: Wait = True,
     url: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have a worker train a network on a part of a data set and measure it on another."""
+    """Have a worker train a network on one part of a data set and evaluate it on another."""
     with BenchClient(url) as bench:
         job = bench.train(
             benchmark=benchmark,
@@ -245,7 +241,7 @@ def train_supernet_command(  # noqa: PLR0913 - the choices of a training
     ] = None,
     arguments: SpaceArguments = None,
     fractions: Annotated[
-        str, typer.Option(help="Parts to train on and to keep for the search, as JSON.")
+        str, typer.Option(help="Fractions for training and for the search, as JSON.")
     ] = "[0.8, 0.2]",
     epochs: Epochs = None,
     seed: Seed = 0,
@@ -254,7 +250,7 @@ def train_supernet_command(  # noqa: PLR0913 - the choices of a training
     url: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have a worker train the supernet of a space; `get` writes its supernet.safetensors."""
+    """Have a worker train the supernet of a space; `get` downloads supernet.safetensors."""
     with BenchClient(url) as bench:
         job = bench.train_supernet(
             space,
@@ -277,26 +273,26 @@ def train_supernet_command(  # noqa: PLR0913 - the choices of a training
 
 
 def _read(text: str, option: str) -> Any:
-    """Return the JSON of an option, or its text where it is a name.
+    """Return an option's value: JSON if it looks like an object or list, else its text.
 
     Raises:
-        typer.BadParameter: It begins as JSON does and is none.
+        typer.BadParameter: The JSON is invalid.
     """
     if not text.startswith(("{", "[")):
         return text
     try:
         return json.loads(text)
     except ValueError as error:
-        raise typer.BadParameter(f"it is no JSON: {error}", param_hint=option) from None
+        raise typer.BadParameter(f"it is not JSON: {error}", param_hint=option) from None
 
 
 def _read_if(text: str | None, option: str) -> Any:
-    """Return what an option says; None where it is left out."""
+    """Return an option's value; None if it is not given."""
     return None if text is None else _read(text, option)
 
 
 def _tell(job: Job) -> None:
-    """Write a line about a job to standard error."""
+    """Write a line about the progress of a job to standard error."""
     progress = job.progress
     far = f" {progress.stage} {progress.done}/{progress.total or '?'}" if progress else ""
     sys.stderr.write(cleaned(f"{job.id} {job.state}{far}") + "\n")
@@ -320,7 +316,7 @@ def _print(job: Job, *, as_json: bool) -> None:
     figures = {
         f"  {name}": value
         for name, value in {**result, **result.get("metrics", {})}.items()
-        # Tables of classes and provenance are for --json.
+        # Tables, such as classes and provenance, are printed with --json only.
         if not isinstance(value, dict | list)
     }
     print_fields(

@@ -1,4 +1,4 @@
-"""`nbs keys`: who may ask a server that asks for keys."""
+"""`nbs keys`: the API keys of a server."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ app = typer.Typer(
 
 @app.command("create")
 def create_command(
-    name: Annotated[str, typer.Argument(help="Who holds it, as logs will say.")],
+    name: Annotated[str, typer.Argument(help="Name of the holder, for logs.")],
     *,
     scope: Annotated[
         KeyScope,
         typer.Option(
-            help="Reading; also jobs; reading and plans; what a worker over HTTP needs; or all, "
-            "uploads of checkpoints too."
+            help="read: reading; jobs: also jobs; plans: reading and plans; worker: the routes of "
+            "workers; admin: everything, including uploads of checkpoints."
         ),
     ],
     data: DataDirectory = None,
 ) -> None:
-    """Make a key and print it, once: what is kept cannot tell it again."""
+    """Create a key and print it; it cannot be shown again."""
     file = _file(data)
     token = file.create(name, scope)
     sys.stderr.write(f"{name} may {scope} (in {file.path}); its key, shown this once:\n")
@@ -44,7 +44,7 @@ def create_command(
 
 @app.command("list")
 def list_command(*, data: DataDirectory = None, as_json: AsJson = False) -> None:
-    """List the keys: name, scope, when they were made and revoked."""
+    """List the keys: name, scope, times of creation and revocation."""
     file = _file(data if data is None else existing_directory(data))
     rows = [_row(key) for key in file.read() or ()]
     if wants_json(asked=as_json):
@@ -57,11 +57,9 @@ def list_command(*, data: DataDirectory = None, as_json: AsJson = False) -> None
 
 @app.command("revoke")
 def revoke_command(
-    name: Annotated[str, typer.Argument(help="The name it was made with.")],
-    *,
-    data: DataDirectory = None,
+    name: Annotated[str, typer.Argument(help="The name of the key.")], *, data: DataDirectory = None
 ) -> None:
-    """Take a key no more; running servers notice within two seconds."""
+    """Revoke a key; running servers notice within two seconds."""
     _file(data if data is None else existing_directory(data)).revoke(name)
     sys.stderr.write(f"{name} is revoked\n")
 

@@ -1,12 +1,12 @@
-"""`nbs mcp`: the questions of the client as tools of the Model Context Protocol, for agents.
+"""`nbs mcp`: queries of the client as tools of the Model Context Protocol, for agents.
 
-A tool is a method of `BenchClient` that only reads: its name, its parameters with their types, and
-its documentation are those of the method, so that a question is said once. Each answer has the
-units of its figures, and says when they are made up.
+A tool is a read-only method of `BenchClient`, with its name, parameters, types and documentation,
+so that nothing is described twice. Each answer has the units of its figures, and says if they are
+synthetic.
 
-Each call has a client of its own. One that is kept warns of made-up figures once, and an agent
-that is asked again later has forgotten it; and it keeps to the first version of a table that it
-sees, while an agent may run for days.
+Each call creates a client. A client that is reused warns of synthetic figures only once, which an
+agent may have forgotten by the next call; and it stays with the version of a table that it saw
+first, although an agent may run for days.
 """
 
 from __future__ import annotations
@@ -43,34 +43,34 @@ TOOLS: Final = (
     "random",
     "neighbors",
 )
-"""Methods of the client that are tools. None of them changes anything, or makes a job."""
+"""Methods of the client that are tools. None of them changes anything or submits a job."""
 
 _MORE: Final = "more"
-"""The parameter that holds what a method takes by further names, such as bounds."""
+"""The parameter for the keyword arguments of a method, such as bounds."""
 _MOST_ITEMS: Final = 50
 _MOST_CHARACTERS: Final = 100_000
 _INSTRUCTIONS: Final = (
-    "Published results of neural architecture search. Ask `benchmarks` first for what is there, "
-    "and `benchmark` for the fields of one, with units. `units` of an answer are those of its "
-    "figures, by name; null means not recorded. Where `notes` say that numbers are made up, they "
-    "are no results: say so to whoever asked. An answer has at most "
-    f"{_MOST_ITEMS} items and {_MOST_CHARACTERS:,} characters; `count` says how many items there "
-    "are and `left_out` how many of them did not come: ask for fewer, or set bounds."
+    "Published results of neural architecture search. Call `benchmarks` first to list them, and "
+    "`benchmark` for the fields of one, with units. `units` of an answer has the units of its "
+    "figures, by name; null means not recorded. If `notes` say that numbers are made up, they are "
+    "not results: tell the user. An answer has at most "
+    f"{_MOST_ITEMS} items and {_MOST_CHARACTERS:,} characters; `count` is the number of items and "
+    "`left_out` the number of omitted ones: request fewer, or set bounds."
 )
 _ADDED: Final = {
-    ("query", _MORE): " `arch` is needed; there are `dataset`, `num_epochs`, `reduction` (mean, "
+    ("query", _MORE): " `arch` is required; there are `dataset`, `num_epochs`, `reduction` (mean, "
     "std, min or max over runs) and others, by benchmark.",
 }
-"""What an agent has to be told of a parameter beside what the method says of it."""
+"""Additions to the documentation of parameters, for agents."""
 _METRICS: Final = ("metric", "x", "y")
-"""Arguments that name one."""
+"""Parameters that are names of metrics."""
 
 
 def mcp(*, url: Url = None, data: DataDirectory = None) -> None:
-    """Offer the questions to an agent, as tools of the Model Context Protocol on standard input.
+    """Offer queries to an agent as tools of the Model Context Protocol, on standard input.
 
-    An agent starts this command itself, such as `nbs mcp --url http://127.0.0.1:8000`. It offers
-    questions alone: nothing is changed, and no job is made.
+    The agent starts this command itself, such as `nbs mcp --url http://127.0.0.1:8000`. All tools
+    are queries: nothing is changed, and no job is submitted.
     """
     with needs("mcp", "the server of tools"):
         import anyio
@@ -81,20 +81,20 @@ def mcp(*, url: Url = None, data: DataDirectory = None) -> None:
             await server.run(reading, writing, server.create_initialization_options())
 
     connect = partial(client, url, data)
-    # What is wrong with the address or the folder is told at the start.
+    # Connects once, to report a wrong URL or folder at the start.
     connect().close()
     anyio.run(run, _server(connect))
 
 
 def _server(connect: Callable[[], BenchClient]) -> Server[Any]:
-    """Return a server of the tools that asks by clients, one for each call."""
+    """Return a server of the tools, which creates a client for each call."""
     import anyio
     import mcp_types as types
     from mcp.server.lowlevel.server import Server
 
     from bench_client.errors import BenchError
 
-    # What is warned of while a tool is called is heard by the whole process.
+    # Calls run one at a time, as recorded warnings are global to the process.
     one_at_a_time = anyio.CapacityLimiter(1)
 
     def asked_anew(name: str, arguments: dict[str, Any]) -> str:
@@ -124,11 +124,11 @@ def _server(connect: Callable[[], BenchClient]) -> Server[Any]:
 
 
 class _WrongCallError(ValueError):
-    """A tool is not there, or not called as it says."""
+    """A call names an unknown tool, or has wrong arguments."""
 
 
 def _told(error: Exception) -> str:
-    """Return what an error says, with the name of the parameter that it is about."""
+    """Return the message of an error, with the name of its parameter."""
     said = str(error)
     first = next(iter(getattr(error, "errors", ())), None)
     name = str(first.loc[-1]) if first is not None and first.loc else ""
@@ -136,7 +136,7 @@ def _told(error: Exception) -> str:
 
 
 def _tool(name: str) -> dict[str, Any]:
-    """Return the name, the documentation and the parameters of a tool."""
+    """Return the definition of a tool: name, documentation and parameters."""
     from bench_client import BenchClient
 
     method = getattr(BenchClient, name)
@@ -170,7 +170,7 @@ def _tool(name: str) -> dict[str, Any]:
 
 
 def _schema(annotation: Any) -> dict[str, Any]:
-    """Return the JSON schema of a parameter; anything where its type has none."""
+    """Return the JSON schema of a parameter; an empty one if its type has none."""
     if annotation is Any:
         return {}
     try:
@@ -180,7 +180,7 @@ def _schema(annotation: Any) -> dict[str, Any]:
 
 
 def _documented(text: str) -> tuple[str, dict[str, str]]:
-    """Return what a docstring says before its sections, and what it says of each argument."""
+    """Return the text of a docstring before its sections, and the texts of its arguments."""
     before, _, sections = text.partition("\nArgs:\n")
     told: dict[str, str] = {}
     for name, said in re.findall(
@@ -191,14 +191,14 @@ def _documented(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _answer(bench: BenchClient, name: str, arguments: dict[str, Any]) -> str:
-    """Return the answer of a tool as JSON text.
+    """Call a tool and return its answer as JSON text.
 
     Raises:
-        BenchError: The question has none.
-        _WrongCallError: There is no such tool, or it takes no such argument.
+        BenchError: The query fails.
+        _WrongCallError: The tool is unknown, or an argument is wrong.
     """
     if name not in TOOLS:
-        raise _WrongCallError(f"there is no tool {name!r:.80}; there are {', '.join(TOOLS)}")
+        raise _WrongCallError(f"there is no tool {name!r:.80}; tools: {', '.join(TOOLS)}")
     known = _tool(name)["input_schema"]
     unknown = arguments.keys() - known["properties"].keys()
     missing = set(known["required"]) - arguments.keys()
@@ -206,7 +206,7 @@ def _answer(bench: BenchClient, name: str, arguments: dict[str, Any]) -> str:
     if unknown or missing:
         raise _WrongCallError(
             f"{name} takes {', '.join(known['properties']) or 'nothing'}"
-            + "".join(f"; {one!r:.80} is none of them" for one in sorted(unknown))
+            + "".join(f"; {one!r:.80} is unknown" for one in sorted(unknown))
             + ("; filters and bounds are members of `more`" if unknown and takes_more else "")
             + "".join(f"; {one} is missing" for one in sorted(missing))
         )
@@ -214,7 +214,7 @@ def _answer(bench: BenchClient, name: str, arguments: dict[str, Any]) -> str:
     if not isinstance(more, dict) or not all(isinstance(one, str) for one in more):
         raise _WrongCallError(f"{_MORE} is an object of names and values")
     if name == "query" and more.get("arch") is None:
-        # All runs of a table are hundreds of thousands, which no agent reads.
+        # All runs of a table are hundreds of thousands, too many for an agent.
         raise _WrongCallError(f"{_MORE} needs an arch; `top`, `random` and `neighbors` find some")
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
@@ -224,12 +224,12 @@ def _answer(bench: BenchClient, name: str, arguments: dict[str, Any]) -> str:
             raise _WrongCallError(str(error)) from None
         units = _units_of_metrics(bench, arguments)
     notes = sorted({str(one.message) for one in heard})
-    texts = _texts(found, notes, units, brief=name == "benchmarks")
+    texts = _shrinking_answers(found, notes, units, brief=name == "benchmarks")
     return next(text for text in texts if len(text) <= _MOST_CHARACTERS)
 
 
 def _units_of_metrics(bench: BenchClient, arguments: dict[str, Any]) -> dict[str, str]:
-    """Return the units of the metrics that a question names, by name."""
+    """Return the units of the metrics that a query names, by metric."""
     asked = {arguments[name] for name in _METRICS if isinstance(arguments.get(name), str)}
     if not asked:
         return {}
@@ -237,16 +237,16 @@ def _units_of_metrics(bench: BenchClient, arguments: dict[str, Any]) -> dict[str
     return {one.name: one.unit for one in columns if one.name in asked and one.unit is not None}
 
 
-def _texts(
+def _shrinking_answers(
     found: Any, notes: list[str], of_metrics: dict[str, str], *, brief: bool = False
 ) -> Iterator[str]:
-    """Yield an answer as JSON with fewer and fewer of its items.
+    """Yield an answer as JSON, with fewer items each time.
 
     Args:
         found: The answer.
-        notes: What was warned of.
-        of_metrics: Units of the metrics that were asked for.
-        brief: Whether to leave out the fields of each benchmark, which `benchmark` tells.
+        notes: The recorded warnings.
+        of_metrics: The units of the metrics in the query.
+        brief: Whether to omit the fields of benchmarks, which `benchmark` returns.
     """
     import orjson
 
@@ -265,7 +265,7 @@ def _texts(
             answer["answer"] = dumped[0] if dumped else None
         yield orjson.dumps(answer).decode()
         if not shown:
-            raise _WrongCallError("the answer is too long: ask for less")
+            raise _WrongCallError("the answer is too long: request less")
         shown //= 2
 
 

@@ -1,7 +1,7 @@
-"""Options that commands share, and the client that they ask.
+"""Options shared by commands, and the client that they use.
 
-Their help names metrics as text: the tables that list them load peewee and numpy, which the help
-does without. tests/service/test_commands.py compares it with those tables.
+Help texts list metrics as plain text, because importing the tables would load peewee and numpy.
+tests/service/test_commands.py compares the texts with the tables.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Dataset: TypeAlias = Annotated[str | None, typer.Option(help="The data set.")]
 Seed: TypeAlias = Annotated[int | None, typer.Option(help="Random seed of the run.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, also on a terminal.")]
 BatchSize: TypeAlias = Annotated[
-    int, typer.Option(min=1, help="Images at a time; a core of a processor takes 4 at most.")
+    int, typer.Option(min=1, help="Images per batch; use at most 4 per processor core.")
 ]
 DataDirectory: TypeAlias = Annotated[
     Path | None,
@@ -59,55 +59,54 @@ DataDirectory: TypeAlias = Annotated[
 ]
 Epochs: TypeAlias = Annotated[int | None, typer.Option(help="Training budget, in epochs.")]
 Least: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option("--min", help="A bound, such as test_acc=70; may come again."),
+    list[str] | None, typer.Option("--min", help="A bound, such as test_acc=70; may be repeated.")
 ]
 Most: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--max", help="A bound, such as flops=100; may come again.")
+    list[str] | None, typer.Option("--max", help="A bound, such as flops=100; may be repeated.")
 ]
 NewStudy: TypeAlias = Annotated[
-    Path | None, typer.Option(help="File of the study; FILE.study by default.")
+    Path | None, typer.Option(help="File of the study; by default FILE.study.")
 ]
-OtherMetric: TypeAlias = Annotated[str, typer.Option(help="The other one.")]
+OtherMetric: TypeAlias = Annotated[str, typer.Option(help="The other metric.")]
 Reduction: TypeAlias = Annotated[
-    str | None, typer.Option(help="Over the runs: mean, std, min, max.")
+    str | None, typer.Option(help="Reduction over runs: mean, std, min, max.")
 ]
 Server: TypeAlias = Annotated[
     str | None,
     typer.Option(envvar="NASBENCH_URL", help="The server; by default http://127.0.0.1:8000."),
 ]
 Url: TypeAlias = Annotated[
-    str | None, typer.Option(envvar="NASBENCH_URL", help="Ask a server instead of the files.")
+    str | None, typer.Option(envvar="NASBENCH_URL", help="Query a server instead of the files.")
 ]
 
 
 def client(url: str | None, data: Path | None) -> BenchClient:
-    """Return a client of the server, or of the database files where no address is given."""
+    """Return a client of the server, or of the database files if no URL is given."""
     from bench_client import BenchClient
 
     server = server_to_ask(url, data)
-    # One command sees one version of each table.
+    # Pinned, so that a command sees one version of each table.
     return BenchClient(server, pin=True) if server else BenchClient.local(data)
 
 
 def server_to_ask(url: str | None, data: Path | None) -> str | None:
-    """Return the address of the server; None where files are: --data outweighs $NASBENCH_URL.
+    """Return the URL of the server; None to use files: --data overrides $NASBENCH_URL.
 
     Raises:
-        typer.BadParameter: Both are given as options.
+        typer.BadParameter: Both options are given.
     """
     if data is None or url is None:
         return url
     if url != os.environ.get("NASBENCH_URL"):
-        raise typer.BadParameter("files or a server: give --data or --url, not both")
+        raise typer.BadParameter("give either --data or --url, not both")
     return None
 
 
 def bounds(least: Sequence[str] | None, most: Sequence[str] | None) -> dict[str, float]:
-    """Return the bounds that options such as `--max flops=600` give, by their names.
+    """Parse bounds such as `--max flops=600` into query parameters.
 
     Raises:
-        typer.BadParameter: One is not a name and a number.
+        typer.BadParameter: A bound is not NAME=NUMBER.
     """
     return {**_bounds("min", least), **_bounds("max", most)}
 
@@ -126,7 +125,7 @@ def _bounds(side: str, given: Sequence[str] | None) -> dict[str, float]:
 
 
 def named_values(given: Sequence[str] | None) -> dict[str, Any]:
-    """Return the filters that options such as `proposer=amoeba` give."""
+    """Parse filters such as `proposer=amoeba`."""
     import orjson
 
     filters = {}
@@ -157,8 +156,8 @@ def existing_directory(given: Path | None) -> Path:
     directory = data_directory(given)
     if not directory.is_dir():
         raise typer.BadParameter(
-            f"there is no folder {directory}: say where the databases are, or make one with "
-            "`nbs generate`",
+            f"there is no folder {directory}: name the folder of the databases, or create one "
+            "with `nbs generate`",
             param_hint="--data",
         )
     return directory

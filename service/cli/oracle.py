@@ -1,4 +1,4 @@
-"""Commands that ask about a whole space: the best, trade-offs, ranks, samples, neighbors."""
+"""Commands about a whole space: best architectures, trade-offs, ranks, samples, neighbors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Metric: TypeAlias = Annotated[
 ]
 Where: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(help="Another axis of a declared table, such as task=normal; may come again."),
+    typer.Option(help="Another axis of a declared table, such as task=normal; may be repeated."),
 ]
 
 
@@ -67,7 +67,7 @@ def top(  # noqa: PLR0913 - the options of the question
 def pareto(  # noqa: PLR0913 - the options of the question
     benchmark: Benchmark,
     *,
-    x: Annotated[str, typer.Option(help="One metric; the best by it comes first.")],
+    x: Annotated[str, typer.Option(help="One metric; results are sorted by it, best first.")],
     y: OtherMetric,
     dataset: Dataset = None,
     num_epochs: Epochs = None,
@@ -78,7 +78,7 @@ def pareto(  # noqa: PLR0913 - the options of the question
     data: DataDirectory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the architectures that none beats in one metric without losing in the other."""
+    """Show the Pareto front of two metrics: architectures that no other dominates."""
     with client(url, data) as bench:
         items = bench.pareto(
             TableName(benchmark),
@@ -104,7 +104,7 @@ def rank(  # noqa: PLR0913 - the options of the question
     data: DataDirectory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show where an architecture stands among all by a metric, and its regret."""
+    """Show the rank of an architecture by a metric, and its regret."""
     with client(url, data) as bench:
         standing = bench.rank(
             TableName(benchmark),
@@ -123,7 +123,7 @@ def distribution(  # noqa: PLR0913 - the options of the question
     metric: Metric,
     dataset: Dataset = None,
     num_epochs: Epochs = None,
-    points: Annotated[int | None, typer.Option(min=1, max=1000, help="Points at most.")] = None,
+    points: Annotated[int | None, typer.Option(min=1, max=1000, help="Most points.")] = None,
     least: Least = None,
     most: Most = None,
     where: Where = None,
@@ -131,7 +131,7 @@ def distribution(  # noqa: PLR0913 - the options of the question
     data: DataDirectory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how a metric is distributed over all architectures; its points as JSON only."""
+    """Show the distribution of a metric over all architectures; its points as JSON only."""
     with client(url, data) as bench:
         items = bench.distribution(
             TableName(benchmark),
@@ -152,24 +152,22 @@ def correlation(  # noqa: PLR0913 - the options of the question
     y: OtherMetric,
     dataset: Dataset = None,
     num_epochs: Epochs = None,
-    top_k: Annotated[int, typer.Option(min=1, help="How many of the best are compared.")] = 100,
+    top_k: Annotated[int, typer.Option(min=1, help="Size of the compared top sets.")] = 100,
     resamples: Annotated[
-        int, typer.Option(min=0, max=1000, help="Draws of a bootstrap, for intervals.")
+        int, typer.Option(min=0, max=1000, help="Bootstrap resamples for intervals.")
     ] = 0,
-    resample_seed: Annotated[int, typer.Option(min=0, help="Of these draws.")] = 0,
+    resample_seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
     least: Least = None,
     most: Most = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Another axis, or where y is taken, such as y_num_epochs=200; may come again."
-        ),
+        typer.Option(help="Another axis, or one of y, such as y_num_epochs=200; may be repeated."),
     ] = None,
     url: Url = None,
     data: DataDirectory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how well two metrics agree: Kendall, Spearman, Pearson, overlap of the best."""
+    """Show the correlation of two metrics: Kendall, Spearman, Pearson, overlap of the best."""
     with client(url, data) as bench:
         found = bench.correlation(
             TableName(benchmark),
@@ -190,9 +188,9 @@ def random(
     benchmark: Benchmark,
     *,
     n: Annotated[
-        int, typer.Option("-n", "--number", min=1, max=10_000, help="How many, each once.")
+        int, typer.Option("-n", "--number", min=1, max=10_000, help="How many distinct ones.")
     ] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="The sample depends on it alone.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sample.")] = 0,
     url: Url = None,
     data: DataDirectory = None,
     as_json: AsJson = False,
@@ -228,9 +226,9 @@ def _print(items: Sequence[Any], title: str, *, as_json: bool) -> None:
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an item as a row: its own numbers, then what was trained, long values left out."""
+    """Return an item as a table row: its own numbers, then its configuration; no nested values."""
     metrics = item.get("metrics", {})
-    # What an item is ranked by stands among its metrics, under its name.
+    # The value that an item is ranked by is also among its metrics, under the metric's name.
     own = {name: value for name, value in item.items() if name != "value" or not metrics}
     parts = [own, metrics, item.get("config", {})]
     return {

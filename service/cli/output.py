@@ -1,4 +1,4 @@
-"""What the commands print: tables for people, JSON for programs, progress on standard error."""
+"""Output of the commands: tables for people, JSON for programs, progress on standard error."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["print_fields", "print_items", "print_json", "progress_bar", "wants_json", "wrapped"]
 
 _SIDE_BY_SIDE: Final = 6
-"""Items at most that stand side by side."""
-_AROUND: Final = 3
-"""Characters between a value and that of the next column."""
-_NARROWEST: Final = 24
-"""Characters that a text has at least beside what stands before it."""
+"""Largest number of items that are printed side by side."""
+_COLUMN_GAP: Final = 3
+"""Characters between the values of two columns."""
+_LEAST_WIDTH: Final = 24
+"""Least width of a wrapped text beside its prefix."""
 _INDENT: Final = 6
 _LONG_TEXT: Final = 16
-"""Characters from which on a value is a text that gives way to numbers."""
+"""Length above which a value is a long text, printed after numbers."""
 _IDENTITIES: Final = ("index", "hash", "id", "sha256")
-"""Fields by which an item can be asked for again, the best first."""
+"""Fields that identify an item, best first."""
 
 
 def wants_json(*, asked: bool) -> bool:
@@ -40,24 +40,24 @@ def print_json(value: Any) -> None:
     import orjson
 
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    # JSON escapes ESC, but neither C1 nor what turns the direction of a text; all stand in strings.
+    # JSON escapes ESC, but not C1 or bidirectional control characters, which occur in strings only.
     lines = (line if line.isprintable() else _escaped(line) for line in text.split("\n"))
     sys.stdout.write("\n".join(lines) + "\n")
 
 
 def print_fields(values: Mapping[str, Any]) -> None:
-    """Print names and values, one a line; on a terminal, words go on below where theirs begin."""
+    """Print a name and a value per line; on a terminal, long values are wrapped and indented."""
     width = max(map(len, values), default=0)
     for name, value in values.items():
         sys.stdout.write(f"{wrapped(_cell(value), f'  {cleaned(name):<{width}}  ')}\n")
 
 
 def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
-    """Print items: what they have in common once, then what tells them apart as a table.
+    """Print items: common values once, then a table of the others.
 
-    A few items stand side by side, a field a line, where the terminal is wide enough; else each is
-    a line, with as many fields as fit. No value is shortened. What identifies an item always has a
-    place, other long texts come last or not at all.
+    A few items are printed side by side, a field per line, if the terminal is wide enough; else an
+    item per line, with as many fields as fit. Values are never shortened. The identifying field is
+    always printed; other long texts come last or are omitted.
     """
     from rich.console import Console
     from rich.text import Text
@@ -73,7 +73,7 @@ def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
         for name in names
         if len({_cell(item.get(name)) for item in items}) == 1
     }
-    # What is long comes last: its end may be in the next line of the terminal.
+    # Long values come last, as they may continue on the next line of the terminal.
     known = {name: value for name, value in shared.items() if value is not None}
     print_fields(dict(sorted(known.items(), key=lambda one: len(_cell(one[1])) > _LONG_TEXT)))
     columns = {
@@ -91,17 +91,17 @@ def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
     console.print(_table({name: columns[name] for name in fitting}))
     left_out = [name for name in columns if name not in fitting]
     if left_out:
-        told = f"not shown here, but by --json: {', '.join(left_out)}"
+        told = f"omitted here, printed by --json: {', '.join(left_out)}"
         sys.stdout.write(f"{wrapped(told)}\n")
 
 
 def wrapped(text: str, before: str = "  ") -> str:
-    """Return a text in lines that a terminal need not break; elsewhere in one.
+    """Return a text wrapped for the terminal; on one line if the output is not a terminal.
 
     Args:
-        text: Words, which are not broken.
-        before: What the first line begins with; the others have as many spaces, or a few where that
-            would leave no room.
+        text: The text; words are not broken.
+        before: Prefix of the first line; the others are indented as far, or a little if that would
+            leave no room.
     """
     if not sys.stdout.isatty():
         return before + text
@@ -110,7 +110,7 @@ def wrapped(text: str, before: str = "  ") -> str:
 
     width = get_terminal_size().columns
     longest = max(map(len, text.split()), default=0)
-    beside = len(before) + max(longest, _NARROWEST) <= width
+    beside = len(before) + max(longest, _LEAST_WIDTH) <= width
     return fill(
         text,
         width,
@@ -122,7 +122,7 @@ def wrapped(text: str, before: str = "  ") -> str:
 
 
 def _fitting(columns: Mapping[str, Sequence[str]], width: int) -> list[str]:
-    """Return the names of the columns that fit, in their order, long texts last."""
+    """Return the names of the columns that fit, in order, long texts last."""
     long = [name for name, cells in columns.items() if max(map(len, cells)) > _LONG_TEXT]
     identity = _identity(columns)
     room = width - 1
@@ -138,7 +138,7 @@ def _fitting(columns: Mapping[str, Sequence[str]], width: int) -> list[str]:
 
 
 def _identity(columns: Mapping[str, Sequence[str]]) -> str | None:
-    """Return the column by which an item can be asked for again."""
+    """Return the column that identifies items; None if there is none."""
     distinct = [name for name, cells in columns.items() if len(set(cells)) == len(cells)]
     return next(
         (name for name in (*_IDENTITIES, *distinct) if name in distinct and name in columns), None
@@ -146,21 +146,21 @@ def _identity(columns: Mapping[str, Sequence[str]]) -> str | None:
 
 
 def _width(name: str, cells: Sequence[str]) -> int:
-    """Return the characters that a column takes, the space around it included."""
+    """Return the width of a column in characters, with spacing."""
     from rich.cells import cell_len
 
-    return max(cell_len(name), *map(cell_len, cells)) + _AROUND
+    return max(cell_len(name), *map(cell_len, cells)) + _COLUMN_GAP
 
 
 def _table(columns: Mapping[str, Sequence[str]]) -> Table:
-    """Return a table whose columns are as wide as their longest value."""
+    """Return a table whose columns are as wide as their longest values."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     for rank, name in enumerate(columns):
-        # What is longer than the terminal goes on in the next line: it is never cut off.
+        # Values longer than the terminal are folded, not cut off.
         table.add_column(Text(name), justify="right" if rank else "left", overflow="fold")
     for row in zip(*columns.values(), strict=True):
         table.add_row(*map(Text, row))
@@ -169,7 +169,7 @@ def _table(columns: Mapping[str, Sequence[str]]) -> Table:
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callback]:
-    """Show a bar on standard error while a job runs; nothing where that is no terminal."""
+    """Show a progress bar on standard error, if it is a terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -198,7 +198,7 @@ def progress_bar(label: str) -> Iterator[Callback]:
 
 
 def _escaped(line: str) -> str:
-    """Return a line of JSON with escapes for what a terminal would not show as it is."""
+    """Return a line of JSON with unprintable characters escaped."""
     return "".join(letter if letter.isprintable() else dumps(letter)[1:-1] for letter in line)
 
 

@@ -1,4 +1,4 @@
-"""`nbs plan`: benchmarks of one's own, planned, measured by workers, and published."""
+"""`nbs plan`: plan your own benchmarks, have workers measure them, and publish them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from service.plans.actions import PLAN_ACTIONS
 if TYPE_CHECKING:
     from bench_client import BenchClient, Plan
     from bench_client.models import PlanAction
-    from service.worker.share_pilot import Shared
+    from service.worker.share_pilot import ShareMeasurement
 
 __all__ = ["app"]
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Benchmarks of one's own: planned, measured by workers, published.",
+    help="Your own benchmarks: plan them, have workers measure them, publish them.",
 )
 
 File = Annotated[
@@ -34,14 +34,12 @@ File = Annotated[
 Name = Annotated[str, typer.Argument(help="Name of the plan.")]
 Watts = Annotated[
     float | None,
-    typer.Option(min=0, help="What a worker draws while it trains, for energy used and to come."),
+    typer.Option(min=0, help="Power of a worker while it trains, to compute the energy."),
 ]
 Price = Annotated[
-    float | None, typer.Option(min=0, help="Of a kWh, in any currency; with --watts.")
+    float | None, typer.Option(min=0, help="Price of a kWh in any currency; with --watts.")
 ]
-YesReally = Annotated[
-    bool, typer.Option("--yes-really", help="More than a million cells are meant.")
-]
+YesReally = Annotated[bool, typer.Option("--yes-really", help="Allow more than a million cells.")]
 
 
 @app.command("check")
@@ -51,15 +49,15 @@ def check_command(
     url: Annotated[
         str | None,
         typer.Option(
-            envvar="NASBENCH_URL", help="Ask a server, too: whether its workers could do it."
+            envvar="NASBENCH_URL", help="Also ask a server whether its workers could do it."
         ),
     ] = None,
     yes_really: YesReally = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what a plan would be: architectures, cells, sizes of networks, disk. Nothing starts.
+    """Show what a plan comprises: architectures, cells, network sizes, disk. Nothing is started.
 
-    Sizes are counted without PyTorch, where the space has a formula.
+    Sizes are computed without PyTorch if the space has a formula.
     """
     with needs("hub", "a plan"):
         from nas_search.plans import Cells, Selection, estimate, plan_of, read_plan, table_of
@@ -71,7 +69,7 @@ def check_command(
     table_of(selection)
     if url is not None:
         with _client(url) as bench:
-            # With the code of its trainer, as workers have it.
+            # Includes the digest of its trainer's code, as the workers have it.
             plan = plan_of(bench.check_plan(file, large=yes_really).plan)
     cost = estimate(cells, None)
     found = {
@@ -101,24 +99,24 @@ def share_command(
     *,
     device: Annotated[
         Literal["auto", "cpu", "cuda"],
-        typer.Option(help="The first GPU and else the processor, or one kind alone."),
+        typer.Option(help="auto: the first GPU, or else the processor; or one of them."),
     ] = "auto",
     most: Annotated[
-        int, typer.Option(min=1, max=64, help="Cells at a time that are tried at most.")
+        int, typer.Option(min=1, max=64, help="Largest number of cells at a time to try.")
     ] = 8,
     as_json: AsJson = False,
 ) -> None:
     """Measure how many of a plan's cells this machine should train at a time on a device.
 
-    Trains a network of median size for some epochs, by itself and beside 1, 3, 7 … others. The data
-    set is in $NASBENCH_DATASETS_DIR, as for a worker. No server is asked, and nothing is kept.
+    Trains a network of median size for some epochs, alone and beside 1, 3, 7 … others. The data set
+    must be in $NASBENCH_DATASETS_DIR, as for a worker. No server is used, and nothing is stored.
     """
     with needs("worker", "a training"):
         from nas_search.plans import read_plan
         from service.jobs.settings import JobSettings
         from service.worker.equipment import MissingDeviceError, find_devices, refuse_incomplete
         from service.worker.offers import datasets_in
-        from service.worker.share_pilot import measure_shares, most_cells, pilot_network
+        from service.worker.share_pilot import best_share, measure_shares, pilot_network
 
     refuse_incomplete()
     plan = read_plan(file)
@@ -137,7 +135,7 @@ def share_command(
     for one in measure_shares(plan, known[plan.data], place, most=most):
         rows.append(one)
         sys.stderr.write(f"{one.share} at a time: {_told_of(one)}\n")
-    best = most_cells(rows)
+    best = best_share(rows)
     if wants_json(asked=as_json):
         found = {
             "device": place.name,
@@ -153,7 +151,7 @@ def share_command(
         raise typer.Exit(1)
 
 
-def _told_of(one: Shared) -> str:
+def _told_of(one: ShareMeasurement) -> str:
     if one.cells_per_hour is None:
         return f"not possible: {cleaned(one.reason or '')}"
     return f"{one.cells_per_hour:,.0f} cells an hour, {one.epoch_seconds:.3g} s an epoch"
@@ -163,9 +161,9 @@ def _told_of(one: Shared) -> str:
 def start_command(
     file: File,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Start without confirmation.")] = False,
     pilot: Annotated[
-        bool, typer.Option(help="Whether to estimate the cost by some short trainings first.")
+        bool, typer.Option(help="Whether to estimate the cost by short trainings first.")
     ] = True,
     watts: Watts = None,
     price: Price = None,
@@ -173,7 +171,7 @@ def start_command(
     yes_really: YesReally = False,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a plan, wait for its estimate, ask for a yes with it in front of you, and start."""
+    """Submit a plan, wait for its estimate, ask for confirmation, and start it."""
     power = _power(watts, price)
     with _client(url) as bench:
         plan = bench.plan(file, pilot=pilot, large=yes_really)
@@ -197,7 +195,7 @@ def show_command(
     url: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how far a plan is: cells, pace, cost, versions; or all plans."""
+    """Show the progress of a plan: cells, pace, cost, versions; or all plans."""
     power = _power(watts, price)
     with _client(url) as bench:
         found = bench.plans() if name is None else [bench.plan_named(name)]
@@ -210,7 +208,7 @@ def show_command(
 
 
 def _add_action(action: PlanAction, sentence: str) -> None:
-    """Add the command by which something is done with a plan."""
+    """Add the command of an action on a plan."""
 
     @app.command(action, help=sentence)
     def command(name: Name, *, url: Server = None, as_json: AsJson = False) -> None:
@@ -219,20 +217,20 @@ def _add_action(action: PlanAction, sentence: str) -> None:
 
 
 for _action, _sentence in PLAN_ACTIONS.items():
-    if _action not in {"start", "version"}:  # one takes a file, the other is for programs
+    if _action not in {"start", "version"}:  # start takes a file; version is for programs
         _add_action(_action, _sentence)
 
 
 @app.command("keep")
 def keep_command(
     name: Name,
-    version: Annotated[int, typer.Argument(help="Its number.", min=1)],
+    version: Annotated[int, typer.Argument(help="Number of the version.", min=1)],
     *,
-    forget: Annotated[bool, typer.Option("--forget", help="Keep it no longer.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="No longer keep it.")] = False,
     url: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep a version of the table for good: `nbs query NAME@VERSION` answers from it."""
+    """Keep a version of the table for good, for queries such as `nbs query NAME@VERSION`."""
     with _client(url) as bench:
         _print(bench.keep_version(name, version, kept=not forget), as_json=as_json)
 
@@ -242,13 +240,13 @@ def extend_command(
     name: Name,
     *,
     to: Annotated[str, typer.Option("--name", help="Name of the new plan.")],
-    seeds: Annotated[str, typer.Option(help="Further seeds, with commas.", metavar="N,N")] = "",
-    epochs: Annotated[str, typer.Option(help="Further budgets, with commas.", metavar="N,N")] = "",
+    seeds: Annotated[str, typer.Option(help="Additional seeds.", metavar="N,N")] = "",
+    epochs: Annotated[str, typer.Option(help="Additional budgets.", metavar="N,N")] = "",
     n: Annotated[int | None, typer.Option(help="Size of the sample.", min=1)] = None,
     url: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a plan with more seeds, budgets or architectures; what is finished is shared."""
+    """Submit a plan with more seeds, budgets or architectures, which reuses finished cells."""
     with needs("hub", "a plan"):
         from nas_search.plans import plan_of
 
@@ -264,11 +262,11 @@ def extend_command(
 def publish_command(
     name: Name,
     *,
-    out: Annotated[Path, typer.Option(help="FILE.nbs, which must not be there.")],
+    out: Annotated[Path, typer.Option(help="FILE.nbs, which must not exist.")],
     data: DataDirectory = None,
     url: Server = None,
 ) -> None:
-    """Write a sealed table into one file: database, plan, card, licence, digests."""
+    """Write a sealed table to a file: database, plan, card, licence, digests."""
     from service.plans.publication import publish
 
     with _client(url) as bench:
@@ -284,13 +282,13 @@ def _client(url: str | None) -> BenchClient:
 
 
 class _Power(NamedTuple):
-    """What a worker draws, and what a kWh costs; None: nobody says."""
+    """Power of a worker and price of a kWh; None: not given."""
 
     watts: float | None = None
     price: float | None = None
 
     def of(self, plan: Plan) -> dict[str, dict[str, float | None]]:
-        """Return what a plan has taken and is estimated to take in all; empty: nobody says."""
+        """Return the used and estimated energy and cost of a plan; empty if not given."""
         if self.watts is None:
             return {}
         hours = {
@@ -368,7 +366,7 @@ def _row(plan: Plan, power: _Power) -> dict[str, Any]:
 
 
 def _trainer(plan: Plan) -> dict[str, Any] | None:
-    """Return the trainer of a plan; None: it has none, or was listed without its file."""
+    """Return the trainer of a plan; None if it has none or was listed without its content."""
     protocol: dict[str, Any] = (plan.plan or {}).get("protocol", {})
     return protocol.get("trainer")
 
@@ -381,4 +379,4 @@ def _numbers(text: str, option: str) -> list[int]:
     try:
         return [int(one) for one in text.split(",") if one.strip()]
     except ValueError:
-        raise typer.BadParameter(f"{text!r} are no whole numbers", param_hint=option) from None
+        raise typer.BadParameter(f"{text!r} is not a list of integers", param_hint=option) from None

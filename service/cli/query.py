@@ -1,4 +1,4 @@
-"""`nbs query`, `nbs batch`, `nbs hash`: what a benchmark says of architectures."""
+"""`nbs query`, `nbs batch`, `nbs hash`: the results of architectures."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ __all__ = ["batch", "hash_cells", "query"]
 def query(  # noqa: PLR0913 - the filters that most benchmarks have
     benchmark: Benchmark,
     arch: Annotated[
-        str | None,
-        typer.Argument(help="An architecture, in any spelling that is text or JSON; all if none."),
+        str | None, typer.Argument(help="An architecture, as text or JSON; by default all.")
     ] = None,
     *,
     num_epochs: Epochs = None,
@@ -49,26 +48,25 @@ def query(  # noqa: PLR0913 - the filters that most benchmarks have
     where: Annotated[
         list[str] | None,
         typer.Option(
-            help="Any other filter or option of the benchmark's query, such as isomorphism=false, "
-            "proposer=amoeba, sort=-base_lr, limit=10, device=edgegpu; may come again."
+            help="Another filter or option of the benchmark, such as isomorphism=false, "
+            "proposer=amoeba, sort=-base_lr, limit=10, device=edgegpu; may be repeated."
         ),
     ] = None,
     least: Least = None,
     most: Most = None,
     reduction: Reduction = None,
     intermediates: Annotated[
-        bool,
-        typer.Option("--intermediates", help="With the intermediate statistics; JSON only."),
+        bool, typer.Option("--intermediates", help="Include intermediate statistics; JSON only.")
     ] = False,
     url: Url = None,
     data: DataDirectory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask a benchmark or declared table for its runs.
+    """Query the runs of a benchmark or declared table.
 
-    Answers come from the databases in --data, or from the server at --url. Accuracies in percent,
-    times in seconds, parameters and flops in millions, latencies of HW-NAS-Bench in milliseconds;
-    `nbs info` tells what a benchmark has.
+    Answers come from the databases in --data, or from the server at --url. Accuracies are in
+    percent, times in seconds, parameters and flops in millions, latencies of HW-NAS-Bench in
+    milliseconds; see `nbs info` for the contents of a benchmark.
     """
     given = {
         "arch": arch,
@@ -83,8 +81,8 @@ def query(  # noqa: PLR0913 - the filters that most benchmarks have
     with client(url, data) as bench:
         try:
             items = bench.query(TableName(benchmark), **asked)
-        except TypeError as error:  # a method of the client has no such argument
-            raise typer.BadParameter(f"{benchmark} is not asked so: {error}") from error
+        except TypeError as error:  # the client's method lacks an argument
+            raise typer.BadParameter(f"invalid query of {benchmark}: {error}") from error
     spec = PUBLISHED.get(benchmark)
     _print(items, spec.title if spec else benchmark, as_json=as_json or intermediates)
 
@@ -94,7 +92,7 @@ def batch(
     architectures: Annotated[
         Path,
         typer.Argument(
-            help="File of architectures: a JSON list, or one in each line; - for standard input.",
+            help="File of architectures: a JSON list, or one per line; - for standard input.",
             allow_dash=True,
         ),
     ],
@@ -105,7 +103,7 @@ def batch(
     url: Url = None,
     data: DataDirectory = None,
 ) -> None:
-    """Ask for the runs of many architectures; prints a JSON list aligned with them."""
+    """Query the runs of many architectures; prints a JSON list in their order."""
     text = _text_of(architectures)
     options: dict[str, Any] = {"num_epochs": num_epochs, "reduction": reduction}
     if dataset is not None:
@@ -127,10 +125,10 @@ def hash_cells(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Hash NAS-Bench-101 cells: equal hashes are isomorphic cells.
+    """Hash NAS-Bench-101 cells; isomorphic cells have equal hashes.
 
-    What is told of a cell is told of what remains once vertices on no path from input to output
-    are removed. No database is needed.
+    The output describes the cell without vertices that are on no path from input to output. No
+    database is needed.
     """
     from benchmark_db.nasbench101 import batch_hash
 
@@ -156,7 +154,7 @@ def _print(items: Sequence[BaseModel], title: str, *, as_json: bool) -> None:
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an item as a row: what tells the items apart first, long spellings left out."""
+    """Return an item as a table row: configuration first, without nested values."""
     config = {name: value for name, value in item["config"].items() if not isinstance(value, dict)}
     stats = {name: value for name, value in item.items() if name not in ("config", "intermediates")}
     return config | stats
@@ -166,19 +164,19 @@ def _text_of(path: Path) -> str:
     """Return the text of a file, or of standard input for `-`.
 
     Raises:
-        typer.BadParameter: It is no text.
+        typer.BadParameter: It is not UTF-8.
     """
     try:
         return sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise typer.BadParameter(
-            f"{path} is no text in UTF-8: a JSON list of architectures, or one in each line",
+            f"{path} is not UTF-8 text: a JSON list of architectures, or one per line",
             param_hint="architectures",
         ) from error
 
 
 def _architectures(text: str) -> list[Any]:
-    """Return the architectures of a file: of a JSON list, else of its lines."""
+    """Return the architectures in a text: a JSON list, or one per line."""
     import orjson
 
     try:
@@ -191,7 +189,7 @@ def _architectures(text: str) -> list[Any]:
 
 
 def _architecture(line: str) -> Any:
-    """Return an object or a list as such, and anything else as the text it is."""
+    """Parse an architecture: JSON for objects and lists, else plain text."""
     import orjson
 
     if not line.startswith(("{", "[")):

@@ -1,4 +1,4 @@
-"""`nbs search`: searches on benchmarks and spaces, run, gone on with, shown and exported."""
+"""`nbs search`: run, resume, show and export searches on benchmarks and spaces."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from service.cli.output import print_fields, print_items, print_json, wants_json
 __all__ = ["app"]
 
 _PAUSE: Final = 0.5
-"""Seconds between two looks at a file that is watched."""
+"""Seconds between two reads of a watched file."""
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Searches on benchmarks and spaces: run, gone on with, shown, exported.",
+    help="Searches on benchmarks and spaces: run, resume, show, export.",
 )
 
 StudyPath: TypeAlias = Annotated[
     Path, typer.Argument(metavar="STUDY", exists=True, dir_okay=False, help="The file of a study.")
 ]
 Trials: TypeAlias = Annotated[
-    int | None, typer.Option(min=1, help="Another number of trials, those before among them.")
+    int | None, typer.Option(min=1, help="New total number of trials, including earlier ones.")
 ]
 Workers: TypeAlias = Annotated[
     int | None,
-    typer.Option(min=1, help="Trials at a time; 1 by default, as before where it goes on."),
+    typer.Option(min=1, help="Trials at a time; by default 1, or as before when resuming."),
 ]
 TensorBoard: TypeAlias = Annotated[
     Path | None,
@@ -61,7 +61,7 @@ def run_command(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the search of a TOML file, or go on with it."""
+    """Run the search of a TOML file, or resume it."""
     target = file.with_suffix(".study") if study is None else study
     _run(Specification.read(file), target, workers, tensorboard, data, url)
     _show(StudyFile(target), as_json=as_json)
@@ -78,7 +78,7 @@ def resume_command(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a search, to the budget of its last run unless another is given."""
+    """Resume a search, with the budget of its last run unless another one is given."""
     specification = Specification.of(StudyFile(study))
     if trials is not None:
         specification = replace(specification, budget={"trials": trials})
@@ -93,13 +93,13 @@ def show_command(
     top: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a study is of, how far it is and its best trials."""
+    """Show the problem, progress and best trials of a study."""
     _show(StudyFile(study), as_json=as_json, top=top)
 
 
 @app.command("front")
 def front_command(study: StudyPath, *, as_json: AsJson = False) -> None:
-    """Show the trials that none is better than in all objectives."""
+    """Show the Pareto front of the trials over all objectives."""
     seen = StudyFile(study)
     rows = [_row(trial, seen) for trial in seen.front]
     if wants_json(asked=as_json):
@@ -114,7 +114,7 @@ def export_command(
     *,
     out: Annotated[Path, typer.Option(help="FILE.ndjson, FILE.csv or FILE.parquet.")],
 ) -> None:
-    """Write all trials into a file."""
+    """Export all trials to a file."""
     StudyFile(study).export(out)
 
 
@@ -122,11 +122,9 @@ def export_command(
 def watch_command(
     study: StudyPath,
     *,
-    follow: Annotated[
-        bool, typer.Option(help="Wait for more until the run ends; else what there is.")
-    ] = True,
+    follow: Annotated[bool, typer.Option(help="Wait for new events until the run ends.")] = True,
 ) -> None:
-    """Print the events of a study as they come, a JSON object a line."""
+    """Print the events of a study as they occur, a JSON object per line."""
     seen, last = StudyFile(study), 0
     while True:
         events = seen.events(after=last)

@@ -1,4 +1,4 @@
-"""`nbs serve`, `nbs worker`: what runs until it is interrupted."""
+"""`nbs serve`, `nbs worker`: programs that run until they are interrupted."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ __all__ = ["listener_at", "serve", "worker"]
 _WRITE_ACCESS: Final = "NASBENCH_WRITE_ACCESS"
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 _LOOPBACK: Final = MappingProxyType({"0.0.0.0": "127.0.0.1", "::": "::1"})  # noqa: S104 - compared with
-"""By the address that stands for all of a machine: its own."""
-_ASKED_BY_DEFAULT: Final = "127.0.0.1:8000"
+"""Loopback addresses, by the wildcard address that includes them."""
+_DEFAULT_ADDRESS: Final = "127.0.0.1:8000"
 _LAST_PORT: Final = 65_535
 _BACKLOG: Final = 2048
-"""Connections that may wait to be accepted."""
+"""Length of the queue of connections to accept."""
 _FILES_BESIDE: Final = 512
-"""Open files that are no connections: databases, artifacts, the job database."""
+"""Open files other than connections: databases, artifacts, the job database."""
 _LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DURATION: Final = re.compile(r"([0-9]{1,6})([smhd]?)")
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _WAITING: Final = "OMP_WAIT_POLICY"
-"""Threads of a network that count while they wait for each other make everything slow on a machine
-that has other work. Read when a job's process starts."""
+"""OpenMP threads that spin while they wait for each other slow down other programs on the machine.
+The variable is read when the process of an attempt starts."""
 
 
 def serve(
@@ -65,16 +65,16 @@ def serve(
         import uvicorn
         from uvicorn.supervisors import Multiprocess
     directory = existing_directory(data)
-    # The workers are processes of their own; the environment is how settings reach them.
+    # Server processes get the settings by environment variables.
     os.environ["NASBENCHMARK_DIR"] = str(directory)
     os.environ.setdefault("NASBENCH_LOG_JSON", "0" if sys.stderr.isatty() else "1")
-    _decide_on_writing(host)
+    _require_keys_if_reachable(host)
     settings = Settings()
-    # Read now, so that a wrong one is told here and not by every worker.
+    # Checked now, so that a wrong setting is reported here and not by every process.
     open_artifact_store(JobSettings())
     listener = listener_at(host, port)
-    _tell_of_keys(settings, host)
-    _introduce(
+    _print_key_note(settings, host)
+    _print_served(
         directory=str(directory),
         catalog=Catalog(directory),
         address=_address(listener),
@@ -105,77 +105,77 @@ def worker(  # noqa: PLR0913 - the options of a command
     *,
     device: Annotated[
         Literal["auto", "cpu", "cuda"],
-        typer.Option(help="All GPUs and else the processor, or one kind alone."),
+        typer.Option(help="auto: all GPUs, or else the processor; or one of them."),
     ] = "auto",
     slots: Annotated[
-        int | None, typer.Option(min=1, help="Jobs at a time on each device; by default one.")
+        int | None, typer.Option(min=1, help="Jobs at a time per device; by default one.")
     ] = None,
     threads: Annotated[
-        int | None,
-        typer.Option(min=1, help="Cores that a job may use; by default its share of all but one."),
+        int | None, typer.Option(min=1, help="Cores per job; by default its share of all but one.")
     ] = None,
     share: Annotated[
         int,
         typer.Option(
             min=1,
             max=64,
-            help="Jobs at a time on each device, with a part of its memory each; their results "
-            "are marked `shared`, since what they time is no time of their own.",
+            help="Jobs at a time that share a device, each with a part of its memory; results are "
+            "marked `shared`, as their times are not comparable.",
         ),
     ] = 1,
     label: Annotated[
         list[str] | None,
-        typer.Option(help="Also do jobs that demand this label; may be given several times."),
+        typer.Option(help="Also run jobs that require this label; may be repeated."),
     ] = None,
     trainer: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also do trainings by this trainer of an installed package; may be given several "
-            "times. By default those of $NASBENCH_TRAINERS."
+            help="Also run trainings by this trainer of an installed package; may be repeated. By "
+            "default those of $NASBENCH_TRAINERS."
         ),
     ] = None,
     idle_exit: Annotated[
-        str | None, typer.Option(help="End after so long without a job: 90s, 10m, 2h.")
+        str | None, typer.Option(help="Exit after this time without a job: 90s, 10m, 2h.")
     ] = None,
     time_limit: Annotated[
-        str | None, typer.Option(help="How long whoever starts the worker lets it run: 24h.")
+        str | None, typer.Option(help="Time until the batch system ends the worker: 24h.")
     ] = None,
     drain_before_limit: Annotated[
         str,
         typer.Option(
-            help="So long before the limit, or at SIGUSR1, no further job is begun, trainings "
-            "hand themselves back with a checkpoint, and the worker ends within this time."
+            help="Start draining this long before the limit, or at SIGUSR1: begin no further job, "
+            "have trainings released with a checkpoint, and exit within this time."
         ),
     ] = "5m",
     ray: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Run each attempt as a task of this Ray cluster, host:port or `auto`, of which "
-            "this machine is a node; --slots is then how many there are at a time.",
+            help="Run each attempt as a task of this Ray cluster, host:port or `auto`; this "
+            "machine must be a node of it. --slots is then the total number of tasks.",
         ),
     ] = None,
     server: Annotated[
         str | None,
         typer.Option(
-            help="Address of a server to have jobs from; by default they are in the database."
+            help="URL of a server to get jobs from; by default they come from the database."
         ),
     ] = None,
     key_file: Annotated[
         Path | None,
         typer.Option(
-            help="File of the key for that server, of scope worker; by default $NASBENCH_API_KEY."
+            help="File of the API key of scope worker for that server; by default "
+            "$NASBENCH_API_KEY."
         ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Only tell whether a worker of this machine lives.")
+        bool, typer.Option("--check", help="Only check whether a worker of this machine is alive.")
     ] = False,
 ) -> None:
-    """Do jobs: build, evaluate and time networks, until interrupted.
+    """Run jobs until interrupted: build, evaluate, time and train networks.
 
-    Finds the server's jobs by the environment: $NASBENCH_JOBS_DIR, $NASBENCH_JOBS_URL,
-    $NASBENCH_REDIS_URL; with --server, over HTTP and without them. Data sets are the folders and
-    .tar files of $NASBENCH_DATASETS_DIR.
+    Jobs are found by $NASBENCH_JOBS_DIR, $NASBENCH_JOBS_URL and $NASBENCH_REDIS_URL, like those of
+    the server; with --server, over HTTP and without these variables. Data sets are the folders and
+    .tar files in $NASBENCH_DATASETS_DIR.
     """
     with needs("worker", "a worker"):
         from service.jobs import JobSettings, open_jobs
@@ -193,13 +193,13 @@ def worker(  # noqa: PLR0913 - the options of a command
         from service.worker.source import DatabaseSource, JobSource
         from service.worker.worker import Worker
     refuse_incomplete()
-    # Slurm may send it to all processes; those that attempts are forked from would end by it.
+    # Slurm may send it to all processes, and would end the parent process of attempts.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     os.environ.setdefault(_WAITING, "PASSIVE")
-    times = _times(idle_exit, time_limit, drain_before_limit)
+    times = _drain_times(idle_exit, time_limit, drain_before_limit)
     for each in label or ():
         if not _LABEL.fullmatch(each):
-            raise typer.BadParameter("letters, digits and ._- name a label", param_hint="--label")
+            raise typer.BadParameter("a label has letters, digits and ._-", param_hint="--label")
     with ExitStack() as stack:
         settings = JobSettings()
         if check:
@@ -210,7 +210,7 @@ def worker(  # noqa: PLR0913 - the options of a command
         try:
             if ray is None:
                 refuse_broken()
-                # Those that share a device stand in place of those that have it beside each other.
+                # --share replaces --slots.
                 at_a_time = share if share > 1 else slots or 1
                 places = Places(devices=find_devices(device), slots=at_a_time, cores=threads)
             else:
@@ -246,11 +246,11 @@ def worker(  # noqa: PLR0913 - the options of a command
 
 
 def _with_offers(settings: JobSettings, names: Sequence[str]) -> JobSettings:
-    """Return the settings with the trainers of the command line, if it names some.
+    """Return the settings with the trainers of the command line, if there are any.
 
     Raises:
-        typer.BadParameter: One is not installed, or cannot be digested; or they are too many.
-        OSError: So are the data sets.
+        typer.BadParameter: A trainer is not installed or unreadable, or there are too many.
+        OSError: The data sets cannot be listed, or there are too many.
     """
     from nas_search.errors import TrainerError
     from nas_search.trainers import trainer_code
@@ -261,7 +261,7 @@ def _with_offers(settings: JobSettings, names: Sequence[str]) -> JobSettings:
     if names:
         settings = settings.model_copy(update={"trainers": ",".join(names)})
     if len(settings.trainer_names) > MOST_TRAINERS:
-        raise typer.BadParameter(f"at most {MOST_TRAINERS} are told", param_hint="--trainer")
+        raise typer.BadParameter(f"at most {MOST_TRAINERS} are allowed", param_hint="--trainer")
     try:
         for name in settings.trainer_names:
             trainer_code(name)
@@ -270,17 +270,17 @@ def _with_offers(settings: JobSettings, names: Sequence[str]) -> JobSettings:
     return settings
 
 
-def _times(idle_exit: str | None, time_limit: str | None, drain: str) -> dict[str, Any]:
-    """Return the times of a worker, in seconds.
+def _drain_times(idle_exit: str | None, time_limit: str | None, drain: str) -> dict[str, Any]:
+    """Return the time options of a worker in seconds.
 
     Raises:
-        typer.BadParameter: One is none, or there is no time before it drains.
+        typer.BadParameter: A time is malformed, or the limit is shorter than draining.
     """
     limit = None if time_limit is None else _seconds(time_limit, "--time-limit")
     found = _seconds(drain, "--drain-before-limit")
     if limit is not None and limit <= found:
         raise typer.BadParameter(
-            f"{time_limit} are not more than the {drain} in which the worker drains",
+            f"{time_limit} is not longer than the {drain} in which the worker drains",
             param_hint="--time-limit",
         )
     idle = None if idle_exit is None else _seconds(idle_exit, "--idle-exit")
@@ -288,10 +288,10 @@ def _times(idle_exit: str | None, time_limit: str | None, drain: str) -> dict[st
 
 
 def _seconds(text: str, option: str) -> float:
-    """Return how many seconds a text such as `90s`, `10m` or `2h` says.
+    """Parse a duration such as `90s`, `10m` or `2h` into seconds.
 
     Raises:
-        typer.BadParameter: It says none.
+        typer.BadParameter: The duration is malformed.
     """
     found = _DURATION.fullmatch(text)
     if found is None or not int(found[1]):
@@ -300,7 +300,7 @@ def _seconds(text: str, option: str) -> float:
 
 
 def _check(jobs: Jobs) -> int:
-    """Tell how many workers of this machine live; 0: some do."""
+    """Print how many workers of this machine are alive; return 0 if there is one."""
     from service.jobs.errors import StoreUnavailableError
 
     try:
@@ -317,7 +317,7 @@ def _connected(server: str, key_file: Path | None) -> ServerConnection:
     """Return the connection of a worker to its server.
 
     Raises:
-        typer.BadParameter: The address is none, or there is no key in the file.
+        typer.BadParameter: The URL is invalid, or the key file has no key.
     """
     from bench_client.errors import InvalidSettingError
     from service.worker.server_connection import ServerConnection
@@ -335,10 +335,10 @@ def _connected(server: str, key_file: Path | None) -> ServerConnection:
 
 @contextmanager
 def _cluster(address: str, settings: JobSettings) -> Iterator[RayCluster]:
-    """Connect with a Ray cluster.
+    """Connect to a Ray cluster.
 
     Raises:
-        typer.Exit: There is none; the reason has been told.
+        typer.Exit: There is no cluster; the reason has been printed.
     """
     with needs("ray", "a worker on a Ray cluster"):
         from service.worker.ray_cluster import NoClusterError, RayCluster
@@ -353,10 +353,10 @@ def _cluster(address: str, settings: JobSettings) -> Iterator[RayCluster]:
 
 
 def listener_at(host: str, port: int) -> socket.socket:
-    """Return a socket that listens: whoever asks before the server has started waits for it.
+    """Return a listening socket; requests before the start of the server wait for it.
 
     Raises:
-        typer.Exit: It cannot; the reason has been told.
+        typer.Exit: The address is unavailable; the reason has been printed.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -367,11 +367,11 @@ def listener_at(host: str, port: int) -> socket.socket:
         match error.errno:
             case errno.EADDRINUSE:
                 other = port + 1 if port < _LAST_PORT else port - 1
-                remedy = f"a server runs there already, or take another port: --port {other}"
+                remedy = f"a server may be running there already; or take another: --port {other}"
             case errno.EACCES:
-                remedy = "this user may not take it; take one above 1023: --port 8000"
+                remedy = "this user may not use it; choose one above 1023: --port 8000"
             case _:
-                remedy = "--host 127.0.0.1 is this machine alone, 0.0.0.0 every address of it"
+                remedy = "--host 127.0.0.1 is this machine only, 0.0.0.0 all of its addresses"
         sys.stderr.write(
             f"nbs: cannot listen on {_shown(host, port)}: {reason.lower()}; {remedy}\n"
         )
@@ -381,7 +381,7 @@ def listener_at(host: str, port: int) -> socket.socket:
 
 
 def _address(listener: socket.socket) -> str:
-    """Return where this machine asks a socket, as URLs have it: of all addresses, its own."""
+    """Return the address of a socket for URLs on this machine; loopback for a wildcard."""
     host, port, *_ = listener.getsockname()
     return _shown(_LOOPBACK.get(host, host), port)
 
@@ -391,7 +391,7 @@ def _shown(host: str, port: int) -> str:
 
 
 def _allow_open_files(connections: int) -> None:
-    """Let this process and its workers open a file for each connection, where that is allowed."""
+    """Raise the limit of open files to allow all connections, as far as permitted."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _FILES_BESIDE
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -407,9 +407,9 @@ def _allow_open_files(connections: int) -> None:
 
 @contextmanager
 def _shared_metrics(settings: Settings, workers: int) -> Iterator[None]:
-    """Give several workers a folder of their own to add up what they count."""
+    """Create a folder in which several server processes share their metrics."""
     if workers == 1:
-        # One worker counts in memory, whatever folder of another program the environment names.
+        # One process counts in memory, even if the environment names a folder.
         os.environ.pop(_METRICS_FOLDER, None)
         yield
         return
@@ -421,29 +421,29 @@ def _shared_metrics(settings: Settings, workers: int) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _decide_on_writing(host: str) -> None:
-    """Demand keys for changes, unless the settings say otherwise, where others may ask."""
+def _require_keys_if_reachable(host: str) -> None:
+    """Require keys for changes if others can reach the server, unless the settings decide."""
     from service.http.access import is_local
 
     if not is_local(host) and not os.environ.get(_WRITE_ACCESS):
         os.environ[_WRITE_ACCESS] = "keyed"
 
 
-def _tell_of_keys(settings: Settings, host: str) -> None:
-    """Tell who may submit jobs where the server listens beyond this machine and has no keys."""
+def _print_key_note(settings: Settings, host: str) -> None:
+    """Print who may submit jobs if others can reach the server and there are no keys."""
     from service.http.access import is_local
 
     if KeyFile(settings.keys_path).read() is not None or is_local(host):
         return
     if settings.write_access == "open":
-        told = "without keys: whoever reaches it may submit jobs"
+        told = "without keys: everybody who can reach it may submit jobs"
     else:
         told = "and there are no keys: nobody may submit jobs"
     sys.stderr.write(f"nbs: note: listening on {host} {told}; `nbs keys create` makes keys\n")
 
 
-def _introduce(*, directory: str, catalog: Catalog, address: str, everywhere: bool) -> None:
-    """Tell what is served and a question to try."""
+def _print_served(*, directory: str, catalog: Catalog, address: str, everywhere: bool) -> None:
+    """Print the served databases and an example request."""
     write = sys.stderr.write
     for name, installed in catalog.installed.items():
         provenance = installed.provenance
@@ -458,14 +458,12 @@ def _introduce(*, directory: str, catalog: Catalog, address: str, everywhere: bo
     if "nasbench201" in catalog.installed:
         to_try = "nasbench201/computed-stats?arch=0&num_epochs=200&dataset=cifar100&reduction=mean"
     write(
-        f"serving on http://{address} (pages: http://{address}/explore, questions: "
+        f"serving on http://{address} (pages: http://{address}/explore, API: "
         f"http://{address}/docs); try\n"
         f"  curl 'http://{address}/v1/{to_try}'\n"
     )
-    if address != _ASKED_BY_DEFAULT:
-        write(f"clients and `nbs` ask it with\n  export NASBENCH_URL=http://{address}\n")
+    if address != _DEFAULT_ADDRESS:
+        write(f"for clients and `nbs`:\n  export NASBENCH_URL=http://{address}\n")
     if everywhere:
         _, _, port = address.rpartition(":")
-        write(
-            f"other machines ask http://{socket.gethostname()}:{port}, where they know that name\n"
-        )
+        write(f"other machines use http://{socket.gethostname()}:{port}, if they can resolve it\n")

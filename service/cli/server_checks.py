@@ -1,4 +1,4 @@
-"""Checks of what a server has: databases, keys, jobs, workers, artifacts, and of a running one."""
+"""Checks of a server's databases, keys, jobs, workers and artifacts, and of a running server."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _DISTRIBUTION: Final = "nas-bench-service"
 _READABLE_BY_OTHERS: Final = 0o077
 _TIMEOUT: Final = 5.0
 _CLOCKS_APART: Final = 5.0
-"""Seconds; more than a request and a whole second of an HTTP date."""
+"""Allowed difference in seconds: a request and the one-second resolution of an HTTP date."""
 
 
 def check_databases(directory: Path, *, whole: bool) -> Iterator[Finding]:
-    """Yield which databases can be served, each read whole where that is wanted."""
+    """Yield the usable databases, read completely if requested, and the unusable ones."""
     from benchmark_db.catalog import Catalog
     from benchmark_db.errors import BenchmarkDataError
     from benchmark_db.verify import verify_database
@@ -45,10 +45,10 @@ def check_databases(directory: Path, *, whole: bool) -> Iterator[Finding]:
                 try:
                     verify_database(directory / f"{name}.db")
                 except BenchmarkDataError as error:
-                    remedy = "put a copy or a newly generated database in its place"
+                    remedy = "replace it by a copy or a newly generated database"
                     yield problem(about=about, says=str(error), remedy=remedy)
                     continue
-                said += ", read whole and sound"
+                said += ", read completely and sound"
             if provenance.synthetic:
                 yield note(
                     about=about,
@@ -61,7 +61,7 @@ def check_databases(directory: Path, *, whole: bool) -> Iterator[Finding]:
         yield problem(
             about=f"database {name}",
             says=str(reason),
-            remedy="make it again with `nbs generate`, or move the file away",
+            remedy="generate it again with `nbs generate`, or move the file away",
         )
     if not installed:
         yield note(
@@ -70,7 +70,7 @@ def check_databases(directory: Path, *, whole: bool) -> Iterator[Finding]:
 
 
 def check_keys() -> Iterator[Finding]:
-    """Yield how many keys there are, and whether others can read them."""
+    """Yield the number of keys, and whether other users can read them."""
     from service.access.keys import KeyFile, KeyFileError
     from service.settings import Settings
 
@@ -84,8 +84,8 @@ def check_keys() -> Iterator[Finding]:
     if keys is None:
         yield note(
             about="keys",
-            says="there are none: whoever reaches a server on 127.0.0.1 may do everything",
-            remedy="before others reach it: nbs keys create NAME --scope jobs",
+            says="there are none: everybody who reaches a server on 127.0.0.1 may do everything",
+            remedy="before others can reach it: nbs keys create NAME --scope jobs",
         )
         return
     valid = [key for key in keys if key.revoked_at is None]
@@ -95,7 +95,7 @@ def check_keys() -> Iterator[Finding]:
 
 
 def check_jobs() -> Iterator[Finding]:
-    """Yield what the table of jobs and the workers tell, where there is one."""
+    """Yield the numbers of jobs and the state of workers, if there are jobs."""
     from service.jobs.settings import JobSettings
 
     settings = JobSettings()
@@ -112,7 +112,7 @@ def check_jobs() -> Iterator[Finding]:
             workers = jobs.workers.all()
         except UnusableStoreError as error:
             says, _, remedy = str(error).partition(": ")
-            remedy = remedy or "begin with an empty database, or put $NASBENCH_JOBS_URL right"
+            remedy = remedy or "begin with an empty database, or correct $NASBENCH_JOBS_URL"
             yield problem(about="jobs", says=says, remedy=remedy)
             return
         except StoreUnavailableError as error:
@@ -129,7 +129,7 @@ def check_jobs() -> Iterator[Finding]:
     if waiting and not alive:
         yield problem(
             about="workers",
-            says=f"none is alive, and {waiting} jobs wait",
+            says=f"none is alive, and {waiting} jobs are queued",
             remedy="start one beside the server: nbs worker",
         )
     for worker in workers:
@@ -141,14 +141,14 @@ def check_jobs() -> Iterator[Finding]:
             yield problem(
                 about=f"worker {worker.id}",
                 says=said,
-                remedy=f"give it the version of this program, {version(_DISTRIBUTION)}",
+                remedy=f"install the version of this program, {version(_DISTRIBUTION)}",
             )
         else:
             yield ok(about=f"worker {worker.id}", says=said)
 
 
 def check_artifacts() -> Iterator[Finding]:
-    """Yield which store has the artifacts, and whether it answers."""
+    """Yield the store of the artifacts, and whether it answers."""
     from service.jobs.artifact_store import open_artifact_store
     from service.jobs.errors import ArtifactsUnavailableError
     from service.jobs.settings import JobSettings
@@ -160,7 +160,7 @@ def check_artifacts() -> Iterator[Finding]:
     except MissingExtraError as error:
         yield problem(
             about="artifacts",
-            says="the library that speaks with a bucket is not installed",
+            says="the library for buckets is not installed",
             remedy=install_command(error.extra),
         )
         return
@@ -172,7 +172,7 @@ def check_artifacts() -> Iterator[Finding]:
         yield problem(
             about="artifacts",
             says=f"{store.where}: there is no such bucket",
-            remedy="make it, or correct $NASBENCH_ARTIFACTS_URL",
+            remedy="create it, or correct $NASBENCH_ARTIFACTS_URL",
         )
         return
     whose = store.owner()
@@ -184,15 +184,15 @@ def check_artifacts() -> Iterator[Finding]:
         if mine != whose:
             yield problem(
                 about="artifacts",
-                says=f"{store.where} is another database's, and nothing there is thrown away",
-                remedy="give each database of jobs a prefix of its own",
+                says=f"{store.where} belongs to another database, so no artifact is evicted",
+                remedy="give each job database its own prefix",
             )
             return
     yield ok(about="artifacts", says=f"in {store.where}{', which answers' * store.is_remote}")
 
 
 def check_server(url: str) -> Iterator[Finding]:
-    """Yield how a server is, and whether its clock and its version are this program's."""
+    """Yield the state of a server, and differences of its clock and version from this program's."""
     import time
     from email.utils import parsedate_to_datetime
 
@@ -205,7 +205,7 @@ def check_server(url: str) -> Iterator[Finding]:
             ready = http.get("/readyz")
             listed = http.get("/v1/benchmarks")
             described = None
-            with suppress(httpx.HTTPError):  # made when it is first asked for, which takes a while
+            with suppress(httpx.HTTPError):  # generated at the first request, which may time out
                 described = http.get("/openapi.json")
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         yield problem(
@@ -220,11 +220,13 @@ def check_server(url: str) -> Iterator[Finding]:
         yield problem(
             about="server",
             says=f"{url}/readyz answers {ready.status_code}: {ready.text[:300]}",
-            remedy="its log says more",
+            remedy="see its log",
         )
     if listed.status_code == httpx.codes.UNAUTHORIZED:
         yield problem(
-            about="server", says="it wants a key", remedy="set $NASBENCH_API_KEY to one of it"
+            about="server",
+            says="it requires a key",
+            remedy="set $NASBENCH_API_KEY to one of its keys",
         )
     elif listed.status_code != httpx.codes.OK:
         yield problem(about="server", says=f"/v1/benchmarks answers {listed.status_code}")
@@ -234,7 +236,7 @@ def check_server(url: str) -> Iterator[Finding]:
             yield note(
                 about="server",
                 says=f"it is version {theirs}, this program {ours}",
-                remedy="workers need the server's version; clients of another may lack questions",
+                remedy="workers need the server's version; other clients may lack methods",
             )
     if "date" in ready.headers:
         apart = abs(parsedate_to_datetime(ready.headers["date"]).timestamp() - time.time())
@@ -242,5 +244,5 @@ def check_server(url: str) -> Iterator[Finding]:
             yield problem(
                 about="server",
                 says=f"its clock and this one are {apart:.0f} s apart",
-                remedy="let NTP set both",
+                remedy="synchronise both by NTP",
             )

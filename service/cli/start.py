@@ -1,4 +1,4 @@
-"""`nbs start`: asks what one wants, and does it or says the one command that would."""
+"""`nbs start`: asks what to do, and does it or shows the command that does it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["Choice", "start"]
 
 _INTERRUPTED: Final = 130
 _TIMEOUT: Final = 5.0
-"""Seconds that a server has to say that it is there."""
+"""Timeout of the server's first response."""
 _DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """Something that one may want.
+    """A choice of `nbs start`.
 
     Attributes:
-        name: The word for it: `nbs start NAME` does it without asking.
-        says: What it is, a line.
-        command: The one command that does the same.
+        name: Its name: `nbs start NAME` does it without asking.
+        says: Its description on one line.
+        command: The command that does the same.
     """
 
     name: str
@@ -43,22 +43,22 @@ class Choice:
 CHOICES: Final = (
     Choice(
         name="serve",
-        says="answer questions and show pages on this machine, of made-up tables if there are none",
+        says="serve databases and pages on this machine, synthetic ones if there are none",
         command="nbs serve",
     ),
     Choice(
         name="generate",
-        says="make a database of a published table",
+        says="create the database of a published table",
         command="nbs generate NAME ARCHIVE",
     ),
     Choice(
         name="look",
-        says="open the pages of a server that runs: plots, searches, jobs",
+        says="open the pages of a running server: plots, searches, jobs",
         command="nbs start look",
     ),
     Choice(
         name="work",
-        says="do the jobs of the server on this machine: build, train, evaluate, time networks",
+        says="run the server's jobs on this machine: build, train, evaluate, time networks",
         command="nbs worker",
     ),
 )
@@ -79,15 +79,15 @@ def start(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask what one wants, and do it or say the one command that would.
+    """Ask what to do, and do it or show the command that does it.
 
-    Without a terminal, or with --json, the choices are printed and nothing is asked or done.
+    Without a terminal, or with --json, the choices are printed and nothing is done.
     """
     asking = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if what is None and not asking:
         _print_choices(as_json=as_json)
         return
-    deeds: Mapping[str, Callable[[], None]] = {
+    actions: Mapping[str, Callable[[], None]] = {
         "serve": lambda: _serve(data_directory(data), port),
         "generate": lambda: _generate(data_directory(data), asking=asking),
         "look": lambda: _look(url),
@@ -98,9 +98,9 @@ def start(
         if as_json:
             print_json(asdict(_BY_NAME[chosen]))
         else:
-            deeds[chosen]()
+            actions[chosen]()
     except EOFError:
-        _say("\nnbs: nothing more was said, so nothing more is done")
+        _say("\nnbs: no more input; nothing more is done")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         _say("\nnbs: interrupted")
@@ -138,10 +138,10 @@ def _print_choices(*, as_json: bool) -> None:
 
 
 def _chosen(word: str) -> str:
-    """Return the choice that a word names: by its number, its name or the beginning of it.
+    """Return the choice for a number, a name or the beginning of a name.
 
     Raises:
-        typer.BadParameter: It names none.
+        typer.BadParameter: No choice, or several, match.
     """
     names = list(_BY_NAME)
     word = word.lower()
@@ -152,16 +152,16 @@ def _chosen(word: str) -> str:
         return begun[0]
     near = get_close_matches(word, names, n=1)
     hint = f"is {near[0]} meant? " if near else ""
-    raise typer.BadParameter(f"{word!r:.80} is no choice; {hint}there are {', '.join(names)}")
+    raise typer.BadParameter(f"{word!r:.80} is unknown; {hint}choices: {', '.join(names)}")
 
 
 def _asked() -> str:
-    """Ask until a choice is named; an empty line is the first one."""
-    _say("What do you want?")
+    """Ask until a choice is named; an empty line selects the first one."""
+    _say("What do you want to do?")
     for number, choice in enumerate(CHOICES, start=1):
         _say(f"  {number}  {choice.name:<9} {choice.says}")
     while True:
-        word = _ask(f"1 to {len(CHOICES)}, or a word [1]: ")
+        word = _ask(f"1 to {len(CHOICES)}, or a name [1]: ")
         try:
             return _chosen(word or "1")
         except typer.BadParameter as error:
@@ -169,27 +169,27 @@ def _asked() -> str:
 
 
 def _serve(directory: Path, port: int) -> None:
-    """Serve the databases of a folder; made-up ones are put into it where it has none."""
+    """Serve the databases of a folder, creating synthetic ones if it has none."""
     from service.cli.databases import sample
     from service.cli.serve import listener_at, serve
 
-    listener_at("127.0.0.1", port).close()  # a port that is taken is told before anything is made
+    listener_at("127.0.0.1", port).close()  # reports an occupied port before creating databases
     if not any(directory.glob("*.db")):
-        _say(f"No database in {directory}: making synthetic ones.")
+        _say(f"No database in {directory}: creating synthetic ones.")
         sample(directory / "raw", convert=directory)
     _say(f"> {shlex.join(['nbs', 'serve', '--data', str(directory), '--port', str(port)])}")
     serve(data=directory, port=port)
 
 
 def _generate(directory: Path, *, asking: bool) -> None:
-    """Ask for a table and its archive and convert it, or tell what each table is made of."""
+    """Ask for a table and its archive and convert it; without asking, list the commands."""
     from generators.fetch import published_files
 
     published = published_files()
     if not asking:
         for name, each in published.items():
             sys.stdout.write(f"nbs generate {name} {each.files[0].name}\n")
-        sys.stdout.write("nbs fetch says where each file is\n")
+        sys.stdout.write("nbs fetch lists the sources of the files\n")
         return
     for number, (name, each) in enumerate(published.items(), start=1):
         _say(f"  {number:>2}  {name:<20} {each.title}")
@@ -203,7 +203,7 @@ def _generate(directory: Path, *, asking: bool) -> None:
         _convert(name, Path(raw).expanduser(), directory)
         return
     if each.files[0].url is None:
-        _say(f"no program can fetch it: {each.by_hand(each.files[0])}")
+        _say(f"it cannot be downloaded by a program: {each.by_hand(each.files[0])}")
         return
     from service.cli.databases import fetch
 
@@ -214,7 +214,7 @@ def _generate(directory: Path, *, asking: bool) -> None:
 
 
 def _named(word: str, names: list[str]) -> str | None:
-    """Return the name that an answer means, if any: a number, or a name nearly right."""
+    """Return the table for a number or an approximate name; None if there is none."""
     if word.isdecimal():
         number = int(word[:3])
         return names[number - 1] if 0 < number <= len(names) else None
@@ -228,16 +228,14 @@ def _convert(name: str, raw: Path, directory: Path) -> None:
     from service.cli.databases import generate
 
     if not raw.exists():
-        _say(
-            f"nbs: there is no {raw}; when it is there: nbs generate {name} {shlex.quote(str(raw))}"
-        )
+        _say(f"nbs: there is no {raw}; once it exists: nbs generate {name} {shlex.quote(str(raw))}")
         raise typer.Exit(1)
     _say(f"> {shlex.join(['nbs', 'generate', name, str(raw), '--out', str(directory)])}")
     generate(name, raw, out=directory)
 
 
 def _look(url: str | None) -> None:
-    """Open the pages of a server in a browser where there is one, and tell their address."""
+    """Print the address of a server's pages, and open it in a browser if there is one."""
     from bench_client import BenchClient, BenchError
 
     address = url or _DEFAULT_URL
@@ -246,7 +244,7 @@ def _look(url: str | None) -> None:
             names = [found.name for found in bench.benchmarks()]
         except BenchError as error:
             _say(f"nbs: {error}")
-            _say("no server to look at; start one in another terminal: nbs start serve")
+            _say("no server found; start one in another terminal: nbs start serve")
             raise typer.Exit(1) from None
     page = f"{address.rstrip('/')}/explore"
     if "nasbench201" in names:
@@ -259,7 +257,7 @@ def _look(url: str | None) -> None:
 
 
 def _has_browser() -> bool:
-    """Tell whether a window can open: a browser in the terminal would take it over."""
+    """Tell whether a graphical browser can open, as one in the terminal would take it over."""
     if not sys.stdout.isatty():
         return False
     return sys.platform == "darwin" or bool(

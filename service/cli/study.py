@@ -1,4 +1,4 @@
-"""`nbs study`: searches compared by their regret over simulated time, or over trials."""
+"""`nbs study`: compares searches by their regret over simulated time or trials."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from service.cli.output import print_items, print_json, wants_json
 __all__ = ["study"]
 
 _SHARES: Final = (0.1, 0.25, 0.5, 1.0)
-"""Of the smallest budget: the times of the table unless others are asked for."""
+"""Fractions of the smallest budget that are the default times of the table."""
 
 _TABLES: Final = ("table", "declared")
-"""Kinds of problems whose best value can be looked up."""
+"""Kinds of problems whose optimum can be looked up."""
 
 
 def study(
@@ -41,29 +41,29 @@ def study(
         typer.Argument(
             metavar="RUN...",
             exists=True,
-            help="Studies, or recorded runs as JSON: files, or folders of them.",
+            help="Studies, or recorded runs as JSON: files or folders.",
         ),
     ],
     *,
     at: Annotated[
         list[float] | None,
         typer.Option(
-            "--at", min=0, help="Time of a row, in seconds or trials; may come again.", metavar="S"
+            "--at", min=0, help="A time, in seconds or trials; may be repeated.", metavar="S"
         ),
     ] = None,
     clock: Annotated[
         Literal["seconds", "trials"],
-        typer.Option(help="What times of studies are: simulated seconds, or trials."),
+        typer.Option(help="Unit of time of studies: simulated seconds, or trials."),
     ] = "seconds",
     oracle: Annotated[
         float | None,
         typer.Option(
-            help="Best value there is, instead of the runs' own; that of a study's table is looked "
-            "up."
+            help="Optimum, instead of the runs' own; that of a study's table is looked up by "
+            "default."
         ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Also draw regret over time: FILE.png or FILE.svg.")
+        Path | None, typer.Option(help="Also plot the regret over time: FILE.png or FILE.svg.")
     ] = None,
     data: DataDirectory = None,
     url: Url = None,
@@ -71,9 +71,9 @@ def study(
 ) -> None:
     """Compare searches: median and quartiles of the simple regret at simulated times, or by trials.
 
-    Regret is the distance of the best so far from the oracle, in the unit of the metric. JSON has
-    one object a strategy, with a list a quantity; null where not every run has a value. Below the
-    table stands how strategies differ at the end.
+    Regret is the distance of the best value so far from the optimum, in the unit of the metric.
+    JSON has an object per strategy, with a list per quantity; null if not every run has a value.
+    Statistical tests of the final differences follow the table.
     """
     best_of = None if oracle is not None else _oracles(data, url)
     recorded = read_runs(runs, clock=clock, oracle_of=best_of)
@@ -97,7 +97,7 @@ def study(
 
 
 def _oracles(data: Path | None, url: str | None) -> Callable[[StudyFile], float | None]:
-    """Return what looks up the best value of the table of a study, once for each problem."""
+    """Return a function that looks up the optimum of a study's table, once per problem."""
     known: dict[str, float | None] = {}
 
     def oracle_of(study: StudyFile) -> float | None:
@@ -126,7 +126,7 @@ def _rows(bands: Sequence[RegretBand]) -> list[dict[str, Any]]:
             "runs": band.runs,
             band.clock: time,
             "median": median,
-            # One column, so that all fit a terminal of 80.
+            # One column, so that the table fits a terminal of 80 columns.
             "quartiles": None if lower is None else f"{lower:.4g} to {upper:.4g}",
         }
         for band in bands

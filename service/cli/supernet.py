@@ -1,4 +1,4 @@
-"""`nbs supernet`: supernets trained, searched, and networks taken out of them."""
+"""`nbs supernet`: trains and searches supernets, and extracts networks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    help="Supernets: trained, searched, and networks taken out of them.",
+    add_completion=False, no_args_is_help=True, help="Supernets: train, search, extract networks."
 )
 
 File = Annotated[
@@ -37,7 +35,7 @@ File = Annotated[
 
 @app.command("train")
 def train_command(file: File, *, as_json: AsJson = False) -> None:
-    """Train the supernet of a TOML file, or go on with it; checkpoints are in FILE.supernet.
+    """Train the supernet of a TOML file, or resume it; checkpoints are in FILE.supernet.
 
     With a relaxation, architecture weights are trained as well, and the architecture is printed.
     """
@@ -55,7 +53,7 @@ def train_command(file: File, *, as_json: AsJson = False) -> None:
     last = curve[-1] if curve else {}
     print_fields(
         {
-            "epochs": f"{last['epoch']:.0f}" if last else "all were done before",
+            "epochs": f"{last['epoch']:.0f}" if last else "all had been done before",
             "loss": f"{last['train_loss']:.4f}" if last else None,
             "sample": None if sample is None else json.dumps(sample),
         }
@@ -69,9 +67,9 @@ def search_command(
     study: NewStudy = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search with inherited weights by the strategy of the file, or go on with it.
+    """Search with inherited weights by the strategy of the file, or resume the search.
 
-    A supernet that is not trained to its end is trained first.
+    A supernet whose training is incomplete is trained first.
     """
     written = _read(file)
     target = file.with_suffix(".study") if study is None else study
@@ -97,13 +95,12 @@ def extract_command(
     *,
     out: Annotated[Path, typer.Option(help="FILE.safetensors.")],
     sample: Annotated[
-        str | None,
-        typer.Option(help="The sample as JSON; the best of FILE.study by default."),
+        str | None, typer.Option(help="The sample as JSON; by default the best one of FILE.study.")
     ] = None,
 ) -> None:
     """Write the weights of one network: those of `space.freeze(sample)`, inherited.
 
-    Statistics of norms are estimated anew for the network.
+    The statistics of normalisation layers are estimated anew for the network.
     """
     with needs("hub", "a supernet"):
         from nas_search.oneshot.written import extracted

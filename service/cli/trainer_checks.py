@@ -1,7 +1,7 @@
-"""What `nbs doctor` says of trainers: which packages publish, of what code, and whether they load.
+"""Checks of trainers for `nbs doctor`: the packages that provide them, and whether they import.
 
-Each is imported in a process of its own, as a worker would: whatever its module does, the other
-checks go on.
+Each trainer is imported in a separate process, like in a worker, so that a crash of its module does
+not affect the other checks.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ print("\\n{_LOADED}")
 """
 _SECONDS: Final = 60.0
 _LONGEST: Final = 300
-_REINSTALL: Final = "install the package that publishes it again"
+_REINSTALL: Final = "reinstall the package that provides it"
 
 
 def check_trainers() -> Iterator[Finding]:
-    """Yield the trainers that are installed, and those that a worker here offers and has not."""
+    """Yield the installed trainers, and trainers that a worker here offers but are missing."""
     from nas_search.errors import TrainerError
     from nas_search.trainers import installed_trainers
     from service.jobs.settings import JobSettings
@@ -55,13 +55,13 @@ def check_trainers() -> Iterator[Finding]:
         if name not in installed:
             yield problem(
                 about=f"trainer {name}",
-                says="a worker here offers it, and no package publishes it",
-                remedy="install its package here, or take it out of $NASBENCH_TRAINERS",
+                says="a worker here offers it, but no package provides it",
+                remedy="install its package here, or remove it from $NASBENCH_TRAINERS",
             )
 
 
 def _finding(name: str, *, is_offered: bool) -> Finding:
-    """Return what is to be said of a trainer that a package publishes."""
+    """Return the finding about an installed trainer."""
     from nas_search.errors import TrainerError, TrainerTwiceError
     from nas_search.trainers import trainer_code
 
@@ -73,12 +73,12 @@ def _finding(name: str, *, is_offered: bool) -> Finding:
         remedy = "remove all but one of the packages" if twice else _REINSTALL
         return problem(about=about, says=str(error), remedy=remedy)
     says = f"{code.package} {code.version}, sha256 {code.sha256}"
-    wrong = _wrong_with(name)
+    wrong = _import_error(name)
     if wrong is not None:
         return problem(
             about=about,
             says=f"{says}; {wrong}",
-            remedy=f"install what {code.package} needs into this environment, or mend its code",
+            remedy=f"install the dependencies of {code.package} here, or fix its code",
         )
     if not is_offered:
         return note(
@@ -89,9 +89,9 @@ def _finding(name: str, *, is_offered: bool) -> Finding:
     return ok(about=about, says=f"{says}; offered by workers here")
 
 
-def _wrong_with(name: str) -> str | None:
-    """Return why a trainer cannot be imported; None: it can."""
-    # Not from the folder that one is in, as `nbs` does not; and no bytecode is left behind.
+def _import_error(name: str) -> str | None:
+    """Return why a trainer cannot be imported; None if it can."""
+    # Like `nbs`, without the current folder in the path; no bytecode is written.
     command = [sys.executable, "-P", "-B", "-c", _LOAD, name]
     try:
         told = subprocess.run(  # noqa: S603 - this Python, and a name that a package published

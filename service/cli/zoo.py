@@ -21,12 +21,12 @@ app = typer.Typer(
     help="Searched models: their weights and accuracy.",
 )
 
-Model: TypeAlias = Annotated[str, typer.Argument(help="A model; `nbs zoo list` names them.")]
+Model: TypeAlias = Annotated[str, typer.Argument(help="A model, from `nbs zoo list`.")]
 
 
 @app.command("list")
 def list_command(*, as_json: AsJson = False) -> None:
-    """List the searched models, and which have their weights here."""
+    """List the searched models, and whose weights are here."""
     rows = [_row(record) for record in zoo.all_records().values()]
     if wants_json(asked=as_json):
         print_json(rows)
@@ -36,7 +36,7 @@ def list_command(*, as_json: AsJson = False) -> None:
 
 @app.command("info")
 def info_command(name: Model, *, as_json: AsJson = False) -> None:
-    """Tell what is known of a searched model."""
+    """Show a searched model: space, size, protocol, accuracy, origin."""
     record = zoo.record(name)
     profile = zoo.profile(record)
     counted = {"parameters": profile.parameters, "macs": profile.macs}
@@ -67,25 +67,25 @@ def info_command(name: Model, *, as_json: AsJson = False) -> None:
 def convert_command(
     file: Annotated[Path, typer.Argument(help="A published file.", exists=True, dir_okay=False)],
     *,
-    model: Annotated[str, typer.Option(help="The model it is for.")],
+    model: Annotated[str, typer.Option(help="The model of the file.")],
     out: Annotated[
-        Path | None, typer.Option(help="The file to write; where the zoo looks by default.")
+        Path | None, typer.Option(help="The file to write; by default in the folder of the zoo.")
     ] = None,
     naming: Annotated[
         str | None,
         typer.Option(
-            help="How the file names its tensors, instead of what the record says: hub, the name "
-            "of a family, or `order` to go by order and shape alone."
+            help="Naming of the tensors, instead of that in the record: hub, the name of a family, "
+            "or `order` to match by order and shape only."
         ),
     ] = None,
     unlisted: Annotated[
-        bool, typer.Option("--unlisted", help="Take a file that is none of the published ones.")
+        bool, typer.Option("--unlisted", help="Accept a file that is not a published one.")
     ] = False,
 ) -> None:
-    """Convert published weights, once, into a file that can hold nothing but weights.
+    """Convert published weights, once, into a file that can contain nothing but weights.
 
-    The file is read without running what it may carry, its SHA-256 is compared with the published
-    one, and every tensor must have its place in the network.
+    The file is read without executing code in it, its SHA-256 is compared with the published one,
+    and every tensor must fit the network.
     """
     path = zoo.convert(file, model, out=out, naming=naming, unlisted=unlisted)
     sys.stderr.write(f"{path}: {path.stat().st_size / 1e6:.1f} MB, the weights of {model}\n")
@@ -98,16 +98,16 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
     images: Annotated[
         Path,
         typer.Option(
-            help="Images: a folder a class (classes.txt states their order), a folder with "
+            help="Images: a folder per class (classes.txt states their order), a folder with "
             "labels.csv, an uncompressed tar archive of either, or CIFAR as published.",
             exists=True,
         ),
     ],
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A file of weights instead of those in the zoo.")
+        Path | None, typer.Option(help="A weight file to use instead of the zoo's.")
     ] = None,
     download: Annotated[
-        bool, typer.Option("--download", help="Download the weights if they are not there.")
+        bool, typer.Option("--download", help="Download the weights if they are missing.")
     ] = False,
     batch_size: BatchSize = 32,
     device: Annotated[str, typer.Option(help="Such as cpu or cuda.")] = "cpu",
@@ -120,15 +120,14 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
     ] = "float32",
     compiled: Annotated[bool, typer.Option("--compile", help="Compile the network first.")] = False,
     skip_damaged: Annotated[
-        bool,
-        typer.Option("--skip-damaged", help="Leave damaged images out and name them on stderr."),
+        bool, typer.Option("--skip-damaged", help="Skip damaged images and list them on stderr.")
     ] = False,
     per_class: Annotated[
-        bool, typer.Option("--per-class", help="Also print a line a label.")
+        bool, typer.Option("--per-class", help="Also print a line per label.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the accuracy of a searched model on images of yours, by its own protocol."""
+    """Measure the accuracy of a searched model on your images, by its own protocol."""
     from model_hub import evaluation
 
     network = zoo.load(name, download=download, checkpoint=checkpoint)
@@ -143,9 +142,9 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
         skip_damaged=skip_damaged,
     )
     for skipped in result.skipped:
-        sys.stderr.write(f"nbs: left out, damaged: {skipped}\n")
+        sys.stderr.write(f"nbs: skipped, damaged: {skipped}\n")
     if result.halved:
-        sys.stderr.write(f"nbs: memory had room for batches of {result.batch_size} only\n")
+        sys.stderr.write(f"nbs: memory sufficed only for batches of {result.batch_size}\n")
     if wants_json(asked=as_json):
         print_json({"model": name, "top1": result.top1, "top5": result.top5, **asdict(result)})
         return

@@ -180,7 +180,7 @@ async def _enlist(
     store = await service.ask(lambda jobs: jobs.checkpoints)
     await to_thread.run_sync(store.hand_on, incoming, limiter=service.artifact_limiter)
 
-    def enlist(jobs: Jobs) -> tuple[records.Checkpoint, bool]:
+    def submit_many(jobs: Jobs) -> tuple[records.Checkpoint, bool]:
         return jobs.checkpoints.add(incoming, name=name, tensors=check.tensors)
 
-    return await service.change(enlist)
+    return await service.change(submit_many)

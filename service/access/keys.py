@@ -156,7 +156,7 @@ class KeyFile:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
-            raise KeyFileError(f"{self.path} is no file of keys: {place}: {first['msg']}") from None
+            raise KeyFileError(f"{self.path} is not a key file: {place}: {first['msg']}") from None
         return [Key(**dict(entry)) for entry in document.keys]
 
     def create(self, name: str, scope: KeyScope) -> str:

@@ -29,8 +29,8 @@ def create_command(
     scope: Annotated[
         KeyScope,
         typer.Option(
-            help="read: reading; jobs: also jobs; plans: reading and plans; worker: the routes of "
-            "workers; admin: everything, including uploads of checkpoints."
+            help="read: reading; jobs: also jobs; plans: reading and plans; worker: reading and "
+            "the routes of workers; admin: everything, including uploads of checkpoints."
         ),
     ],
     data: DataDirectory = None,

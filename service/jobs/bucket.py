@@ -130,7 +130,7 @@ class Bucket:
             raise UnknownArtifactError("a file for a bucket has its digest before it is written")
         key = _key(sha256)
         if not self._incoming.acquire(blocking=False):
-            raise ArtifactsUnavailableError(f"{_MOST_INCOMING} files are on their way to it")
+            raise ArtifactsUnavailableError(f"{_MOST_INCOMING} uploads are in progress")
         return IncomingObject(self, sha256, key, self._incoming)
 
     def add(self, path: Path) -> tuple[str, int]:

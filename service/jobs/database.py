@@ -273,8 +273,8 @@ class JobDatabase:
             raise UnusableStoreError("the database of the jobs holds tables of another program")
         if had_jobs:
             raise StoreUnavailableError(
-                "the database of the jobs is empty and held jobs before: put it back, or start "
-                "anew with the empty one"
+                "the database of the jobs is empty and held jobs before: restore it, or "
+                "restart to use the empty one"
             )
 
     def _create(self) -> None:

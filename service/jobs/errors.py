@@ -73,7 +73,7 @@ class QueueFullError(JobError):
     """
 
     def __init__(self, bound: int, retry_after: int) -> None:
-        super().__init__(f"{bound} jobs are waiting, as many as may; try in {retry_after} s")
+        super().__init__(f"the queue is full: {bound} jobs wait; retry in {retry_after} s")
         self.bound = bound
         self.retry_after = retry_after
 

@@ -232,23 +232,23 @@ def _check_provenance(provenance: Mapping[str, Any]) -> None:
     for name, least in _COUNTED.items():
         value = provenance[name]
         if value is not None and (type(value) is not int or not least <= value <= _LARGEST):
-            raise UnsoundResultError(f"its {name} is no count")
+            raise UnsoundResultError(f"its {name} is not a count")
     texts = [provenance["device"], provenance["python"]]
     versions = provenance["versions"]
     if versions is not None:
         if not isinstance(versions, dict) or len(versions) > _MOST_VERSIONS:
-            raise UnsoundResultError("its versions are no texts by name")
+            raise UnsoundResultError("its versions are not texts by name")
         texts += [*versions, *versions.values()]
     for text in texts:
         if text is not None and not (isinstance(text, str) and len(text) <= _LONGEST_TEXT):
-            raise UnsoundResultError("its device and versions are no short texts")
+            raise UnsoundResultError("its device or a version is not a short text")
 
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UnsoundResultError(f"its {name} is no finite number")
+        raise UnsoundResultError(f"its {name} is not a finite number")
     if name in _PERCENT and not 0 <= value <= 100:  # noqa: PLR2004 - percent
-        raise UnsoundResultError(f"its {name} of {value} is no percentage")
+        raise UnsoundResultError(f"its {name} of {value} is not a percentage")
     if name not in _PERCENT and value < 0 and name not in {"loss", "train_loss"}:
         raise UnsoundResultError(f"its {name} is below zero")
     return float(value)

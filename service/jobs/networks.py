@@ -262,7 +262,7 @@ def _plain(place: str, value: Any, depth: int) -> Any:
         case list() | tuple():
             _refuse_long(place, len(value), _LONGEST_LIST)
             return [_plain(place, item, depth - 1) for item in value]
-    raise InvalidQuestionError(place, f"{shown(value)} is no JSON")
+    raise InvalidQuestionError(place, f"{shown(value)} is not JSON")
 
 
 def _number(place: str, value: float) -> float:
@@ -283,7 +283,7 @@ def _text(place: str, value: str) -> str:
 
 def _key(place: str, key: object) -> str:
     if not isinstance(key, str):
-        raise InvalidQuestionError(place, f"{shown(key)} is no name of a member")
+        raise InvalidQuestionError(place, f"{shown(key)} is not the name of a member")
     return _text(place, key)
 
 

@@ -108,7 +108,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, str]], Any], str, str]] = [
     (
         "keys",
         lambda place: Path(place["NASBENCHMARK_DIR"], "keys.json").write_text("{"),
-        "is no file of keys",
+        "is not a key file",
         "backup",
     ),
     ("server", _server_away, "refused", "is it running?"),

@@ -271,7 +271,7 @@ class TestChangesOfKeys:
 
     def test_a_server_does_not_start_with_damaged_keys(self, tmp_path: Path) -> None:
         (tmp_path / "keys.json").write_text("{}")
-        with pytest.raises(ValueError, match="is no file of keys"):
+        with pytest.raises(ValueError, match="is not a key file"):
             create_app(Settings(directory=tmp_path))
 
 

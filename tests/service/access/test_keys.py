@@ -108,7 +108,7 @@ class TestTheFile:
     def test_one_that_is_damaged_is_named_and_left_alone(self, file: KeyFile, content: str) -> None:
         file.path.parent.mkdir()
         file.path.write_text(content)
-        with pytest.raises(KeyFileError, match="is no file of keys"):
+        with pytest.raises(KeyFileError, match="is not a key file"):
             file.create("alice", KeyScope.READ)
         assert file.path.read_text() == content
 

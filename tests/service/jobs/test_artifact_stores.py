@@ -302,7 +302,7 @@ def test_uploads_under_way_are_bounded_and_one_that_is_broken_off_is_ended(
         assert bucket_server.uploads() == before + 1
     until(bucket_server.uploads, lambda now: now <= before, what="the broken upload ended")
     begun = [bucket.receive(digest(SMALL)) for _ in range(16)]
-    with pytest.raises(ArtifactsUnavailableError, match="16 files are on their way"):
+    with pytest.raises(ArtifactsUnavailableError, match="16 uploads are in progress"):
         bucket.receive(digest(SMALL))
     for one in begun[:8]:
         one.__exit__(None, None, None)

@@ -1,4 +1,4 @@
-"""The client: the same questions over HTTP or on local files.
+"""Python client of the benchmark service: the same queries over HTTP or on local database files.
 
 from bench_client import BenchClient
 
@@ -189,7 +189,7 @@ __all__ = [
     "UnsupportedQuestionError",
 ]
 
-# Services and commands that need the models alone do without httpx.
+# Names are imported on first use: programs that need only the models do not load httpx.
 _late_name = late_names(
     __name__,
     __all__,
@@ -208,9 +208,9 @@ _late_name = late_names(
 
 
 def __getattr__(name: str) -> Any:
-    """Return a public name, whose module is imported on first use, or the version."""
+    """Import the module of a public name on first use and return the name, or the version."""
     if name == "__version__":
-        # Not at the top: it reads the metadata of the installed distribution.
+        # Imported here because it reads the metadata of the installed distribution from disk.
         from importlib.metadata import version  # noqa: PLC0415
 
         return version("nas-bench-service")
@@ -218,5 +218,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the public names: the modules behind them would hide them in a completion."""
+    """Return the public names only, so that completion does not list submodules among them."""
     return [*__all__, "__version__", *(name for name in globals() if name.startswith("__"))]

@@ -1,4 +1,4 @@
-"""Arguments as every transport can pass them on."""
+"""Checks and conversion of arguments before they are passed to a transport."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _PLAIN: Final = frozenset({str, int})
 
 _WHOLE: Final = frozenset({"num_epochs", "seed"})
 _EITHER: Final = frozenset({"isomorphism"})
-"""Filters that are whole numbers, and that are true or false, in every benchmark."""
+"""Filters that are integers, and that are booleans, in every benchmark."""
 
 BOUNDS: Final = ("min_", "max_")
-"""What filters begin with that are the least or greatest value of a metric."""
+"""Prefixes of filters that are the lower or upper bound of a metric."""
 
 Reduction: TypeAlias = Literal["mean", "std", "min", "max"]
 """How several runs of one configuration become one item."""
 
 
 def plain(value: Any) -> Any:
-    """Return a number or truth of any type, such as numpy's, as Python's; all else as it is."""
+    """Convert a number or boolean of another library, such as numpy, to Python's."""
     if value is None or isinstance(value, str | int):
         return value
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
@@ -38,11 +38,11 @@ def plain(value: Any) -> Any:
 
 
 def plain_arch(arch: Any) -> Any:
-    """Return an architecture whose numbers, lists or matrix may be numpy's as one for JSON."""
+    """Convert an architecture with numpy numbers, lists or matrices to JSON-compatible types."""
     if arch is None or isinstance(arch, str | int):
         return arch
     if isinstance(arch, list | tuple):
-        # Most are plain as they are, and a batch has thousands.
+        # A batch has thousands of architectures, and most need no conversion.
         return list(arch) if {*map(type, arch)} <= _PLAIN else [plain(number) for number in arch]
     if isinstance(arch, Mapping):
         return {name: _listed(value) for name, value in arch.items()}
@@ -54,10 +54,11 @@ def _listed(value: Any) -> Any:
 
 
 def either(name: str, value: Any) -> bool:
-    """Return an argument that is true or false.
+    """Return a boolean argument.
 
     Raises:
-        InvalidRequestError: It is something else, which text in an address cannot tell.
+        InvalidRequestError: The value is not a boolean; the server could not tell, because values
+            in a URL are text.
     """
     found = plain(value)
     if isinstance(found, bool):
@@ -66,12 +67,12 @@ def either(name: str, value: Any) -> bool:
 
 
 def whole(name: str, value: Any) -> int | None:
-    """Return an argument that is a whole number, or None.
+    """Return an integer argument, or None.
 
-    Checked here because text in an address cannot tell 200 from "200".
+    It is checked here because values in a URL are text, where 200 and "200" are the same.
 
     Raises:
-        InvalidRequestError: It is something else.
+        InvalidRequestError: The value is neither an integer nor None.
     """
     number = plain(value)
     if number is None or (isinstance(number, int) and not isinstance(number, bool)):
@@ -80,10 +81,10 @@ def whole(name: str, value: Any) -> int | None:
 
 
 def count(name: str, value: Any) -> int:
-    """Return an argument that is a whole number, and cannot be left open by None.
+    """Return an integer argument that may not be None.
 
     Raises:
-        InvalidRequestError: It is something else.
+        InvalidRequestError: The value is not an integer.
     """
     found = whole(name, value)
     if found is None:
@@ -92,10 +93,10 @@ def count(name: str, value: Any) -> int:
 
 
 def number(name: str, value: Any) -> float | None:
-    """Return an argument that is a number, or None.
+    """Return a numeric argument, or None.
 
     Raises:
-        InvalidRequestError: It is something else.
+        InvalidRequestError: The value is neither a number nor None.
     """
     found = plain(value)
     if found is None or (isinstance(found, int | float) and not isinstance(found, bool)):
@@ -107,51 +108,49 @@ def text(name: str, value: Any) -> str:
     """Return an argument that is a name, such as that of a metric.
 
     Raises:
-        InvalidRequestError: It is something else.
+        InvalidRequestError: The value is not a string.
     """
     if isinstance(value, str):
         return value
-    raise refused(name, f"{value!r:.80} is no name")
+    raise refused(name, f"{value!r:.80} is not a name")
 
 
 def checked_name(benchmark: Any) -> str:
     """Return the name of a benchmark.
 
     Raises:
-        BenchmarkNotInstalledError: It is no text.
+        BenchmarkNotInstalledError: The value is not a string.
     """
     if isinstance(benchmark, str):
         return benchmark
-    raise BenchmarkNotInstalledError(f"{benchmark!r:.80} is no name of a benchmark")
+    raise BenchmarkNotInstalledError(f"{benchmark!r:.80} is not the name of a benchmark")
 
 
 def listed(name: str, values: Any, one: str) -> Iterable[Any]:
-    """Return an argument that has many of something.
+    """Return an argument that is an iterable of several items.
 
     Args:
-        name: Its name.
+        name: Name of the argument.
         values: The argument.
-        one: What each is.
+        one: What an item is, for messages.
 
     Raises:
-        TypeError: It is one of them, or nothing that can be gone through.
+        TypeError: The argument is a single item, or not iterable.
     """
     if isinstance(values, str | bytes | bytearray | Mapping):
         raise TypeError(f"{name} is one {one}, {values!r:.80}: put it into a list")
     try:
         found: Iterable[Any] = iter(values)
     except TypeError:
-        raise TypeError(f"{name} is {values!r:.80}, no list: put each {one} into one") from None
+        raise TypeError(f"{name} is {values!r:.80}, not a list of {one}s") from None
     return found
 
 
 def plain_filter(name: str, value: Any) -> Any:
-    """Return a filter, by its name, as every transport can pass it on.
-
-    Text in an address has no types.
+    """Check and convert a filter, by its name, because values in a URL have no types.
 
     Raises:
-        InvalidRequestError: It is no whole number, or neither true nor false, where it must be.
+        InvalidRequestError: The filter must be an integer or a boolean, and is not.
     """
     if name in _WHOLE:
         return whole(name, value)
@@ -161,10 +160,10 @@ def plain_filter(name: str, value: Any) -> Any:
 def plain_filters(
     dataset: str | None, num_epochs: int | None, more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the part of a benchmark and the bounds that a question names, by name.
+    """Return the axis values and bounds of a query, by name.
 
     Raises:
-        InvalidRequestError: The budget is no whole number, or a bound no number.
+        InvalidRequestError: `num_epochs` is not an integer, or a bound is not a number.
     """
     named = {"dataset": dataset, "num_epochs": whole("num_epochs", num_epochs)}
     others = {
@@ -175,5 +174,5 @@ def plain_filters(
 
 
 def refused(field: str, message: str) -> InvalidRequestError:
-    """Return the error of an argument that cannot mean anything."""
+    """Return the error for an invalid argument."""
     return InvalidRequestError(f"{field}: {message}", errors=[FieldError(loc=[field], msg=message)])

@@ -1,4 +1,4 @@
-"""The files that jobs made, on the caller's disk or as networks."""
+"""Methods that download the artifacts of jobs, as files or as a network."""
 
 from __future__ import annotations
 
@@ -29,49 +29,49 @@ _NEEDED: Final = ("torch", "safetensors", "model_hub")
 
 
 class _Kept(WireModel):
-    """An artifact is in its file."""
+    """Answer of a finished download of an artifact."""
 
 
 @dataclass(frozen=True, slots=True)
 class _ArtifactDownload(Download[_Kept]):
-    """A file of a job.
+    """Download of an artifact.
 
     Attributes:
-        known: What is known of it.
+        known: Description of the artifact by its job.
     """
 
     known: JobArtifact = field(kw_only=True)
 
     @property
     def media_type(self) -> str:
-        """Any: what the job says of its files is not sent back in a header."""
+        """Any media type; the entity tag identifies the file."""
         return "*/*"
 
     @property
     def most(self) -> int:
-        """What the job says of its size."""
+        """Size of the artifact, in bytes."""
         return self.known.size
 
     def described(self, headers: Mapping[str, str]) -> _Kept | None:
-        """Return that it is the file, if its entity tag says so."""
+        """Check the entity tag; None if the response is another file."""
         return _Kept() if entity_tag(headers) == f'"{self.known.sha256}"' else None
 
 
 def download(
     job: Job, folder: str | os.PathLike[str], *, names: Iterable[str] | None = None
 ) -> Steps[dict[str, Path]]:
-    """Write files of a job into a folder, which is made, and return where they are, by name.
+    """Download artifacts of a job into a folder, and return their paths by name.
 
     Args:
         job: A job that has succeeded.
-        folder: Where they go; files of the same names are replaced.
-        names: Only these; None: all.
+        folder: Folder for the files, created if missing; existing files are replaced.
+        names: Names of the artifacts to download; None: all.
 
     Raises:
-        UnknownJobError: The job has no such file, or it was thrown away meanwhile.
-        UnexpectedAnswerError: What came is not what its digest says, or longer than the job says;
-            or a name is not one plain file name, or two are one on some system: then nothing is
-            asked or written.
+        UnknownJobError: The job has no such artifact, or it was deleted.
+        UnexpectedAnswerError: A file has another digest or is larger than the job states; or,
+            before any request, a name is not a plain file name, or two names are the same file on
+            some system.
         OSError: A file cannot be written.
     """
     _check_names([artifact.name for artifact in job.artifacts])
@@ -104,41 +104,41 @@ def materialize(  # noqa: PLR0913 - the choices of a build
     timeout: float | None = None,
     progress: WatchJob | None = None,
 ) -> Steps[Any]:
-    """Have a worker build a network, and return it.
+    """Have a worker build a network, and return it as a PyTorch module or as files.
 
         network = bench.materialize("nasbench201", 0, dataset="cifar100")
         paths = bench.materialize(model="proxyless-mobile", folder="out", formats=["onnx"])
 
     Args:
-        benchmark: As for `build`, and so are the other members of the network.
+        benchmark: As for `build`, and so are the other arguments of the network.
         arch: The architecture.
         model: A searched model.
         space: A model space.
         arguments: Arguments of the space.
-        dataset: The data set that a benchmark's network is for.
+        dataset: Data set that a benchmark's network is built for.
         checkpoint: SHA-256 of uploaded weights.
-        seed: What weights are drawn by where there are none.
+        seed: Seed of the initial weights if there are no others.
         input_shape: As for `build`.
-        folder: Where its files go. None: they become a network, which needs PyTorch and
-            `model_hub` here, the extra `hub`.
-        formats: Which files; docs/api.md lists them. `safetensors` is what becomes a network.
+        folder: Folder for the files. None: return a PyTorch module, which needs the extra `hub`
+            on this machine.
+        formats: Formats of the files; docs/api.md lists them. A module needs `safetensors`.
         timeout: As for `wait`.
         progress: As for `wait`.
 
     Returns:
-        The network, in evaluation mode on the processor, its `input_shape` that of the job; with
-        `folder`, the paths by name.
+        The module, in evaluation mode on the CPU, with the `input_shape` of the job; with `folder`,
+        the paths of the files by name.
 
     Raises:
-        ImportError: A network is wanted and PyTorch or `model_hub` is missing here.
+        ImportError: `folder` is None and PyTorch, safetensors or `model_hub` is not installed.
         InvalidRequestError: The network or a format is malformed.
-        UnexpectedAnswerError: What came is not what its digest says.
+        UnexpectedAnswerError: A file has another digest than the job states.
         JobNotDoneError: As for `wait`.
     """
     if folder is None:
         refuse_missing("hub", "a network, where no `folder` is given,", *_NEEDED)
         if "safetensors" not in formats:
-            raise InvalidRequestError("formats: safetensors are what becomes a network")
+            raise InvalidRequestError("formats: without a folder, safetensors must be among them")
     network = Network(
         benchmark=benchmark,
         model=model,
@@ -159,9 +159,9 @@ def materialize(  # noqa: PLR0913 - the choices of a build
 
 
 def _check_names(names: list[str]) -> None:
-    """Refuse names that would not be files beside each other in one folder.
+    """Raise an error for names that cannot be separate files of one folder.
 
-    The model of a job has refused them already; one may also be made without its checks.
+    The model of a job checks this too, but a caller may construct one without validation.
     """
     try:
         for name in names:
@@ -184,19 +184,19 @@ def _question(job: Job, artifact: JobArtifact, target: Path) -> _ArtifactDownloa
 
 @contextmanager
 def _verified(artifact: JobArtifact, target: Path) -> Iterator[BinaryIO]:
-    """Open a file that gets its place only if what is written has the artifact's digest."""
+    """Open a temporary file that replaces the target only if its digest is the artifact's."""
     with replacing(target) as file:
         digesting = _Digesting(file)
         yield cast("BinaryIO", digesting)
         if digesting.sha256.hexdigest() != artifact.sha256:
             raise UnexpectedAnswerError(
-                f"what came for {artifact.name} is not the file of that digest "
-                f"({artifact.sha256[:12]}…): is there a proxy that changes files? Ask again"
+                f"the downloaded {artifact.name} has another digest than the job states "
+                f"({artifact.sha256[:12]}…): download it again; does a proxy change files?"
             )
 
 
 class _Digesting:
-    """What is written passes through a digest."""
+    """Writes to a file and computes the SHA-256 of the written bytes."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.sha256 = hashlib.sha256()
@@ -213,7 +213,7 @@ class _Digesting:
 
 def _network(job: Job, path: Path) -> Any:
     """Return the network of a job with the weights of a file."""
-    # Loaded when a network is wanted: the client does without.
+    # Imported here because the rest of the client does not need PyTorch.
     from safetensors.torch import load_file  # noqa: PLC0415
 
     import model_hub  # noqa: PLC0415
@@ -230,7 +230,7 @@ def _network(job: Job, path: Path) -> Any:
         shape = job.request.get("input_shape", network.input_shape)
         network.input_shape = tuple(shape)  # type: ignore[assignment]  # no module
     except Exception as error:
-        # Whatever the code of a network raises over what a server said.
+        # Network code may raise any exception for a malformed description.
         raise UnexpectedAnswerError(
             f"job {job.id} does not describe a network with the weights of its file: {error!s:.300}"
         ) from error

@@ -1,6 +1,7 @@
-"""The questions about runs that every benchmark answers, each in its own way.
+"""Queries about the runs of any benchmark, by its name.
 
-A benchmark with questions written by hand is asked by them, and any other as its description says.
+Benchmarks with hand-written queries (`bench_client.written`) use those; all others use the queries
+made from their descriptions (`bench_client.tables`).
 """
 
 from __future__ import annotations
@@ -18,21 +19,20 @@ __all__ = ["curves", "describe", "query", "query_many"]
 
 
 def query(benchmark: str, *filters: Any, **options: Any) -> Steps[Items[Any]]:
-    """Return what the named benchmark's own query returns for the same arguments.
+    """Return the runs of a benchmark that match, or one item per configuration if reduced.
 
     `query("nasbench201", arch, 200, "cifar100", reduction="mean")` is
-    `query_nb201(arch, 200, "cifar100", reduction="mean")`.
-
-    A declared table is asked by its architecture, its axes in order, and the label of a run.
+    `query_nb201(arch, 200, "cifar100", reduction="mean")`. The filters of a declared table are the
+    architecture, its axes in order, and the label of a run.
 
     Args:
         benchmark: Name of the benchmark.
-        filters: The filters of its query, in order.
-        options: The filters and options of its query, by name.
+        filters: Filters of the benchmark, in order.
+        options: Filters and options of the benchmark, by name.
 
     Raises:
         InvalidRequestError: A filter is unknown or malformed.
-        BenchmarkNotInstalledError: There is no such benchmark.
+        BenchmarkNotInstalledError: There is no benchmark of this name.
     """
     by_hand = written(benchmark)
     if by_hand is None:
@@ -43,21 +43,22 @@ def query(benchmark: str, *filters: Any, **options: Any) -> Steps[Items[Any]]:
 def query_many(
     benchmark: str, archs: Iterable[Any], *filters: Any, **options: Any
 ) -> Steps[Batch[Any]]:
-    """Return what the named benchmark's own query for many architectures returns.
+    """Return the result of `query` for each of many architectures, in the same order.
 
     `query_many("nasbench201", archs, 200, "cifar100")` is `query_nb201_many(archs, 200,
-    "cifar100")`. A declared table is asked by the filters that it declares.
+    "cifar100")`. The filters of a declared table are its axes in order, and the label of a run.
 
     Args:
         benchmark: Name of the benchmark.
-        archs: The architectures, each in any of its spellings.
-        filters: The filters of its query, in order.
-        options: The filters and options of its query, by name.
+        archs: Architectures in any spelling.
+        filters: Filters of the benchmark after the architecture, in order.
+        options: Filters and options of the benchmark, by name.
 
     Raises:
-        InvalidArchitectureError: Some architectures are malformed; it says which.
-        BenchmarkNotInstalledError: There is no such benchmark.
-        UnsupportedQuestionError: It has no runs.
+        InvalidArchitectureError: Some architectures are malformed; the error's `positions` lists
+            them.
+        BenchmarkNotInstalledError: There is no benchmark of this name.
+        UnsupportedQuestionError: The benchmark has no runs.
     """
     by_hand = written(benchmark)
     if by_hand is None or by_hand.query_many is None:
@@ -66,18 +67,18 @@ def query_many(
 
 
 def curves(benchmark: str, *filters: Any, **options: Any) -> Steps[Items[Any]]:
-    """Return what the named benchmark's own question about learning curves returns.
+    """Return the learning curves of the runs that match, as columns: one list per statistic.
 
     `curves("nasbench201", arch, 200, "cifar100")` is `curves_nb201(arch, 200, "cifar100")`.
 
     Args:
         benchmark: Name of the benchmark.
-        filters: The filters of its query, in order.
-        options: The filters of its query by name, and `reduction`.
+        filters: Filters of the benchmark, in order.
+        options: Filters of the benchmark by name, and `reduction`.
 
     Raises:
         InvalidRequestError: A filter is unknown or malformed, or the benchmark has no curves.
-        BenchmarkNotInstalledError: There is no such benchmark.
+        BenchmarkNotInstalledError: There is no benchmark of this name.
     """
     by_hand = written(benchmark)
     if by_hand is None or by_hand.curves is None:
@@ -86,25 +87,25 @@ def curves(benchmark: str, *filters: Any, **options: Any) -> Steps[Items[Any]]:
 
 
 def describe(benchmark: str, arch: Any) -> Steps[Any]:
-    """Return every name of an architecture, and its equals where a benchmark knows them.
+    """Return all spellings of an architecture, and the isomorphic ones if the benchmark has them.
 
-    `describe("nasbench201", arch)` is `describe_nb201(arch)`; of `nasbench101` it is
+    `describe("nasbench201", arch)` is `describe_nb201(arch)`; `describe("nasbench101", arch)` is
     `hash_nb101(arch)`.
 
     Args:
         benchmark: Name of the benchmark, or of a declared table.
-        arch: The architecture in any of its spellings.
+        arch: Architecture in any spelling.
 
     Raises:
-        InvalidArchitectureError: It is malformed.
-        BenchmarkNotInstalledError: There is no such benchmark.
-        UnsupportedQuestionError: Nothing is known of its architectures but what was trained: NDS.
+        InvalidArchitectureError: The architecture is malformed.
+        BenchmarkNotInstalledError: There is no benchmark of this name.
+        UnsupportedQuestionError: Architectures of the benchmark have one spelling only: NDS.
     """
     by_hand = written(benchmark)
     if by_hand is None:
         return (yield from describe_table(benchmark, arch))
     if by_hand.describe is None:
         raise UnsupportedQuestionError(
-            f"{benchmark} knows no other name of an architecture than the one it is asked by"
+            f"architectures of {benchmark} have only one spelling, so there is nothing to describe"
         )
     return (yield from by_hand.describe()(arch))

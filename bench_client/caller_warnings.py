@@ -1,4 +1,4 @@
-"""Warnings that point at the line of the user's script, however deep in the packages they arise."""
+"""Warnings that point to the line of the user's script, however deep in the packages they arise."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ __all__ = ["warn_at_script"]
 
 _ROOT: Final = Path(__file__).parents[1]
 _OURS: Final = tuple(f"{_ROOT / package}{os.sep}" for package in PACKAGES)
-"""Where the packages of this project lie; a script may have one of the same name elsewhere."""
+"""Folders of this project's packages; a script may have a package of the same name elsewhere."""
 
 _PYTHON: Final = (f"{sysconfig.get_path('stdlib')}{os.sep}", "<frozen ")
 _LIBRARIES: Final = frozenset({"dist-packages", "site-packages"})
-"""Where Python and libraries lie: between a script and here, theirs are not the script's lines."""
+"""Folders of Python and installed libraries, whose frames are not the script's."""
 
 
 def warn_at_script(message: str, category: type[Warning]) -> None:
-    """Warn at the line of the script that is being carried out.
+    """Issue a warning at the line of the running script.
 
-    That is the innermost line of a file that is neither part of this project nor installed as a
-    library or with Python; in a thread that was started with none such, that of the main thread.
-    Where everything is installed, the innermost line outside this project. (`warnings.warn` can
-    leave out files from Python 3.12 on only.)
+    That is the innermost frame of a file that belongs neither to this project nor to an installed
+    library or Python; if the thread has none, that of the main thread. If everything is installed,
+    it is the innermost frame outside this project. (`skip_file_prefixes` of `warnings.warn` needs
+    Python 3.12.)
 
     Args:
-        message: What to say.
-        category: The class of the warning.
+        message: Text of the warning.
+        category: Class of the warning.
     """
     frame = _script_line()
     warnings.warn_explicit(
@@ -44,13 +44,13 @@ def warn_at_script(message: str, category: type[Warning]) -> None:
         filename=frame.f_code.co_filename,
         lineno=frame.f_lineno,
         module=frame.f_globals.get("__name__"),
-        # Where Python keeps what was warned of already, line by line.
+        # Python records the issued warnings of a module here, by line.
         registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )
 
 
 def _script_line() -> FrameType:
-    # What every implementation of warnings uses.
+    # The warnings module uses the same private function.
     here = sys._getframe(2)  # noqa: SLF001
     foreign = [frame for frame in _outwards(here) if not _is_ours(frame)]
     main = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001

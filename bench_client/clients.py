@@ -1,4 +1,4 @@
-"""The two clients: one blocks, one is awaited; each speaks HTTP or reads local files."""
+"""`BenchClient` and `AsyncBenchClient`, each over HTTP or on local database files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _RETRIES: Final = 3
 
 
 _LONGEST_NAME: Final = 100
-"""Characters of the name of a benchmark in a warning."""
+"""Characters of a benchmark's name that a warning shows."""
 
 
 class _Transport(Protocol):
@@ -63,9 +63,9 @@ class _AsyncTransport(Protocol):
 
 
 class _Notices:
-    """Warns once about each benchmark whose numbers are made up, and each table that grows.
+    """Warns once for each benchmark with synthetic numbers and for each incomplete table.
 
-    A copy knows what was said.
+    A copy of a client keeps the record of warnings given and does not repeat them.
     """
 
     def __init__(self) -> None:
@@ -87,13 +87,14 @@ class _Notices:
             self._warn(
                 provenance,
                 PartialDataWarning,
-                f"are {cells.there} of {cells.expected} cells: the table still grows, and what is "
-                "not there yet is in no ranking",
+                f"are {cells.there} of {cells.expected} cells: the table is still growing, and "
+                "rankings leave out cells that are not measured yet",
             )
 
     def _warn(self, mark: ProvenanceMark, kind: type[UserWarning], what: str) -> None:
         name, mine = mark.benchmark[:_LONGEST_NAME], object()
-        # One step, so that of several threads one warns, without a lock that a fork might keep.
+        # setdefault is atomic: one of several threads warns, with no lock that a fork could copy
+        # while it is held.
         if self._warned.setdefault((name, kind), mine) is not mine:
             return
         from bench_client.caller_warnings import warn_at_script  # noqa: PLC0415 - few are warned
@@ -102,7 +103,7 @@ class _Notices:
 
 
 class _Pins:
-    """The version of each table that the first answer about it was of; a copy has the same."""
+    """Pinned version of each table, that of the first response about it; copied with the client."""
 
     def __init__(self) -> None:
         self._digests: dict[str, str] = {}
@@ -113,17 +114,17 @@ class _Pins:
         if provenance is None or digest is None:
             return
         name = provenance.benchmark[:_LONGEST_NAME]
-        # One step: of several threads one pins.
+        # setdefault is atomic, so one of several threads sets the version.
         first = self._digests.setdefault(name, digest)
         if digest != first:
             raise TableReplacedError(
-                f"{name} is another version ({digest:.19}) than the one that this "
-                f"client began with ({first:.19}): begin anew with another client"
+                f"{name} was replaced: its version is now {digest:.19}, and this client is pinned "
+                f"to {first:.19}; start again with a new client"
             )
 
 
 class _Client(Surface):
-    """What both clients are, however they send."""
+    """Behaviour that the blocking and the async client share."""
 
     _over_http: ClassVar[type[HttpTransport | AsyncHttpTransport]]
     _of_files: ClassVar[str]
@@ -152,17 +153,17 @@ class _Client(Surface):
 
     @classmethod
     def local(cls, directory: str | os.PathLike[str] | None = None) -> Self:
-        """Return a client that reads the database files itself: the same methods, no server.
+        """Return a client with the same methods that reads the database files without a server.
 
         Args:
             directory: Folder of the databases; None: `$NASBENCHMARK_DIR`, else `~/.nasbenchmark`.
 
         Raises:
-            BenchmarkNotInstalledError: The folder holds no database that can be used.
+            BenchmarkNotInstalledError: The folder holds no usable database.
             ImportError: The `local` extra is not installed.
         """
         with needs("local", "reading local databases"):
-            # Not at the top: whoever asks a server needs neither peewee nor numpy.
+            # Imported here because clients of a server need neither peewee nor numpy.
             from bench_client import local  # noqa: PLC0415
         client = cls.__new__(cls)
         client._use(getattr(local, cls._of_files)(directory))  # noqa: SLF001 - a constructor
@@ -186,38 +187,38 @@ class _Client(Surface):
             raise RuntimeError(f"{self!r} is closed: open another")
 
     def _look_at(self, question: Question[Any], answer: BaseModel) -> None:
-        """Warn of what an answer says of its numbers, and refuse another version of the table."""
+        """Warn about synthetic or partial numbers, and refuse another version of a pinned table."""
         self._notice.look_at(answer)
         if self._pins is not None and not names_version(question.benchmark):
             self._pins.look_at(answer)
 
 
 class BenchClient(_Client, BlockingQuestions, BlockingClient):
-    """Asks a benchmark service; may be shared by threads and processes.
+    """Blocking client of a benchmark service; threads and processes may share one.
 
-    Connections belong to a process: after a fork the child makes its own, and a copy or a pickle of
-    a client has its settings, not its connections. The API key is among them, as a worker elsewhere
-    needs it: a pickle is as secret as the key.
+    After a fork the child process opens its own connections. A copy or a pickle of a client holds
+    the settings, not the connections. The settings include the API key, because a client that is
+    unpickled in another process needs it: keep a pickled client as secret as the key.
 
     Args:
         url: Address of the service; None: `$NASBENCH_URL`, else `http://127.0.0.1:8000`.
-        timeout: Longest silence of the server, in seconds; None: no end.
-        retries: How many times a question is asked again when the connection breaks or the server
-            answers 429, 502, 503 or 504. Pauses are jittered and at most 30 seconds, and as long
-            as a Retry-After header says; when that is more, the error is raised at once.
-        api_key: Sent as `Authorization: Bearer`, for servers that want one; None:
-            `$NASBENCH_API_KEY`, if it is set.
-        compress: Whether answers come gzipped: worth it over slow lines only.
-        pin: Whether to take answers of one version of each table alone, that of the first answer
-            about it: any other raises TableReplacedError, so that one search sees one table. A
-            copy or a pickle goes on with the same versions. The versions of tables that are joined
-            to another, such as costs on devices, are not told in answers about that one.
-        max_answer: Bytes that an answer may have, packed or unpacked; a longer one is given up
-            where that shows, with UnexpectedAnswerError. Files are not bounded by it: those of jobs
-            are by what the job says of their size, and exports go to the disk as they come.
+        timeout: Longest time without data from the server, in seconds; None: no limit.
+        retries: How many times a request is repeated when the connection breaks or the server
+            answers 429, 502, 503 or 504. Pauses between retries are jittered, last as long as a
+            Retry-After header asks and at most 30 seconds; if the header asks for more, the error
+            is raised at once.
+        api_key: API key, sent as `Authorization: Bearer`; None: `$NASBENCH_API_KEY`, if set.
+        compress: Whether to ask for gzipped responses; useful only over slow networks.
+        pin: Whether to accept one version of each table only, that of the first response about it;
+            any other version raises TableReplacedError, so that one search sees one table. Copies
+            and pickles keep the pinned versions. Versions of joined tables, such as costs on
+            devices, are not checked.
+        max_answer: Largest size of a response in bytes, compressed or decompressed; reading a
+            larger one stops with UnexpectedAnswerError. Files are exempt: an artifact is limited by
+            the size that its job states, and exports are written to disk as they arrive.
 
     Raises:
-        InvalidSettingError: The address or the key is none, or a number is out of range.
+        InvalidSettingError: The address or the API key is malformed, or a number is out of range.
 
     An example:
 
@@ -231,7 +232,7 @@ class BenchClient(_Client, BlockingQuestions, BlockingClient):
     _transport: _Transport
 
     def close(self) -> None:
-        """Close the connections; questions raise RuntimeError from now on."""
+        """Close the connections; every later request raises RuntimeError."""
         self._closed = True
         self._transport.close()
 
@@ -264,10 +265,10 @@ class BenchClient(_Client, BlockingQuestions, BlockingClient):
 
 
 class AsyncBenchClient(_Client, AwaitedQuestions, AwaitedClient):
-    """Asks a benchmark service without blocking: the methods of `BenchClient`, to be awaited.
+    """Async client of a benchmark service: the methods of `BenchClient`, as coroutines.
 
-    Belongs to one event loop; a forked child uses it in a loop of its own. Arguments and errors
-    are those of `BenchClient`.
+    A client belongs to one event loop; a forked child process uses it in a loop of its own. The
+    arguments and errors are those of `BenchClient`.
 
     An example:
 
@@ -280,7 +281,7 @@ class AsyncBenchClient(_Client, AwaitedQuestions, AwaitedClient):
     _transport: _AsyncTransport
 
     async def close(self) -> None:
-        """Close the connections; questions raise RuntimeError from now on."""
+        """Close the connections; every later request raises RuntimeError."""
         self._closed = True
         await self._transport.close()
 

@@ -1,10 +1,10 @@
-"""Columns of data frames: their names, types and values for the items of an answer.
+"""Columns of data frames: names, types and values for the items of a result.
 
-The columns follow from the model of the items, so that an answer without items has them too: what
-was trained, then what was recorded of it, in the order and by the names of the model. An
-architecture becomes the text that queries take, `arch_str` or JSON, and behind the rest of the
-configuration a column for each of its operations or layers. What an item has once an epoch (or once
-a point of a distribution) makes it as many rows, with all else repeated.
+The columns follow from the model of the items, so that empty results have them too: first the
+configuration, then what was recorded, in the order and with the names of the model. An architecture
+becomes text that queries accept, `arch_str` or JSON, plus a column for each of its operations or
+layers after the rest of the configuration. An item with values per epoch (or per point of a
+distribution) makes one row for each, with all other values repeated.
 """
 
 from __future__ import annotations
@@ -29,24 +29,25 @@ _KINDS: Final[Mapping[Any, Kind]] = MappingProxyType(
 )
 
 _SPREAD: Final = frozenset({"current_epoch", "fraction"})
-"""An item with a list of such a name makes a row of each of its values, and of all its lists."""
+"""Fields whose lists have one value per row: an item with one of them makes several rows, and all
+its other lists are spread over these rows too."""
 
 _CURVES: Final = "intermediates"
 _RUN: Final = frozenset({"config", "seed", "repeat", "num_runs"})
-"""Fields that say which run it is; the others say how it ended."""
+"""Fields that identify a run; the other fields are its final statistics."""
 
 _FIGURES: Final = (dict[str, float], dict[str, float | None])
-"""What figures by name are."""
+"""Types of fields that hold values by name."""
 
 
 class Column(NamedTuple):
-    """A column of a table.
+    """A column of a data frame.
 
     Attributes:
-        name: Its name.
-        kind: What its values are.
+        name: Name of the column.
+        kind: Kind of its values.
         nullable: Whether values may be missing.
-        values: The values, one a row; None where one is missing.
+        values: One value per row; None if missing.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where the values of a column come from: one of each item, or when spread, a list of each."""
+    """Getter of a column's values: one value per item or, if `spread`, a list per item."""
 
     name: str
     kind: Kind
@@ -66,24 +67,24 @@ class _Source:
     spread: bool = False
 
     def within(self, outer: Callable[[Any], Any]) -> _Source:
-        """Return the column of the items that have these inside."""
+        """Return the same column for items that contain these items."""
         inner = self.get
         return replace(self, get=lambda item: inner(outer(item)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Metrics:
-    """Figures by name, as many as were asked for: a column each."""
+    """A field with values by name, which becomes a column for each name that occurs."""
 
     get: Callable[[Any], Mapping[str, float | None]]
 
     def within(self, outer: Callable[[Any], Any]) -> _Metrics:
-        """Return those of the items that have these inside."""
+        """Return the same columns for items that contain these items."""
         inner = self.get
         return _Metrics(lambda item: inner(outer(item)))
 
     def among(self, items: Sequence[Any]) -> Iterator[_Source]:
-        """Yield the columns that items have."""
+        """Yield a column for each name that occurs in the items."""
         for name in dict.fromkeys(chain.from_iterable(map(self.get, items))):
             yield _Source(name, "real", True, partial(_figure, self.get, name))  # noqa: FBT003 - a field
 
@@ -101,14 +102,14 @@ def columns_of(
     """Return items as columns of equal length.
 
     Args:
-        model: The model of the items.
+        model: Model of the items.
         items: The items.
-        curves: Whether each makes a row an epoch, with what was recorded there in place of how the
-            run ended.
-        positions: A number for each item, for a column `position` before the others.
+        curves: Whether to make a row per epoch, with the statistics of the epoch in place of the
+            final ones.
+        positions: A number for each item, for a first column `position`.
 
     Raises:
-        ValueError: Curves are wanted, and an item has none.
+        ValueError: `curves` is set and an item has no curves.
     """
     if curves:
         _check_curves(model, items)
@@ -125,7 +126,7 @@ def columns_of(
 
 
 def _known(sources: _Sources, items: Sequence[Any]) -> list[_Source]:
-    """Return the columns that sources have for these items."""
+    """Return the sources, with fields of values by name expanded for these items."""
     return [
         known
         for source in sources
@@ -144,14 +145,14 @@ def _repeated(values: Iterable[Any], lengths: Sequence[int] | None) -> Iterator[
 
 def _check_curves(model: type[BaseModel], items: Sequence[Any]) -> None:
     if _CURVES not in model.model_fields:
-        raise ValueError(f"{model.__name__} has no intermediates to lay out")
+        raise ValueError(f"{model.__name__} has no intermediates")
     if any(item.intermediates is None for item in items):
         raise ValueError("there are no intermediates: ask for them with include_intermediates=True")
 
 
 @lru_cache(maxsize=256)
 def _sources(model: type[BaseModel], among: frozenset[str] | None = None) -> _Sources:
-    """Return the columns of a model, or of some of its fields."""
+    """Return the column sources of a model, or of some of its fields."""
     types = {
         name: _without_none(field.annotation)
         for name, field in model.model_fields.items()
@@ -191,7 +192,7 @@ def _curve_sources(model: type[BaseModel]) -> _Sources:
 
 
 def _source(name: str, annotation: Any, *, nullable: bool) -> _Source:
-    """Return the column of a field: of its values where they are plain, else of their JSON."""
+    """Return the column source of a field: its values if they are scalars, else their JSON."""
     kind = "text" if get_origin(annotation) is Literal else _KINDS.get(annotation)
     if kind is not None:
         return _Source(name, kind, nullable, attrgetter(name))
@@ -199,7 +200,7 @@ def _source(name: str, annotation: Any, *, nullable: bool) -> _Source:
 
 
 def _part_sources(kind: Any, columns: Mapping[str, str | int]) -> list[_Source]:
-    """Return the columns that an architecture is taken apart into."""
+    """Return a column source for each operation or layer of an architecture."""
     part: Kind = "whole" if kind == list[int] else "text"
     return [
         _Source(name, part, True, partial(_part, place))  # noqa: FBT003 - a field
@@ -213,7 +214,7 @@ def _json(get: Callable[[Any], Any], item: Any) -> str | None:
 
 
 def _part(place: str | int, item: Any) -> Any:
-    """Return an operation or a layer of an item's architecture; None where it has none."""
+    """Return an operation or layer of an item's architecture; None if there is none."""
     arch = item.arch
     return arch[place] if isinstance(place, int) else (arch or {}).get(place)
 
@@ -227,7 +228,7 @@ def _of_epochs(get: Callable[[Any], Any], item: Any) -> list[Any]:
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
-    """Return a type without its annotations and without None, and whether None was in it."""
+    """Strip annotations and None from a type; also return whether it included None."""
     while get_origin(annotation) is Annotated:
         annotation, *_ = get_args(annotation)
     members = get_args(annotation)

@@ -1,4 +1,4 @@
-"""What the adapters share: whom they ask, and which run answers where a benchmark has several."""
+"""Shared parts of the adapters: the client, and the choice of one of several runs."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Where: TypeAlias = BenchClient | str | os.PathLike[str] | None
 
 
 def client_for(where: Where) -> BenchClient:
-    """Return the client to ask.
+    """Return a client for any value of `Where`.
 
-    One that is opened here closes its connections when nothing refers to it any more: programs that
-    are moved over do not know that there is something to close.
+    A client opened here closes its connections when it is garbage collected, because ported
+    programs do not close it.
 
     Args:
         where: A client; text with `://`, the address of a service; other text or a path, the
             folder of the databases; None: `$NASBENCH_URL`, else `http://127.0.0.1:8000`.
 
     Raises:
-        BenchmarkNotInstalledError: The folder holds no database that can be used.
+        BenchmarkNotInstalledError: The folder holds no usable database.
         ImportError: A folder is given and the `local` extra is not installed.
-        ValueError: The address is none.
+        ValueError: The address is malformed.
     """
     if isinstance(where, BenchClient):
         return where
@@ -41,18 +41,17 @@ def client_for(where: Where) -> BenchClient:
         client = BenchClient(where)
     else:
         client = BenchClient.local(where)
-    weakref.finalize(client, client._transport.close)  # noqa: SLF001 - `client.close` would keep it
+    weakref.finalize(client, client._transport.close)  # noqa: SLF001 - `client.close` refers to it
     return client
 
 
 @dataclass(frozen=True)
 class RunChoice:
-    """Chooses the run that answers for a configuration that was trained several times.
+    """Chooses one run of a configuration that was trained several times.
 
-    With a seed the choice depends on it and on the question alone: the same question has the same
-    answer in any order and in any process, and another seed may choose another run. Without one
-    each choice is drawn from Python's global generator, with the very draws of the original APIs:
-    after `random.seed`, theirs and these choose alike.
+    With a seed, the choice depends only on seed and query: it is the same in any order and process,
+    and another seed may choose another run. Without a seed, each choice is drawn from Python's
+    global generator exactly as in the original APIs, so that both choose alike after `random.seed`.
 
     Args:
         seed: Any integer, or None.
@@ -65,7 +64,7 @@ class RunChoice:
 
         Args:
             runs: The runs, in stable order; at least one.
-            question: What tells the question apart from others; text and integers.
+            question: Key of the query; text and integers.
         """
         if self.seed is None:
             return random.choice(runs)  # noqa: S311 - the draws of the original

@@ -1,18 +1,18 @@
-"""An objective for Optuna: a trial is one architecture of a benchmark.
+"""Objective for Optuna, in which a trial evaluates one architecture of a benchmark.
 
     search = objective(BenchClient(), "nasbench201", "cifar100", 200)
     study = optuna.create_study(directions=search.directions)
     study.optimize(search, n_trials=100)
 
-Parameters are categorical, and named by the benchmark:
+Parameters are categorical; their names depend on the benchmark:
 
 * NAS-Bench-201: the operation on each edge, `0_1` to `2_3`;
 * the size space of NATS-Bench: the channels of each layer, `layer_1` to `layer_5`;
 * NAS-Bench-101: for seven vertices, whether there is an edge, 0 or 1, `edge_0_1` to `edge_5_6`, and
   the operation of each vertex between input and output, `op_1` to `op_5`;
-* a declared table whose architectures are choices at places: the choice at each, `choice1` and on.
+* a declared table whose architectures are sequences of choices: `choice1`, `choice2`, ….
 
-Needs the `optuna` extra.
+The `optuna` extra is needed.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ __all__ = ["Objective", "objective"]
 
 
 def _cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a cell of seven vertices.
+    """Return the cell of seven vertices for parameters.
 
     Raises:
-        InvalidArchitectureError: It is outside the space.
+        InvalidArchitectureError: The cell is outside the space.
     """
     module = {
         "module_adjacency": [
@@ -65,18 +65,18 @@ def _cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
 _CODED: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = MappingProxyType(
     {"nasbench101": _cell}
 )
-"""What makes an architecture of parameters that are not all one, by benchmark."""
+"""By benchmark, the function that makes an architecture of parameters which need not be valid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """What `objective` returns: called with a trial, it suggests, evaluates and tells.
+    """Objective function for Optuna, as returned by `objective`.
 
     Attributes:
-        benchmark: The benchmark.
-        metrics: What is sought, in the order of the values.
-        choices: What each parameter may be.
-        report: Whether the learning curve is told to the pruner.
+        benchmark: Name of the benchmark.
+        metrics: Objectives, in the order of the returned values.
+        choices: Choices of each parameter.
+        report: Whether the learning curve is reported to the pruner.
     """
 
     benchmark: str
@@ -85,26 +85,26 @@ class Objective:
     report: bool
     _bench: BenchClient = field(repr=False)
     _told: str = field(repr=False)
-    """The description of the benchmark, as text: an objective can be pickled."""
+    """Description of the benchmark, as text so that an objective can be pickled."""
     _maximized: frozenset[str] = field(repr=False)
     _part: Mapping[str, Any] = field(repr=False)
     _pruned: type[Exception] = field(repr=False)
 
     @property
     def directions(self) -> list[Literal["maximize", "minimize"]]:
-        """For `optuna.create_study`: `maximize` or `minimize` for each metric."""
+        """`maximize` or `minimize` for each metric, for `optuna.create_study`."""
         return ["maximize" if metric in self._maximized else "minimize" for metric in self.metrics]
 
     def __call__(self, trial: Trial) -> float | tuple[float, ...]:
-        """Return the metric, or the metrics, of the architecture that a trial stands for.
+        """Suggest parameters and return the metric, or the metrics, of their architecture.
 
-        User attributes of the trial: `arch`, the architecture as the service writes it;
-        `training_time`, the seconds of training that the trial stands for; `pruned_because`, where
-        no training was looked at.
+        User attributes of the trial: `arch`, the architecture in the service's spelling;
+        `training_time`, the simulated training time in seconds; `pruned_because`, the reason if no
+        run was evaluated.
 
         Raises:
             optuna.TrialPruned: The architecture is outside the space, the installed data has no
-                runs of it, or the pruner stops it.
+                runs of it, or the pruner stops the trial.
             InvalidRequestError: A metric is not recorded for the architecture.
             BenchError: As `BenchClient`.
         """
@@ -112,7 +112,7 @@ class Objective:
         reduced: Any = {} if self._spec.label is None else {"reduction": "mean"}
         found = self._bench.query(TableName(self.benchmark), arch, **self._part, **reduced)
         if not found:
-            raise self._given_up(trial, "the installed data has no runs of it")
+            raise self._given_up(trial, "the installed data has no runs of this architecture")
         (mean,) = found
         trial.set_user_attr("arch", getattr(mean.config, "arch_str", mean.config.arch))
         if self.report:
@@ -139,7 +139,7 @@ class Objective:
         return self._pruned(reason)
 
     def _tell(self, trial: Trial, arch: Any, mean: Any) -> None:
-        """Report the learning curve, as far as the pruner wants to see it."""
+        """Report the learning curve epoch by epoch, until the pruner stops the trial."""
         (metric,) = self.metrics
         (curves,) = self._bench.curves(
             TableName(self.benchmark), arch, **self._part, reduction="mean"
@@ -179,26 +179,26 @@ def objective(
 ) -> Objective:
     """Return an objective for `optuna.study.Study.optimize`.
 
-    Values are means over the recorded runs of an architecture. Its `directions` are for
+    Values are means over the recorded runs of an architecture. Pass the objective's `directions` to
     `optuna.create_study`.
 
     Args:
-        client: Whom to ask: a client, the address of a service, a folder of databases, or None for
+        client: A client, the address of a service, a folder of databases, or None for
             `BenchClient()`.
         benchmark: A benchmark or declared table whose architectures are choices.
-        dataset: The data set; None where there is one, and where a table has no such axis.
-        num_epochs: The training budget, in epochs; None likewise.
-        metric: What is sought: any number that runs record, or for nasbench201 a cost of
-            HW-NAS-Bench; several for a study of several objectives. Accuracies are maximized,
-            losses, sizes and times minimized.
-        report: Whether to report the learning curve of the metric, an epoch at a time, and to stop
-            where the pruner says so; of one metric that has a curve.
-        choices: Fewer choices for some parameters, by name.
+        dataset: The data set; None if there is only one or the table has no such axis.
+        num_epochs: Training budget, in epochs; None if there is only one or no such axis.
+        metric: Objective: any number that runs record, or for nasbench201 a cost of HW-NAS-Bench;
+            a sequence for multi-objective studies. Accuracies are maximized, losses, sizes and
+            times minimized.
+        report: Whether to report the learning curve epoch by epoch, and to stop when the pruner
+            says so; needs a single metric that has a curve.
+        choices: Restricted choices of some parameters, by name.
         part: Values of other axes of a declared table.
 
     Raises:
-        InvalidRequestError: There is no such benchmark, data set, budget, metric, parameter or
-            choice.
+        InvalidRequestError: The benchmark, data set, budget, metric, parameter or choice is
+            unknown.
         BenchmarkNotInstalledError: The benchmark is not installed.
         ImportError: Optuna is not installed.
     """
@@ -225,13 +225,13 @@ def objective(
 
 
 def _described(bench: BenchClient, benchmark: str) -> BenchmarkSpec:
-    """Return the description of a benchmark or table that is installed and can be searched."""
+    """Return the description of an installed benchmark or table that can be searched."""
     published = PUBLISHED.get(benchmark)
     if published is not None:
         _choices(published)
     found = bench.benchmark(benchmark).spec
     if published is None and found is None:
-        raise _no_objective(benchmark, "it is no table of runs")
+        raise _no_objective(benchmark, "it has no runs")
     return published or BenchmarkSpec.of_json(found)
 
 
@@ -241,20 +241,20 @@ def _spec_told(described: str) -> BenchmarkSpec:
 
 
 def _choices(spec: BenchmarkSpec) -> Mapping[str, Sequence[Any]]:
-    """Return what each parameter may be, by its name."""
+    """Return the choices of each parameter, by name."""
     space = spec.space
     if isinstance(space, Product):
         return {f"choice{place}": names for place, names in enumerate(space.places, 1)}
     if isinstance(space, Coded) and (space.template is not None or spec.name in _CODED):
         return space.choices
-    raise _no_objective(spec.name, "its architectures are no choices at places of their own")
+    raise _no_objective(spec.name, "its architectures are not sequences of independent choices")
 
 
 def _architecture(spec: BenchmarkSpec, parameters: Mapping[str, Any]) -> Any:
-    """Return a spelling of the architecture of some parameters.
+    """Return a spelling of the architecture of parameters.
 
     Raises:
-        InvalidArchitectureError: It is outside the space.
+        InvalidArchitectureError: The architecture is outside the space.
     """
     values = list(parameters.values())
     if not isinstance(spec.space, Coded):
@@ -271,8 +271,8 @@ def _no_objective(benchmark: str, reason: str) -> InvalidRequestError:
         if isinstance(spec.space, Coded) and spec.space.choices
     ]
     return InvalidRequestError(
-        f"no objective for benchmark {benchmark!r:.80}: {reason}; there are for "
-        f"{', '.join(known)}, and declared tables of choices at places"
+        f"no objective for benchmark {benchmark!r:.80}: {reason}; supported are "
+        f"{', '.join(known)}, and declared tables whose architectures are sequences of choices"
     )
 
 
@@ -282,14 +282,15 @@ def _check_metrics(
     unknown = [metric for metric in metrics if metric not in known]
     if unknown or not metrics:
         raise InvalidRequestError(
-            f"metric {', '.join(map(repr, unknown)) or 'missing'}; known are "
-            f"{', '.join(sorted(known))}"
+            f"unknown metric {', '.join(map(repr, unknown))}; known are {', '.join(sorted(known))}"
+            if unknown
+            else f"metric is missing; known are {', '.join(sorted(known))}"
         )
     curves = [curve.name for curve in spec.curves]
     if report and (len(metrics) > 1 or metrics[0] not in curves):
         raise InvalidRequestError(
-            f"report wants one metric with a curve, not {', '.join(metrics)}; curves have "
-            f"{', '.join(sorted(curves)) or f'none of {spec.name}'}"
+            f"report needs one metric with a curve, not {', '.join(metrics)}; metrics of "
+            f"{spec.name} with a curve: {', '.join(sorted(curves)) or 'none'}"
         )
 
 
@@ -300,15 +301,15 @@ def _narrowed(
         known = every.get(name, ())
         if not choices or not set(choices) <= set(known):
             raise InvalidRequestError(
-                f"choices of {name!r:.80} are {choices!r:.80}, not some of {list(known)}"
+                f"choices of {name!r:.80} are {choices!r:.80}, not a subset of {list(known)}"
                 if known
-                else f"there is no parameter {name!r:.80}; there are {', '.join(every)}"
+                else f"there is no parameter {name!r:.80}; known are {', '.join(every)}"
             )
     return {**every, **fewer}
 
 
 def _time_until(place: int, curves: Any, mean: Any) -> float | None:
-    """Return the seconds of training up to a place in the curves."""
+    """Return the training time up to a position in the curves, in seconds."""
     seconds: float | None
     if hasattr(curves, "training_time"):
         seconds = curves.training_time[place]
@@ -321,6 +322,6 @@ def _time_until(place: int, curves: Any, mean: Any) -> float | None:
 
 def _trial_pruned() -> type[Exception]:
     with needs("optuna", "an objective"):
-        # Not at the top: the module can be imported, and its errors read, without it.
+        # Imported here so that this module can be imported without Optuna.
         from optuna import TrialPruned  # noqa: PLC0415
     return TrialPruned

@@ -1,9 +1,9 @@
-"""How to reach a service: address, key and limits, and the connection pools of both clients.
+"""Address, API key and limits of a service, and the connection pools of both clients.
 
-The pools are made of httpx's transports. httpx's own clients also look for cookies, redirects and
-credentials, which a service like this never sends and another one need not be believed. The pool
-of the async client has eight connections, one request each: httpx's own pool scans every connection
-on each request, which took half the time of an answer.
+The pools use httpx's transports directly. httpx's clients also handle cookies, redirects and
+credentials, which this service never sends and which another server should not be trusted with. The
+pool of the async client has eight connections with one request each: httpx's own pool scans every
+connection on each request, which took half the time of a response.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ _URL_VARIABLE: Final = "NASBENCH_URL"
 _KEY_VARIABLE: Final = "NASBENCH_API_KEY"
 _DEFAULT_URL: Final = "http://127.0.0.1:8000"
 _CONNECT_TIMEOUT: Final = 5.0
-"""Seconds; a host that is there answers a connection at once, however busy it is."""
+"""Seconds; the operating system of a reachable host accepts a connection at once, even under
+load."""
 
 CONNECTIONS: Final = 32
-"""Of a client that threads share, at the same time."""
+"""Concurrent connections of a client that threads share."""
 _KEEPALIVE: Final = 4.0
-"""Seconds; below the five after which most servers close an idle connection, lest a question
-leave on one that is being closed."""
+"""Seconds; below the five after which most servers close an idle connection, so that no request is
+sent on a connection that is being closed."""
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -52,10 +53,10 @@ _LONGEST_PART: Final = 63
 _HIGHEST_PORT: Final = 2**16 - 1
 _KEY: Final = re.compile(r"[\x21-\x7e]+")
 _LEAST_ANSWER: Final = 1024
-"""Bytes that an answer must be allowed to have."""
+"""Smallest value of `max_answer`, in bytes."""
 ASYNC_CONNECTIONS: Final = 8
-"""Requests under way at the same time. More make one service no faster, and the answers of a
-thousand tasks would come together at the end."""
+"""Concurrent requests. More do not make one service faster, and delay the first responses of a
+thousand tasks until the last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ class HttpSettings:
     """How to reach a service; `BenchClient` documents the fields.
 
     Raises:
-        InvalidSettingError: The address or the key is none, or a number is out of range.
+        InvalidSettingError: The address or the API key is malformed, or a number is out of range.
     """
 
     url: str
@@ -77,40 +78,40 @@ class HttpSettings:
         _check_address(self.url)
         timeout: object = self.timeout
         if isinstance(timeout, bool) or not isinstance(timeout, int | float | None):
-            raise InvalidSettingError(f"timeout is {timeout!r:.80}, no number of seconds")
+            raise InvalidSettingError(f"timeout is {timeout!r:.80}, not a number of seconds")
         if self.api_key is not None and not _KEY.fullmatch(self.api_key):
             raise InvalidSettingError(
-                "api_key ($NASBENCH_API_KEY) holds characters that no key has: a space, a line "
-                "end, or none of ASCII"
+                "api_key ($NASBENCH_API_KEY) holds characters that no key has, such as a space, a "
+                "line end or a character outside ASCII"
             )
         if self.retries < 0:
-            raise InvalidSettingError(f"retries is {self.retries}; at least 0")
+            raise InvalidSettingError(f"retries is {self.retries}; it must be at least 0")
         if self.timeout is not None and not self.timeout > 0:
             raise InvalidSettingError(
-                f"timeout is {self.timeout} seconds; more than 0, or None for no end"
+                f"timeout is {self.timeout} seconds; it must be above 0, or None for no limit"
             )
         if self.max_answer < _LEAST_ANSWER:
             raise InvalidSettingError(
-                f"max_answer is {self.max_answer} bytes; at least {_LEAST_ANSWER}"
+                f"max_answer is {self.max_answer} bytes; it must be at least {_LEAST_ANSWER}"
             )
 
     @classmethod
     def of(cls, url: str | None, **options: Any) -> HttpSettings:
-        """Return settings with the address that applies: given, `$NASBENCH_URL` or the default.
+        """Return settings, with address and API key from the environment if they are not given.
 
-        A key that is not given is `$NASBENCH_API_KEY`.
+        The address is `$NASBENCH_URL`, else the default; the key is `$NASBENCH_API_KEY`.
         """
         options["api_key"] = options.get("api_key") or os.environ.get(_KEY_VARIABLE) or None
         return cls(url=url or os.environ.get(_URL_VARIABLE) or _DEFAULT_URL, **options)
 
     @property
     def shown(self) -> str:
-        """The address without the secrets it may contain."""
+        """The address without user name, password, query and fragment, for messages."""
         url = httpx.URL(self.url)
         return str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/")
 
     def open_pool(self) -> Pool:
-        """Return connections for threads."""
+        """Return a connection pool for threads."""
         limits = httpx.Limits(
             max_connections=CONNECTIONS,
             max_keepalive_connections=CONNECTIONS,
@@ -119,7 +120,7 @@ class HttpSettings:
         return Pool(limits=limits, **self._connection_options())
 
     def open_async_pool(self) -> AsyncConnectionPool:
-        """Return connections for the tasks of an event loop."""
+        """Return a connection pool for the tasks of an event loop."""
         limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEPALIVE)
         return AsyncConnectionPool(limits=limits, **self._connection_options())
 
@@ -127,7 +128,7 @@ class HttpSettings:
         url = httpx.URL(self.url)
         headers = {
             "Accept": "application/json",
-            # Packing and unpacking cost more than a local network does.
+            # In a local network, compression takes longer than it saves.
             "Accept-Encoding": "gzip" if self.compress else "identity",
             "User-Agent": "bench-client",
         }
@@ -139,21 +140,21 @@ class HttpSettings:
         connect = _CONNECT_TIMEOUT if self.timeout is None else min(_CONNECT_TIMEOUT, self.timeout)
         return {
             "headers": headers,
-            # Waiting for a connection of one's own pool is no fault of the server's.
+            # Waiting for a free connection of the pool is not limited: the server is not at fault.
             "timeout": httpx.Timeout(self.timeout, connect=connect, pool=None),
             "proxy": _proxy_of(url),
-            # Loading the certificates takes a hundred times as long as all else.
+            # Loading the certificates takes a hundred times as long as the rest of the setup.
             "verify": url.scheme == "https",
-            # A proxy that the environment names for the world outside knows no local service.
+            # A proxy named in the environment cannot reach a service on this machine.
             "trust_env": url.host not in _LOOPBACK,
         }
 
 
 def _check_address(text: str) -> None:
-    """Refuse what is not the address of a service.
+    """Check the address of a service.
 
     Raises:
-        InvalidSettingError: It is not.
+        InvalidSettingError: The text is not an `http` or `https` address.
     """
     if not isinstance(text, str):
         raise InvalidSettingError(
@@ -165,7 +166,7 @@ def _check_address(text: str) -> None:
         url = httpx.URL(text)
         host = url.host
     except (httpx.InvalidURL, ValueError) as error:
-        # ValueError: the rules for names beyond ASCII have errors of their own.
+        # The rules for names beyond ASCII raise other ValueErrors.
         raise InvalidSettingError(f"{shown} is not an address: {error}") from error
     if url.scheme not in {"http", "https"} or not host:
         raise InvalidSettingError(
@@ -173,21 +174,21 @@ def _check_address(text: str) -> None:
             f"{_DEFAULT_URL}"
         )
     if not _HOST.fullmatch(host) or not _is_resolvable(url.raw_host.decode("ascii")):
-        raise InvalidSettingError(f"{shown} is not an address: {host!r:.80} is no host")
+        raise InvalidSettingError(f"{shown} is not an address: {host!r:.80} is not a host name")
     if url.port is not None and not 0 < url.port <= _HIGHEST_PORT:
         raise InvalidSettingError(f"{shown} is not an address: there is no port {url.port}")
 
 
 def _is_resolvable(host: str) -> bool:
-    """Tell whether a name has parts that the domain name system takes (RFC 1035, section 2.3.4)."""
+    """Return whether a host name is within the length limits of DNS (RFC 1035, section 2.3.4)."""
     parts = host.removesuffix(".").split(".")
     return len(host) <= _LONGEST_NAME and all(0 < len(part) <= _LONGEST_PART for part in parts)
 
 
 def _proxy_of(url: httpx.URL) -> str | None:
-    """Return the proxy that the environment names for an address; a local service has none.
+    """Return the proxy that the environment names for an address; None for this machine.
 
-    httpx looks for it itself, but not where a transport is given.
+    httpx reads the environment itself, but only in its clients, not in its transports.
     """
     if url.host in _LOOPBACK or proxy_bypass(url.host):
         return None
@@ -197,11 +198,11 @@ def _proxy_of(url: httpx.URL) -> str | None:
 
 
 class _Connections:
-    """Makes the requests of a service.
+    """Builds requests.
 
     Args:
-        headers: Of every request.
-        timeout: Of every request.
+        headers: Headers of every request.
+        timeout: Timeout of every request.
     """
 
     def __init__(self, *, headers: Mapping[str, str], timeout: httpx.Timeout) -> None:
@@ -216,7 +217,7 @@ class _Connections:
         content: bytes | Iterator[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Request:
-        """Return a request with the headers of all and its own."""
+        """Return a request with the common headers and its own."""
         return httpx.Request(
             method,
             url,
@@ -227,12 +228,12 @@ class _Connections:
 
 
 class Pool(_Connections):
-    """Connections that threads share.
+    """Connection pool that threads share.
 
     Args:
-        headers: Of every request.
-        timeout: Of every request.
-        options: Of httpx's transport.
+        headers: Headers of every request.
+        timeout: Timeout of every request.
+        options: Options of httpx's transport.
     """
 
     def __init__(
@@ -242,10 +243,10 @@ class Pool(_Connections):
         self._transport = httpx.HTTPTransport(**options)
 
     def send(self, request: httpx.Request) -> httpx.Response:
-        """Send a request; its connection is free again once the answer is read or closed.
+        """Send a request; its connection is free again once the response is read or closed.
 
         Raises:
-            httpx.RequestError: No answer begins.
+            httpx.RequestError: No response arrived.
         """
         response = self._transport.handle_request(request)
         response.request = request
@@ -257,12 +258,12 @@ class Pool(_Connections):
 
 
 class AsyncConnectionPool(_Connections):
-    """Sends each request over a connection that no other is using; the rest wait for their turn.
+    """Connection pool for the tasks of an event loop; tasks wait until a connection is free.
 
     Args:
-        headers: Of every request.
-        timeout: Of every request.
-        options: Of httpx's transport, for each connection.
+        headers: Headers of every request.
+        timeout: Timeout of every request.
+        options: Options of httpx's transport, for each connection.
     """
 
     def __init__(
@@ -274,13 +275,13 @@ class AsyncConnectionPool(_Connections):
         self._turns = asyncio.Semaphore(ASYNC_CONNECTIONS)
 
     async def send(self, request: httpx.Request) -> httpx.Response:
-        """Send a request; its connection is free again once the answer is read or closed.
+        """Send a request; its connection is free again once the response is read or closed.
 
         Raises:
-            httpx.RequestError: No answer begins.
+            httpx.RequestError: No response arrived.
         """
         await self._turns.acquire()
-        # The one used last, whose connection is least likely to have been closed meanwhile.
+        # The connection used last is the least likely to have been closed meanwhile.
         transport = self._free.pop()
 
         def leave() -> None:
@@ -304,7 +305,7 @@ class AsyncConnectionPool(_Connections):
 
 
 class _Occupying(httpx.AsyncByteStream):
-    """The body of an answer, which occupies its connection until it is closed."""
+    """The body of a response, which occupies its connection until it is closed."""
 
     def __init__(self, stream: httpx.AsyncByteStream, leave: Callable[[], None]) -> None:
         self._stream = stream

@@ -1,7 +1,7 @@
-"""Answers that go into a file, and are there whole or not at all.
+"""Downloads into files, which are complete or do not exist.
 
-A `Download` is a question with such an answer; over HTTP, `save` and `save_awaiting` write the body
-as it comes.
+A `Download` is a question whose answer is a file; over HTTP, `save` and `save_awaiting` write the
+body as it arrives.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ _PIECE: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Download(Question[A], ABC):
-    """A question whose answer goes into a file; each kind says how it is known and described.
+    """A question whose answer is written to a file; subclasses check and describe the response.
 
     Attributes:
-        opened: Opens the file, and at the end puts it in its place; after an error it leaves
-            nothing behind.
+        opened: Context manager that opens the file and moves it to its place at the end; after an
+            error it leaves nothing behind.
     """
 
     opened: Callable[[], AbstractContextManager[BinaryIO]] = field(kw_only=True)
@@ -63,25 +63,25 @@ class Download(Question[A], ABC):
     @property
     @abstractmethod
     def media_type(self) -> str:
-        """What HTTP calls its format."""
+        """Media type of the file."""
 
     @property
     def most(self) -> int | None:
-        """Bytes that the file may have, where that is known; None: any number."""
+        """Largest size of the file in bytes, if known; None: no limit."""
         return None
 
     @abstractmethod
     def described(self, headers: Mapping[str, str]) -> A | None:
-        """Return what the headers of the answer say of it; None where it is another's answer."""
+        """Parse the headers of the response; None if it is not the requested file."""
 
 
 @contextmanager
 def replacing(target: Path) -> Iterator[BinaryIO]:
-    """Open a file beside its place, and move it there when all is written."""
+    """Open a temporary file in the folder of a target, which it replaces once it is complete."""
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder: name a file in it")
     if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "there is no such folder for it", str(target))
+        raise FileNotFoundError(errno.ENOENT, "the folder does not exist", str(target))
     part = target.with_name(f".{uuid4().hex}.part")
     try:
         with part.open("xb") as file:
@@ -94,16 +94,16 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
 
 
 def save(question: Download[A], response: httpx.Response, file: BinaryIO, limits: Limits) -> A:
-    """Write an answer whose body has not been read into a file.
+    """Write the body of a response to a file.
 
     Args:
-        question: What was asked.
-        response: The answer.
-        file: Where the body goes.
-        limits: What the service may answer; how much, the question says.
+        question: The question.
+        response: The response, its body unread.
+        file: File for the body.
+        limits: Limits of the response, except its size, which the question limits.
 
     Raises:
-        BenchError: It is another answer, longer than it may be, or the connection broke.
+        BenchError: The response is not the requested file or too large, or the connection broke.
     """
     with closing(response):
         described = _described(question, response, limits.address)
@@ -120,7 +120,7 @@ def save(question: Download[A], response: httpx.Response, file: BinaryIO, limits
 async def save_awaiting(
     question: Download[A], response: httpx.Response, file: BinaryIO, limits: Limits
 ) -> A:
-    """Write an answer into a file as `save` does, keeping the event loop free."""
+    """Write the body of a response to a file as `save` does, without blocking the event loop."""
     async with aclosing(response):
         described = _described(question, response, limits.address)
         body = _body(question, response, limits)
@@ -135,7 +135,7 @@ async def save_awaiting(
 
 @asynccontextmanager
 async def off_the_loop(opened: AbstractContextManager[BinaryIO]) -> AsyncIterator[BinaryIO]:
-    """Enter and leave a context that waits for a disk in a thread."""
+    """Enter and leave a blocking context manager in a thread."""
     file = await asyncio.to_thread(opened.__enter__)
     try:
         yield file
@@ -151,16 +151,16 @@ def _body(question: Download[Any], response: httpx.Response, limits: Limits) -> 
 
 
 def _described(question: Download[A], response: httpx.Response, address: str) -> A:
-    """Return what the headers of an answer say.
+    """Return the answer that the headers of a response give.
 
     Raises:
-        UnexpectedAnswerError: It is not what was asked for.
+        UnexpectedAnswerError: The response is not the requested file.
     """
     found = question.described(response.headers)
     if found is None:
         raise UnexpectedAnswerError(
-            f"{address} answered {response.status_code} with what is no {question.topic} of the "
-            "benchmark service; is the address right, and does no proxy answer?",
+            f"{address} answered {response.status_code}, but not with an {question.topic} of the "
+            "benchmark service; is the address right, or did a proxy answer?",
             request_id=request_id(response.headers),
         )
     return found
@@ -171,7 +171,7 @@ def _broken_off(error: httpx.RequestError, response: httpx.Response, address: st
     late = isinstance(error, httpx.TimeoutException)
     kind: type[BenchError] = RequestTimeoutError if late else ServerUnreachableError
     return kind(
-        f"the file from {address} broke off after {response.num_bytes_downloaded} bytes "
-        f"({reason}): it is not complete, ask again",
+        f"the download from {address} broke off after {response.num_bytes_downloaded} bytes "
+        f"({reason}): the file is incomplete, download it again",
         request_id=request_id(response.headers),
     )

@@ -1,34 +1,34 @@
-"""What can go wrong with a question, named after what the caller can do about it.
+"""Errors of the client, named after what the caller can do about them.
 
 BenchError
-├── UnavailableError               ask again later: every attempt to get an answer failed
-│   ├── TableReplacedError         begin anew: the table is another version than before
-│   ├── ServerUnreachableError     nobody answers at this address (or 502, 504 of a proxy)
+├── UnavailableError               try again later: every attempt to get an answer failed
+│   ├── TableReplacedError         start again: the table is another version than before
+│   ├── ServerUnreachableError     no server answers at this address (or 502, 504 of a proxy)
 │   ├── RequestTimeoutError        the server did not answer in time
-│   └── ServerOverloadedError      429 or 503; `retry_after` when the server said how long
-├── ServerFailedError              tell whoever runs the server, with `request_id`
-├── UnexpectedAnswerError          look at the address: this is not our service, or not its version
+│   └── ServerOverloadedError      429 or 503; `retry_after` if the server asked for a pause
+├── ServerFailedError              tell the operator of the server, with `request_id`
+├── UnexpectedAnswerError          check the address: another service, or another version of it
 ├── NotAuthorizedError             401 or 403: pass a valid `api_key`
 ├── BenchmarkNotInstalledError     404: make the database; the message says how
-├── UnsupportedQuestionError       404: ask another benchmark; the message says why
-├── UnknownJobError                404: there is no such job, or its files were thrown away
+├── UnsupportedQuestionError       404: use another benchmark; the message says why
+├── UnknownJobError                404: there is no such job, or its files were deleted
 ├── UnknownDatasetError            404: no worker has the data set; the message names others
 ├── UnknownTrainerError            404: no worker has the trainer; the message names others
-├── JobNotDoneError                a job has no result; its `job` tells more
-│   ├── JobFailedError             it failed or was parked: `job.error` says why
-│   ├── JobCancelledError          someone cancelled it
-│   ├── JobStoppedError            someone stopped it early: `job.progress` has its last figures
-│   └── JobWaitError               it still goes on, and the time to wait is over: wait again
-├── PlanWaitError                  a plan still goes on, and the time to wait is over: wait again
-├── BudgetExhausted                a simulated search is over: the evaluation would pass the budget
-├── NotRecordedError               of a simulated search: the benchmark has no record of it
-├── InvalidSettingError            a client cannot be made so: address, key, timeout, retries
-└── InvalidRequestError            400 or 422: mend the question; `errors` names the fields
+├── JobNotDoneError                a job has no result; see `job`
+│   ├── JobFailedError             the job failed or was parked; see `job.error`
+│   ├── JobCancelledError          the job was cancelled
+│   ├── JobStoppedError            the training was stopped early; see `job.progress`
+│   └── JobWaitError               the job is not done within the timeout: wait again
+├── PlanWaitError                  the plan is not done within the timeout: wait again
+├── BudgetExhausted                a simulated evaluation would exceed the budget
+├── NotRecordedError               a simulated evaluation is not recorded in the benchmark
+├── InvalidSettingError            an invalid address, key, timeout or other setting of a client
+└── InvalidRequestError            400 or 422: correct the arguments; `errors` names the fields
     ├── InvalidArchitectureError   the architecture is malformed or outside the space
-    └── TooLargeError              413: ask for less at a time
+    └── TooLargeError              413: request less at a time
 
 SyntheticDataWarning               the numbers are made up
-PartialDataWarning                 a table is still growing: what is not there yet is in no ranking
+PartialDataWarning                 the table is incomplete: rankings lack unmeasured cells
 """
 
 from __future__ import annotations
@@ -76,23 +76,23 @@ __all__ = [
 
 
 class SyntheticDataWarning(UserWarning):
-    """The numbers of a benchmark are made up: good for trying things out, not for results."""
+    """The numbers of a benchmark are made up: use them for trying things out, not for results."""
 
 
 class PartialDataWarning(UserWarning):
-    """A table is still growing: what is not there yet is in no ranking."""
+    """A table is still growing: rankings leave out cells that are not measured yet."""
 
 
 class BenchError(Exception):
-    """Base of every error that a client raises about a question.
+    """Base class of all errors of the client.
 
-    Its message is one line without control characters, whatever the server said; `problem` has
-    the server's own words, which are not for a terminal.
+    The message is one line without control characters, whatever the server sent. `problem` holds
+    the server's original text, which is not safe to print on a terminal.
 
     Args:
         message: What happened and what to do about it.
-        problem: What the server said, as RFC 9457 has it; None when it said nothing of the kind.
-        request_id: Identifies the request in the logs of the server, when it is known.
+        problem: Problem document of the server (RFC 9457); None if it sent none.
+        request_id: Id of the request in the logs of the server, if known.
     """
 
     def __init__(
@@ -104,14 +104,14 @@ class BenchError(Exception):
 
 
 class UnavailableError(BenchError):
-    """No attempt got an answer; the same question may be answered later."""
+    """No attempt got an answer; the same request may succeed later."""
 
 
 class TableReplacedError(UnavailableError):
-    """The database of a table was replaced: what was read before is of another version.
+    """The database of a table was replaced: data read before belongs to another version.
 
-    Pages of one question do not go on after that, and a client made with `pin=True` takes no answer
-    of another version than the first it saw. A new question, or a new client, begins anew.
+    It interrupts a query of several pages: repeat the query. A client made with `pin=True` raises
+    it for every other version than its first: start again with a new client.
     """
 
 
@@ -124,13 +124,13 @@ class RequestTimeoutError(UnavailableError, TimeoutError):
 
 
 class ServerOverloadedError(UnavailableError):
-    """The server has too much to do, or the question takes longer than it allows.
+    """The server is overloaded, or the query exceeds the server's time limit.
 
     Args:
         message: What happened and what to do about it.
-        retry_after: How long the server asked to wait, in seconds; None when it did not say.
-        problem: What the server said.
-        request_id: Identifies the request in the logs of the server.
+        retry_after: Pause that the server asked for, in seconds; None if it named none.
+        problem: Problem document of the server.
+        request_id: Id of the request in the logs of the server.
     """
 
     def __init__(
@@ -146,15 +146,15 @@ class ServerOverloadedError(UnavailableError):
 
 
 class ServerFailedError(BenchError):
-    """The server failed over the question; in local mode, the database is damaged."""
+    """The server failed to answer because of an internal error; locally: a damaged database."""
 
 
 class UnexpectedAnswerError(BenchError):
-    """What came back is not an answer of this service, or of another version of it."""
+    """The response is not from this service, or from another version of it."""
 
 
 class NotAuthorizedError(BenchError):
-    """The server wants another API key, or one at all."""
+    """The API key is missing, invalid, or does not permit the request."""
 
 
 class BenchmarkNotInstalledError(BenchError, LookupError):
@@ -162,21 +162,21 @@ class BenchmarkNotInstalledError(BenchError, LookupError):
 
 
 class UnsupportedQuestionError(BenchError):
-    """The question has no meaning for this benchmark, whatever its arguments."""
+    """The benchmark does not support this query, whatever its arguments."""
 
 
 class InvalidSettingError(BenchError, ValueError):
-    """A client cannot be made with such an address, key or number."""
+    """A setting of a client is invalid: its address, API key or a number."""
 
 
 class InvalidRequestError(BenchError, ValueError):
-    """The question cannot mean anything.
+    """An argument is malformed, unknown or missing.
 
     Args:
         message: What is wrong and what would be right.
         errors: What is wrong with each field.
-        problem: What the server said; None in local mode.
-        request_id: Identifies the request in the logs of the server.
+        problem: Problem document of the server; None in local mode.
+        request_id: Id of the request in the logs of the server.
     """
 
     def __init__(
@@ -195,9 +195,8 @@ class InvalidArchitectureError(InvalidRequestError):
     """An architecture is malformed or outside the space of the benchmark.
 
     Attributes:
-        positions: Of a question about many: where in the list the malformed ones are, ascending.
-        results: Of a question about many: what was found for the others, in their places, and
-            None in the places of the malformed.
+        positions: In a batch: ascending positions of the malformed architectures.
+        results: In a batch: the results, with None at the positions of malformed architectures.
     """
 
     positions: tuple[int, ...] = ()
@@ -209,7 +208,7 @@ class TooLargeError(InvalidRequestError):
 
 
 class UnknownJobError(BenchError, LookupError):
-    """There is no such job, or none any more."""
+    """The job or artifact does not exist, or was deleted."""
 
 
 class UnknownDatasetError(BenchError, LookupError):
@@ -217,16 +216,16 @@ class UnknownDatasetError(BenchError, LookupError):
 
 
 class UnknownTrainerError(BenchError, LookupError):
-    """No worker has the trainer, or workers have several of the name."""
+    """No worker has the trainer, or workers have different trainers of that name."""
 
 
 class JobNotDoneError(BenchError):
     """A job has no result.
 
     Args:
-        message: What became of it.
-        job: The job as it is.
-        request_id: Of the request that submitted it; that of the job by default.
+        message: Why there is no result.
+        job: The job.
+        request_id: Id of the request that submitted the job; that of `job` by default.
     """
 
     def __init__(
@@ -240,7 +239,7 @@ class JobNotDoneError(BenchError):
         """The job as it was when the error was raised.
 
         Raises:
-            LookupError: The error was made without one.
+            LookupError: The error was made without a job.
         """
         if self._job is None:
             raise LookupError("this error was made without a job")
@@ -248,7 +247,7 @@ class JobNotDoneError(BenchError):
 
 
 class JobFailedError(JobNotDoneError):
-    """A job failed, was parked after several attempts, or its result was thrown away."""
+    """A job failed, was parked after several attempts, or its result was deleted."""
 
 
 class JobCancelledError(JobNotDoneError):
@@ -256,26 +255,26 @@ class JobCancelledError(JobNotDoneError):
 
 
 class JobStoppedError(JobNotDoneError):
-    """A training was stopped early; `job.progress.figures` are those of its last epoch."""
+    """A training was stopped early; `job.progress.figures` holds the values of its last epoch."""
 
 
 class JobWaitError(JobNotDoneError, TimeoutError):
-    """A job goes on longer than one wanted to wait for it."""
+    """A job was not done within the timeout."""
 
 
 class PlanWaitError(BenchError, TimeoutError):
-    """A plan goes on longer than one wanted to wait for it."""
+    """A plan was not done within the timeout."""
 
 
-class BudgetExhausted(BenchError):  # noqa: N818 - an end, as StopIteration is, not a failure
-    """An evaluation would pass the budget; it was neither charged nor returned.
+class BudgetExhausted(BenchError):  # noqa: N818 - the expected end of a search, as StopIteration
+    """An evaluation would exceed the budget; it was neither charged nor returned.
 
-    The clock stands where it stood, and an evaluation that costs less may still fit.
+    The clock is unchanged, and a cheaper evaluation may still fit.
 
     Attributes:
-        cost: What the evaluation would have cost, in seconds.
-        remaining: What is left of the budget, in seconds.
-        evaluations: Of a batch: those before it, which did fit and were charged.
+        cost: Cost of the evaluation, in seconds.
+        remaining: Remaining budget, in seconds.
+        evaluations: In a batch: the evaluations before it, which were charged.
     """
 
     cost: float = 0.0
@@ -287,7 +286,7 @@ class NotRecordedError(BenchError, LookupError):
     """The benchmark has no such run, or its runs lack the metric or the time; nothing is charged.
 
     Attributes:
-        positions: Of a batch: where in the list the architectures are, ascending.
+        positions: In a batch: ascending positions of the architectures.
     """
 
     positions: tuple[int, ...] = ()

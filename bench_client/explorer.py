@@ -1,4 +1,4 @@
-"""Whole columns of a benchmark at once, for pictures and for analyses of one's own."""
+"""Whole columns, densities and pictures of a benchmark, for plots and custom analyses."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ __all__ = [
 ]
 
 COLUMN_HEADER: Final = "X-Column"
-"""Header of a column over HTTP that says what its bytes are, as JSON."""
+"""HTTP header of a column that describes its bytes, as JSON."""
 
 DENSITY_HEADER: Final = "X-Density"
-"""Likewise of a density."""
+"""HTTP header of a density that describes its bytes, as JSON."""
 
 _THEMES: Final = ("light", "dark")
 _ENDS: Final = ("x_from", "x_to", "y_from", "y_to")
 _MOST_PICTURE: Final = 2**20
-"""Bytes; cells of a hundred nodes have a tenth of it."""
+"""Largest SVG in bytes, ten times that of a cell with a hundred nodes."""
 
 _AT_A_TIME: Final = 500
-"""Architectures that are spelled in one answer: their numbers fit into an address."""
+"""Architectures per request for spellings; their numbers must fit into the URL."""
 
 
 class Svg(str):
-    """A picture as SVG: text that a notebook shows as a picture."""
+    """A picture as SVG text, which notebooks render."""
 
     __slots__ = ()
 
     def _repr_svg_(self) -> str:
-        """Return it, as notebooks ask for it."""
+        """Return the SVG for notebooks."""
         return str(self)
 
 
@@ -68,7 +68,7 @@ class _ColumnQuestion(Raw[Column]):
     def read(self, headers: Mapping[str, str], content: bytes) -> Column:
         said = ColumnHeader.model_validate_json(headers.get(COLUMN_HEADER, ""))
         if said.metric != self.options["metric"]:
-            raise ValueError(f"it is of {said.metric!r:.80}")
+            raise ValueError(f"its metric is {said.metric!r:.80}")
         fields = {name: getattr(said, name) for name in ColumnHeader.model_fields}
         return Column(**fields, data=content)
 
@@ -82,7 +82,7 @@ class _DensityQuestion(Raw[Density]):
         said = DensityHeader.model_validate_json(headers.get(DENSITY_HEADER, ""))
         asked = [self.options[name] for name in ("x", "y", "bins")]
         if [said.x.metric, said.y.metric, said.bins] != asked:
-            raise ValueError(f"it is of {said.bins} cells of {said.x.metric!r:.80}")
+            raise ValueError(f"it has {said.bins} bins of {said.x.metric!r:.80}")
         fields = {name: getattr(said, name) for name in DensityHeader.model_fields}
         return Density(**fields, data=content)
 
@@ -102,23 +102,22 @@ class _PictureQuestion(Raw[Picture]):
 def columns(
     benchmark: str, *, dataset: str | None = None, num_epochs: int | None = None, **more: Any
 ) -> Steps[Columns]:
-    """Return which columns a benchmark has: metrics, and what follows from architectures.
+    """Return the available columns of a benchmark: its metrics, and features of architectures.
 
     Args:
         benchmark: Name of the benchmark.
-        dataset: The data set, where the benchmark has several.
-        num_epochs: The training budget, where the benchmark has several.
-        more: Other axes that tell its parts apart; for `nds` also `model_family`, `proposer` and
-            `generator`.
+        dataset: The data set, if the benchmark has several.
+        num_epochs: The training budget in epochs, if the benchmark has several.
+        more: Values of other axes; for `nds` also `model_family`, `proposer` and `generator`.
 
     Returns:
-        The columns, and the parts that are recorded. Where the part is named whose figures are
-        compared, each column has how many values are missing, the smallest, the largest, and how
-        many differ; otherwise these are None.
+        The columns, and the recorded combinations of axis values. If the arguments select one
+        combination, each column also states its number of missing values, its smallest and largest
+        value, and its number of distinct values; otherwise these are None.
 
     Raises:
-        InvalidRequestError: An argument is malformed or unknown, or nothing is recorded there.
-        BenchmarkNotInstalledError: The benchmark is not there.
+        InvalidRequestError: An argument is malformed or unknown, or nothing is recorded for it.
+        BenchmarkNotInstalledError: The benchmark is not installed.
     """
     filters = plain_filters(dataset, num_epochs, more)
     return (yield from ask(Question("columns", Columns, checked_name(benchmark), filters)))
@@ -132,27 +131,26 @@ def column(
     num_epochs: int | None = None,
     **more: Any,
 ) -> Steps[Column]:
-    """Return a metric of every architecture at once, or a feature such as `@op.0_1`.
+    """Return the values of a metric, or a feature such as `@op.0_1`, for all architectures.
 
-    Columns of one part are aligned: the n-th value of each is of the architecture whose number is
-    the n-th of the column `@number`.
+    Columns with the same axis values are aligned: the n-th value of each belongs to the
+    architecture whose number is the n-th value of the column `@number`.
 
         flops = bench.column("nasbench201", "flops", dataset="cifar10", num_epochs=200).to_numpy()
 
     Args:
         benchmark: Name of the benchmark.
-        metric: Name of a column; `columns` lists them.
+        metric: Name of the column; `columns` lists them.
         dataset: As for `columns`.
         num_epochs: As for `columns`.
         more: As for `columns`.
 
     Returns:
-        The values, those of metrics as 32-bit floats: means over the runs, NaN where none is
-        recorded.
+        The values; those of metrics are 32-bit floats: means over the runs, NaN if not recorded.
 
     Raises:
         InvalidRequestError: An argument is malformed, missing or unknown.
-        BenchmarkNotInstalledError: The benchmark, or the data that has the metric, is not there.
+        BenchmarkNotInstalledError: The benchmark, or the table with the metric, is not installed.
     """
     filters = plain_filters(dataset, num_epochs, more)
     name, options = checked_name(benchmark), {"metric": text("metric", metric)}
@@ -172,24 +170,24 @@ def density(
     y_log: bool = False,
     **more: Any,
 ) -> Steps[Density]:
-    """Return how many architectures lie in each cell of a grid over two metrics.
+    """Return a two-dimensional histogram of the architectures over two metrics.
 
     Args:
         benchmark: Name of the benchmark.
-        x: One metric, along the columns.
-        y: The other, along the rows.
+        x: Metric along the columns.
+        y: Metric along the rows.
         dataset: As for `columns`.
         num_epochs: As for `columns`.
-        bins: Cells of a side, 8 to 512.
-        x_log: Whether the cells of that side are equally wide in the logarithm.
-        y_log: Likewise.
-        more: Bounds, as for `top`; where the grid begins and ends, `x_from`, `x_to`, `y_from` and
-            `y_to`, by default at the smallest and largest that are counted; and where `y` is taken
-            when not where `x` is, `y_dataset` and so on, as for `correlation`.
+        bins: Bins per side, 8 to 512.
+        x_log: Whether the bins of `x` are equally wide on a logarithmic scale.
+        y_log: Whether the bins of `y` are.
+        more: Bounds, as for `top`; the edges of the grid, `x_from`, `x_to`, `y_from` and `y_to`, by
+            default the smallest and largest value counted; and axis values of `y` if they differ
+            from those of `x`, such as `y_dataset`, as for `correlation`.
 
     Raises:
         InvalidRequestError: An argument is malformed, missing or unknown.
-        BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
+        BenchmarkNotInstalledError: The benchmark, or the table with a metric, is not installed.
     """
     filters = plain_filters(dataset, num_epochs, more)
     sides = {"x_log": either("x_log", x_log), "y_log": either("y_log", y_log)}
@@ -203,20 +201,20 @@ def density(
 def picture(benchmark: str, arch: Any, *, theme: str = "light") -> Steps[Svg]:
     """Return a picture of an architecture as SVG: its cells, its choices, or its widths.
 
-    It is text, which a notebook shows as a picture.
+    The result is text, which notebooks render as a picture.
 
         Path("cell.svg").write_text(bench.picture("nasbench201", 0))
 
     Args:
         benchmark: Name of the benchmark.
-        arch: The architecture in any of its spellings; of `nds` one that is recorded.
+        arch: Architecture in any spelling; for `nds` one that is recorded.
         theme: `light` or `dark`.
 
     Raises:
-        InvalidArchitectureError: The architecture is malformed, or nothing is known of it.
-        InvalidRequestError: There is no such theme.
-        UnsupportedQuestionError: The benchmark lists its architectures by name.
-        BenchmarkNotInstalledError: The benchmark is not there.
+        InvalidArchitectureError: The architecture is malformed, or is not recorded.
+        InvalidRequestError: The theme is unknown.
+        UnsupportedQuestionError: The benchmark only lists its architectures by name.
+        BenchmarkNotInstalledError: The benchmark is not installed.
     """
     if text("theme", theme) not in _THEMES:
         raise refused("theme", f"unknown theme {theme!r:.80}; known are {', '.join(_THEMES)}")
@@ -235,19 +233,18 @@ def spellings(
     num_epochs: int | None = None,
     **more: Any,
 ) -> Steps[list[str]]:
-    """Return a text for each of some architectures that every question takes for it.
+    """Return the spellings of architectures given by their numbers, for use in other queries.
 
     Args:
         benchmark: Name of the benchmark.
-        numbers: Their numbers, as the column `@number` has them.
-        dataset: As for `columns`; it may be left out but for `nds`, where it makes the search for
-            a number shorter.
-        num_epochs: Likewise.
-        more: Likewise.
+        numbers: Numbers of the architectures, as in the column `@number`.
+        dataset: As for `columns`; useful only for `nds`, where it speeds up the look-up.
+        num_epochs: As for `dataset`.
+        more: As for `dataset`.
 
     Raises:
-        InvalidRequestError: No architecture has one of the numbers.
-        BenchmarkNotInstalledError: The benchmark is not there.
+        InvalidRequestError: A number belongs to no architecture.
+        BenchmarkNotInstalledError: The benchmark is not installed.
     """
     filters = plain_filters(dataset, num_epochs, more)
     name = checked_name(benchmark)
@@ -259,7 +256,7 @@ def spellings(
         answer = Found[SpelledArchitecture]
         spelled = yield from ask(Question("spellings", answer, name, filters, options))
         if [str(item.number) for item in spelled.items] != some:
-            raise UnexpectedAnswerError("the spellings are not those of the numbers asked for")
+            raise UnexpectedAnswerError("the server sent spellings of other numbers than requested")
         for item in spelled.items:
             if item.arch is None:
                 raise refused("numbers", f"no architecture has the number {item.number}")

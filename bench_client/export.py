@@ -1,4 +1,4 @@
-"""Exports: everything that matches a question, as a file."""
+"""Exports: all runs that match a query, written to a file."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ __all__ += ["Exported", "Format", "columns_of", "export", "export_to"]
 Format: TypeAlias = Literal["ndjson", "csv", "parquet"]
 
 PROVENANCE_HEADER: Final = "X-Provenance"
-"""Header of an export over HTTP that tells where its numbers come from, as JSON."""
+"""HTTP header of an export with the provenance of its numbers, as JSON."""
 
 MEDIA_TYPES: Final[Mapping[str, str]] = {
     "ndjson": "application/x-ndjson",
     "csv": "text/csv",
     "parquet": "application/vnd.apache.parquet",
 }
-"""Media types by format; the suffix of a file is the name of its format."""
+"""Media types by format; the name of a format is also the suffix of its files."""
 
 
 class Exported(WireModel):
-    """What remains to be told of an export once it is in its file."""
+    """Provenance of an export that was written to its file."""
 
     provenance: ProvenanceMark
 
 
 @dataclass(frozen=True, slots=True)
 class ExportDownload(Download[Exported]):
-    """An export, which goes into a file."""
+    """Download of an export into a file."""
 
     @property
     def form(self) -> str:
-        """The format."""
+        """Name of the format."""
         return str(self.options["format"])
 
     @property
     def media_type(self) -> str:
-        """What HTTP calls the format."""
+        """Media type of the format."""
         return MEDIA_TYPES[self.form]
 
     def described(self, headers: Mapping[str, str]) -> Exported | None:
-        """Return what the header of an export says; None where it is no export."""
+        """Parse the provenance header; None if the response is not an export."""
         try:
             mark = ProvenanceMark.model_validate_json(headers.get(PROVENANCE_HEADER, ""))
         except ValidationError:
@@ -70,29 +70,29 @@ def export(
     reduction: Reduction | None = None,
     **filters: Any,
 ) -> Steps[Path]:
-    """Write everything that matches into a file, and return its path.
+    """Write all runs of a benchmark that match to a file, and return its path.
 
-    A row is an item of the benchmark's query, its `config` laid flat: an object becomes a text,
-    its JSON, and an architecture that has a string is told by it alone. The last column,
-    `synthetic`, marks numbers that are made up. The file is written beside its place and moved
-    there once it is complete.
+    Each row is an item of the benchmark's query, with the fields of `config` as columns. Nested
+    objects become JSON text, except architectures that have a string, which appear as that string
+    only. The last column, `synthetic`, marks made-up numbers. The data is written to a temporary
+    file in the same folder, which replaces the target once it is complete.
 
     Args:
         benchmark: Name of the benchmark, or `hw-nas-bench` for the costs on devices.
-        path: The file. What was there is replaced.
-        format: `ndjson` (a JSON object a line), `csv` (null is an empty field) or `parquet` (with
-            units and provenance in its metadata); None: the suffix of the path.
+        path: The file; an existing one is replaced.
+        format: `ndjson` (one JSON object per line), `csv` (null is an empty field) or `parquet`
+            (with units and provenance in its metadata); None: by the suffix of the path.
         reduction: `mean`, `std`, `min` or `max` over the runs of each configuration.
         filters: The filters of the benchmark's query, by name; None is a wildcard.
 
     Raises:
-        InvalidRequestError: The format cannot be told, or a filter is malformed or unknown.
+        InvalidRequestError: The format is unknown, or a filter is malformed or unknown.
         InvalidArchitectureError: The architecture is malformed.
         BenchmarkNotInstalledError: The benchmark is not installed.
-        ServerUnreachableError: The connection broke. Once a part has arrived it is not asked
-            again: that would begin anew.
+        ServerUnreachableError: The connection broke. There is no retry once data has arrived,
+            because exports cannot be resumed.
         OSError: The file cannot be written.
-        ImportError: In local mode, for Parquet: the `export` extra is not installed.
+        ImportError: The `export` extra, which Parquet needs in local mode, is not installed.
     """
     target = Path(path)
     given = target.suffix.removeprefix(".") if format is None else format
@@ -110,9 +110,10 @@ def export_to(
     reduction: Reduction | None = None,
     **filters: Any,
 ) -> Steps[None]:
-    """Write everything that matches to an open binary file, such as a pipe.
+    """Write all runs of a benchmark that match to an open binary file, such as a pipe.
 
-    An error leaves there what had been written. Arguments and errors are those of `export`.
+    After an error the file holds the data written so far. Arguments and errors are those of
+    `export`.
     """
     chosen = _format(format, None)
     yield from ask(_question(benchmark, chosen, reduction, filters, lambda: nullcontext(file)))
@@ -122,7 +123,7 @@ def columns_of(fields: Iterable[FieldDescription]) -> dict[str, dict[str, str]]:
     """Return unit and description of the columns of an export, by name.
 
     Args:
-        fields: The fields of the benchmark's items.
+        fields: Fields of the benchmark's items.
     """
     return {
         field.name: {"description": field.description}
@@ -151,5 +152,5 @@ def _format(given: str, path: Path | None) -> str:
     known = ", ".join(MEDIA_TYPES)
     message = f"unknown format {given!r:.80}; known are {known}"
     if path is not None and given == path.suffix.removeprefix("."):
-        message = f"the suffix of {path.name!r:.80} names no format; known are {known}"
+        message = f"the suffix of {path.name!r:.80} is not a format; known are {known}"
     raise refused("format", message)

@@ -1,4 +1,4 @@
-"""What queries return: lists that become tables of pandas, polars or Arrow."""
+"""Results of queries: lists that convert to pandas, polars and Arrow."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PANDAS_TYPES: Final[Mapping[tuple[Kind, bool], str]] = MappingProxyType(
         ("text", True): "string",
     }
 )
-"""Types of columns, by kind and whether values may be missing; for a number that is NaN."""
+"""pandas types of columns, by kind and whether values may be missing (NaN for `float64`)."""
 
 _POLARS: Final[Mapping[Kind, str]] = MappingProxyType(
     {"whole": "Int64", "real": "Float64", "truth": "Boolean", "text": "String"}
@@ -54,32 +54,32 @@ _ARROW: Final[Mapping[Kind, str]] = MappingProxyType(
 )
 
 _MOST_SHOWN: Final = 6
-"""Items that a Python session shows."""
+"""Largest number of items that `repr` shows in full."""
 
 
 class Tabular:
-    """Something that can be laid out in columns."""
+    """Base class of results that convert to data frames."""
 
     @abstractmethod
     def _columns(self, *, intermediates: bool) -> list[Column]:
         """Return the columns of all items."""
 
     def to_pandas(self, *, intermediates: bool = False) -> pd.DataFrame:
-        """Return a pandas data frame: a row an item; of curves an epoch, of distributions a point.
+        """Return a pandas data frame with a row per item (per epoch of curves, per point of CDFs).
 
-        Its columns are the fields of the items, those of `config` among them. An architecture is
-        text that queries take (`arch_str`, or JSON in `arch`), followed by its operations
-        (`op_0_1`, … or `op1`, …) or layers (`channels1`, …); other objects are JSON too. Whole
-        numbers that may be missing are Int64, others int64; figures are float64, NaN where not
-        recorded; text is string. An answer without items has the same columns.
+        Its columns are the fields of the items, including those of `config`. An architecture is
+        text that queries accept (`arch_str`, or JSON in `arch`), followed by its operations
+        (`op_0_1`, … or `op1`, …) or layers (`channels1`, …); other objects are JSON. Integers are
+        int64, or Int64 if values may be missing; floats are float64, NaN if not recorded; text is
+        string. An empty result has the same columns.
 
         Args:
-            intermediates: Whether each epoch of an item's `intermediates` makes a row, with what
-                was recorded there in place of how the run ended, as in a frame of curves.
+            intermediates: Whether to make a row per epoch of the items' `intermediates`, with the
+                statistics of the epoch in place of the final ones, as in a frame of curves.
 
         Raises:
             ImportError: pandas is not installed.
-            ValueError: Intermediates are wanted, and were not asked for.
+            ValueError: `intermediates` is set, but the query did not include them.
         """
         pandas = library("pandas")
         series = {
@@ -92,16 +92,16 @@ class Tabular:
         return frame
 
     def to_polars(self, *, intermediates: bool = False) -> pl.DataFrame:
-        """Return a polars data frame of the columns and rows that `to_pandas` has.
+        """Return a polars data frame with the columns and rows of `to_pandas`.
 
-        Types are Int64, Float64, Boolean and String; null stands for "not recorded".
+        Types are Int64, Float64, Boolean and String; null means "not recorded".
 
         Args:
             intermediates: As for `to_pandas`.
 
         Raises:
             ImportError: polars is not installed.
-            ValueError: Intermediates are wanted, and were not asked for.
+            ValueError: `intermediates` is set, but the query did not include them.
         """
         polars = library("polars")
         series = [
@@ -112,18 +112,18 @@ class Tabular:
         return frame
 
     def to_arrow(self, *, intermediates: bool = False) -> Table:
-        """Return an Arrow table of the columns and rows that `to_pandas` has.
+        """Return an Arrow table (of arro3) with the columns and rows of `to_pandas`.
 
-        Types are int64, float64, bool and utf8; null stands for "not recorded". The table is
-        arro3's. Whatever knows Arrow takes it without a copy: `pyarrow.table(found.to_arrow())`,
-        `polars.DataFrame(…)`, `pandas.DataFrame.from_arrow(…)`, DuckDB.
+        Types are int64, float64, bool and utf8; null means "not recorded". Other Arrow libraries
+        read the table without a copy: `pyarrow.table(found.to_arrow())`, `polars.DataFrame(…)`,
+        `pandas.DataFrame.from_arrow(…)`, DuckDB.
 
         Args:
             intermediates: As for `to_pandas`.
 
         Raises:
             ImportError: The `export` extra is not installed.
-            ValueError: Intermediates are wanted, and were not asked for.
+            ValueError: `intermediates` is set, but the query did not include them.
         """
         core = arrow()
         table: Table = core.Table.from_pydict(
@@ -135,26 +135,26 @@ class Tabular:
         return table
 
     def to_dict(self, *, intermediates: bool = False) -> dict[str, list[Any]]:
-        """Return the values of each column that `to_pandas` has, by its name; None: not recorded.
+        """Return the columns of `to_pandas` as lists by name; None means "not recorded".
 
         Args:
             intermediates: As for `to_pandas`.
 
         Raises:
-            ValueError: Intermediates are wanted, and were not asked for.
+            ValueError: `intermediates` is set, but the query did not include them.
         """
         return {name: values for name, _, _, values in self._columns(intermediates=intermediates)}
 
 
 class Items(Tabular, list[T], Generic[T]):
-    """The items of an answer: a list that can become a data frame.
+    """Items of a query: a list that converts to data frames.
 
-    A part of one, made by slicing, is one again; of a selection make one by naming the model:
+    Slices are `Items` too. For any other selection, pass the model:
     `Items((run for run in runs if run.test_acc > 90), Nb201Stats)`.
 
     Args:
         items: The items.
-        model: Their class, which says what the columns are when there is no item.
+        model: Class of the items; it defines the columns even if there are no items.
 
     An example:
 
@@ -192,16 +192,15 @@ class Items(Tabular, list[T], Generic[T]):
 
 
 class Batch(Tabular, Sequence[Items[T]], Generic[T]):
-    """What was found for many architectures, one list for each, in the order they were given.
+    """Results for many architectures: a sequence of one `Items` each, in the order of the request.
 
-    Runs come from a service in columns, of which data frames are made at once; the items of an
-    architecture are made when they are first looked at. As a data frame all items are below each
-    other, and the first column, `position`, says for which architecture of the batch, counting from
-    0; one for which nothing was found has no row.
+    A data frame has all items below each other; its first column, `position`, is the position of
+    the architecture in the batch, from 0. An architecture without results has no row. Runs arrive
+    as columns, so data frames need no objects; items are created when they are first accessed.
 
     Args:
-        found: The items of each architecture.
-        model: Their class.
+        found: Items of each architecture.
+        model: Class of the items.
 
     An example:
 
@@ -233,7 +232,7 @@ class Batch(Tabular, Sequence[Items[T]], Generic[T]):
             return NotImplemented
         return len(self) == len(other) and all(map(eq, self, other))
 
-    __hash__ = None  # type: ignore[assignment]  # as a list: its items may change
+    __hash__ = None  # type: ignore[assignment]  # unhashable like a list, because items may change
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Batch, ([*map(list, self)], self.model)
@@ -243,13 +242,13 @@ class Batch(Tabular, Sequence[Items[T]], Generic[T]):
         return columns.columns_of(self.model, items, curves=intermediates, positions=positions)
 
     def _beginning(self, most: int | None) -> tuple[list[T], list[int]]:
-        """Return the first items, and for each the place of its architecture in the batch."""
+        """Return the first items, and the position in the batch for each."""
         placed = ((item, place) for place, items in enumerate(self) for item in items)
         some = list(islice(placed, most))
         return [item for item, _ in some], [place for _, place in some]
 
     def _rows(self) -> int:
-        """Return how many items there are."""
+        """Return the number of items of all architectures."""
         return sum(map(len, self))
 
     def _repr_html_(self) -> str:
@@ -266,36 +265,36 @@ class Batch(Tabular, Sequence[Items[T]], Generic[T]):
 
 
 def _notebooks() -> Any:
-    # Not at the top: a program has no use for it.
+    # Imported here because only notebooks need it.
     return import_module("bench_client.notebooks")
 
 
 def library(name: str) -> Any:
-    """Return pandas or polars.
+    """Import pandas or polars.
 
     Raises:
-        ImportError: It is not installed.
+        ImportError: The library is not installed.
     """
     with needs(name, "a data frame"):
-        # Not at the top: few need it, and it takes longer to load than all else.
+        # Imported here because few programs need it, and it loads more slowly than the client.
         return import_module(name)
 
 
 def arrow() -> Any:
-    """Return arro3's core, which makes tables of Arrow.
+    """Import `arro3.core`, which makes Arrow tables.
 
     Raises:
-        ImportError: It is not installed.
+        ImportError: The `export` extra is not installed.
     """
     with needs("export", "a table of Arrow"):
         return import_module("arro3.core")
 
 
 def arrow_type(kind: Kind) -> Any:
-    """Return Arrow's type of the values of a kind."""
+    """Return the Arrow type of a kind of values."""
     return getattr(arrow().DataType, _ARROW[kind])()
 
 
 def polars_type(kind: Kind) -> Any:
-    """Return the type that polars has for the values of a kind."""
+    """Return the polars type of a kind of values."""
     return getattr(library("polars"), _POLARS[kind])

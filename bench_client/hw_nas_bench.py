@@ -1,4 +1,4 @@
-"""The question of HW-NAS-Bench, about architectures of NAS-Bench-201."""
+"""The query of HW-NAS-Bench: costs of NAS-Bench-201's architectures on devices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench_client.pages import every_page, page_of, page_size
 __all__ = ["CostDevice", "hardware_nb201"]
 
 CostDevice: TypeAlias = Literal["edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga"]
-"""What costs were measured on."""
+"""Device that costs were measured on."""
 
 
 def hardware_nb201(
@@ -23,26 +23,26 @@ def hardware_nb201(
     dataset: HwNasBenchDataset | None = None,
     device: CostDevice | None = None,
 ) -> Steps[Items[Nb201Hardware]]:
-    """Return what architectures of NAS-Bench-201 cost on devices: HW-NAS-Bench.
+    """Return the costs of NAS-Bench-201's architectures on six devices, from HW-NAS-Bench.
 
     None is a wildcard: without any filter, the costs of all 15,625 architectures for all three
-    data sets come back, page by page.
+    data sets are fetched, page by page.
 
     Args:
-        arch: The architecture in any of its spellings, as for `query_nb201`.
-        dataset: `cifar10`, `cifar100` or `imagenet16-120`, in any case; for `cifar10-valid` the
-            costs of `cifar10` come back, whose networks are the same.
-        device: `edgegpu`, `raspi4`, `edgetpu`, `pixel3`, `eyeriss` or `fpga`, in any case: items
-            carry the costs on it alone, those on the others being None.
+        arch: Architecture in any spelling, as for `query_nb201`.
+        dataset: `cifar10`, `cifar100` or `imagenet16-120`, in any case; `cifar10-valid` returns the
+            costs of `cifar10`, whose networks are the same.
+        device: `edgegpu`, `raspi4`, `edgetpu`, `pixel3`, `eyeriss` or `fpga`, in any case; costs on
+            the other devices are then None.
 
     Returns:
-        One item an architecture and data set, in that order. Latencies are in milliseconds,
-        energies in millijoules, arithmetic intensity in FLOP a byte; None where a device has no
-        figure.
+        One item per architecture and data set, ordered by these. Latencies are in milliseconds,
+        energies in millijoules, arithmetic intensity in FLOP per byte; None means that the cost
+        was not measured on the device.
 
     Raises:
         InvalidArchitectureError: The architecture is malformed.
-        InvalidRequestError: There is no such data set or device.
+        InvalidRequestError: The data set or device is unknown.
         BenchmarkNotInstalledError: The server has no HW-NAS-Bench.
     """
     filters = {"arch": plain_arch(arch), "dataset": dataset, "device": device}

@@ -1,6 +1,6 @@
-"""Jobs as they are: what workers beside the server have done, do and will do.
+"""Methods that list, await, stop and cancel jobs, and list workers, data sets and weights.
 
-`submissions` has the methods that make them.
+`submissions` and `trainings` have the methods that submit jobs.
 """
 
 from __future__ import annotations
@@ -52,33 +52,32 @@ __all__ = [
 ]
 
 _HOLD: Final = 10.0
-"""Seconds that the server may hold back how a job is, until something happens to it."""
+"""Seconds; longest delay of a long poll, during which the server waits for a change of the job."""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
-"""Seconds between two looks at a job where the server does not hold its answer back; each pause is
-half as long again as the one before."""
+"""Seconds; first and longest pause between two polls if the server does not delay its answer."""
 _GROWTH: Final = 1.5
 _PATIENCE: Final = 120.0
-"""Seconds that a server may be away before waiting for a job is given up: time to start it anew."""
+"""Seconds that a server may be unavailable before `wait` gives up; enough for a restart."""
 _GOING_ON: Final = frozenset({"queued", "running"})
 
 WatchJob: TypeAlias = Callable[[Job], object]
-"""Told of a job whenever it has changed."""
+"""Callback that receives a job at first and after every change."""
 
 _BAR: Final = 24
 _NOTEBOOK: Final = "ipykernel."
-"""Beginning of the module that what a notebook shows is written to."""
+"""Prefix of the module of a notebook's standard error stream."""
 _WIDEST: Final = 200
 
 
 def job(job: Job | str) -> Steps[Job]:
-    """Return a job as it is now.
+    """Return the current state of a job.
 
     Args:
         job: The job, or its id.
 
     Raises:
-        UnknownJobError: There is none of this id.
+        UnknownJobError: There is no job of this id.
     """
     return (yield from ask(Question("job", Job, job=_id(job))))
 
@@ -92,22 +91,21 @@ def jobs(
     dataset: str | None = None,
     limit: int | None = 100,
 ) -> Steps[list[Job]]:
-    """Return jobs, the latest first.
+    """Return jobs, latest first.
 
         bench.jobs(benchmark="nasbench201", arch=7, dataset="cifar10")
 
     Args:
-        state: Only those in this state.
-        kind: Only those of this kind.
-        benchmark: Only those about the network of an architecture of this benchmark, whatever they
-            do with it.
-        arch: That architecture, in any of its spellings.
-        dataset: Data set that the network is for, as in a submission.
-        limit: How many at most; None: all.
+        state: Only jobs in this state.
+        kind: Only jobs of this kind.
+        benchmark: Only jobs, of any kind, about the network of `arch` in this benchmark.
+        arch: Architecture in any spelling.
+        dataset: Data set that the network is built for, as in a submission.
+        limit: Maximum number of jobs; None: all.
 
     Raises:
         InvalidArchitectureError: There is no such architecture.
-        InvalidRequestError: A benchmark is named without an architecture, or there is no such one.
+        InvalidRequestError: A benchmark is named without an architecture, or is unknown.
     """
     filters = {
         "state": state,
@@ -120,25 +118,26 @@ def jobs(
 
 
 def cancel(job: Job | str) -> Steps[Job]:
-    """Cancel a job and return it; one that has ended stays as it is.
+    """Cancel a job and return it; a job that has ended is unchanged.
 
-    One that runs is `cancel_requested`, and cancelled as soon as its worker has stopped it.
+    A running job is `cancel_requested`, and cancelled as soon as its worker has stopped it.
 
     Raises:
-        UnknownJobError: There is none of this id.
+        UnknownJobError: There is no job of this id.
     """
     return (yield from ask(Question("cancel_job", Job, job=_id(job))))
 
 
 def stop(job: Job | str) -> Steps[Job]:
-    """End a training early and return its job; one that has ended stays as it is.
+    """Stop a training early and return its job; a job that has ended is unchanged.
 
-    It ends as `stopped`, with the figures of its last epoch in `progress`, as soon as its worker
-    has heard of it; before the first epoch, and where it is no training, it is cancelled. It
-    answers no other submission, and a cell of a plan is not finished by it.
+    The job ends as `stopped`, with the values of its last epoch in `progress`, at the next
+    heartbeat of its worker. Before the first epoch, or if it is not a training, it is cancelled
+    instead. A later identical submission does not reuse a stopped job, and a stopped job does not
+    complete a cell of a plan.
 
     Raises:
-        UnknownJobError: There is none of this id.
+        UnknownJobError: There is no job of this id.
     """
     return (yield from ask(Question("stop_job", Job, job=_id(job))))
 
@@ -146,23 +145,23 @@ def stop(job: Job | str) -> Steps[Job]:
 def wait(
     job: Job | str, *, timeout: float | None = None, progress: WatchJob | None = None
 ) -> Steps[Job]:
-    """Return a job once it has succeeded.
+    """Wait until a job has succeeded, and return it.
 
-    The server tells as soon as something happens to the job; one that is started anew meanwhile is
-    waited for.
+    The wait reacts to a change of the job at once, by long polling, and continues while the server
+    restarts.
 
     Args:
         job: The job, or its id.
-        timeout: How long to wait, in seconds; None: as long as it takes.
-        progress: Told of the job at first and whenever it has changed; None: where a person
-            watches, a line on standard error tells how far it is.
+        timeout: Longest wait, in seconds; None: no limit.
+        progress: Callback that receives the job at first and after every change; None: a progress
+            line on standard error in terminals and notebooks, otherwise nothing.
 
     Raises:
-        JobFailedError: It failed or was parked, or its result was thrown away.
-        JobCancelledError: It was cancelled.
-        JobStoppedError: It was stopped early.
-        JobWaitError: It goes on longer than `timeout`.
-        UnknownJobError: There is none of this id.
+        JobFailedError: The job failed or was parked, or its result was deleted.
+        JobCancelledError: The job was cancelled.
+        JobStoppedError: The training was stopped early.
+        JobWaitError: The job is not done after `timeout`.
+        UnknownJobError: There is no job of this id.
     """
     until = math.inf if timeout is None else time.monotonic() + timeout
     tell = progress or progress_line()
@@ -180,59 +179,57 @@ def wait(
             found, pause = now, _FIRST_PAUSE
             tell(found)
         elif time.monotonic() < asked + hold:
-            # Held by nobody: as many wait as may, or the server stops.
+            # The answer came early: too many long polls are open, or the server is stopping.
             yield from rest(min(pause, max(0.0, until - time.monotonic())))
             pause = min(_LONGEST_PAUSE, pause * _GROWTH)
     return _succeeded(found)
 
 
 def workers() -> Steps[list[RegisteredWorker]]:
-    """Return the workers that were heard of within a day, by id."""
+    """Return the workers with a heartbeat within the last day, by id."""
     return (yield from ask(Question("workers", WorkerList))).items
 
 
 def datasets() -> Steps[list[RegisteredDataset]]:
-    """Return the data sets that evaluations may ask for, by name."""
+    """Return the data sets of all workers, which evaluations and trainings may use, by name."""
     return (yield from ask(Question("datasets", DatasetList))).items
 
 
 def zoo() -> Steps[list[ZooModel]]:
-    """Return the searched models that jobs may ask for, with their published accuracies."""
+    """Return the searched models that jobs may build, with their published accuracies."""
     return (yield from ask(Question("zoo", ZooList))).items
 
 
 def checkpoints(*, limit: int | None = None) -> Steps[list[Checkpoint]]:
-    """Return the weights that were uploaded, the latest first.
+    """Return the uploaded weights, latest first.
 
     Args:
-        limit: How many at most; None: all.
+        limit: Maximum number; None: all.
     """
     return (yield from listed_items(Question("checkpoints", CheckpointList), limit))
 
 
 def delete_checkpoint(checkpoint: Checkpoint | str) -> Steps[None]:
-    """Delete uploaded weights; this needs a key of scope `admin` where there are keys.
+    """Delete uploaded weights; if the server has API keys, one of scope `admin` is needed.
 
     Args:
         checkpoint: The weights, or their SHA-256.
 
     Raises:
-        InvalidRequestError: There are none of this digest, or a job that waits or runs uses them.
+        InvalidRequestError: No weights have this digest, or a queued or running job uses them.
     """
     digest = checkpoint if isinstance(checkpoint, str) else checkpoint.sha256
     yield from ask(Question("delete_checkpoint", Nothing, checkpoint=digest))
 
 
 def progress_line(stream: TextIO | None = None) -> WatchJob:
-    """Return what draws a job as one line, over and over; nothing where no person watches.
-
-    People watch terminals, and notebooks, which take a line back as terminals do.
+    """Return a callback that redraws a progress line; outside terminals and notebooks a no-op.
 
     Args:
-        stream: Where; standard error by default.
+        stream: Stream to write to; standard error by default.
     """
     out = stream or sys.stderr
-    # Standard error of a notebook says that it is no terminal, and is shown all the same.
+    # A notebook shows its standard error, although `isatty` is false there.
     in_notebook = type(out).__module__.startswith(_NOTEBOOK)
     if not out.isatty() and not in_notebook:
         return lambda _: None
@@ -242,7 +239,7 @@ def progress_line(stream: TextIO | None = None) -> WatchJob:
         nonlocal drawn
         end = "" if job.state in _GOING_ON else "\n"
         line = cleaned(_described(job))[:_WIDEST]
-        # The rest of a longer line before it is erased; notebooks know no such code.
+        # Erase the rest of a longer previous line; notebooks do not support the escape code.
         rest = " " * (drawn - len(line)) if in_notebook else "\x1b[K"
         drawn = len(line)
         out.write(f"\r{line}{rest}{end}")
@@ -263,13 +260,13 @@ def _described(job: Job) -> str:
 
 
 def _held(question: Question[Job], revision: int, seconds: float) -> Held[Job]:
-    """Return the question how a job is that is answered when it has another revision."""
+    """Return a long poll that is answered once the job has another revision."""
     options = {"revision": revision, "wait": seconds}
     return Held("job", Job, job=question.job, options=options, seconds=seconds, at_once=question)
 
 
 def _outlasting(question: Question[Job], until: float) -> Steps[Job]:
-    """Ask, and ask again while the server is away, which it may be for a while."""
+    """Ask for a job, and repeat while the server is unavailable, for at most `_PATIENCE`."""
     away_since: float | None = None
     while True:
         try:
@@ -283,12 +280,12 @@ def _outlasting(question: Question[Job], until: float) -> Steps[Job]:
 
 
 def _succeeded(job: Job) -> Job:
-    """Return a job that has ended.
+    """Return a job that has ended if it has succeeded.
 
     Raises:
-        JobFailedError: Without a result.
-        JobCancelledError: It was cancelled.
-        JobStoppedError: It was stopped early.
+        JobFailedError: The job has no result.
+        JobCancelledError: The job was cancelled.
+        JobStoppedError: The training was stopped early.
     """
     if job.state == "succeeded":
         return job
@@ -298,9 +295,9 @@ def _succeeded(job: Job) -> Job:
         raise JobCancelledError(f"job {job.id} was cancelled", job=job)
     if job.state == "expired":
         raise JobFailedError(
-            f"the result of job {job.id} was thrown away to make room: ask again", job=job
+            f"the result of job {job.id} was deleted to free space: submit it again", job=job
         )
-    why = f"{job.error.kind}: {job.error.message}" if job.error else "nobody said why"
+    why = f"{job.error.kind}: {job.error.message}" if job.error else "no reason recorded"
     raise JobFailedError(f"job {job.id} {job.state}: {why}", job=job)
 
 

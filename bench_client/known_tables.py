@@ -1,4 +1,4 @@
-"""What a client knows of declared tables: their models, made once from their descriptions."""
+"""Cache of a client for declared tables: models that are made once from their descriptions."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ __all__ = ["KnownTables"]
 
 
 class KnownTables:
-    """The models of the declared tables that a client has asked about.
+    """Cache of the models of declared tables.
 
-    A table whose questions fail is asked about again: its description may have changed. A copy or a
-    pickle knows none, because the models are classes that another process has not.
+    A table is removed from the cache when a query about it fails, because its description may have
+    changed. Copies and pickles start empty, because the models are classes that another process
+    does not have.
     """
 
     def __init__(self) -> None:
@@ -29,33 +30,35 @@ class KnownTables:
         return type(self), ()
 
     def of(self, question: Question[Any]) -> TableModels | None:
-        """Return the models of the table that a question is about, if they are known."""
+        """Return the cached models of the table that a question is about, if any."""
         return self._known.get(str(question.benchmark))
 
     def keep(self, question: Question[Any], info: Any) -> TableModels:
-        """Make the models of a table of what a server says of it, and return them.
+        """Make the models of a table from its description, cache and return them.
 
         Args:
-            question: What was asked; it may name a version of the table.
+            question: The question; it may name a version of the table.
             info: The answer.
 
         Raises:
-            BenchmarkNotInstalledError: It is no declared table, and none that this client knows.
-            UnexpectedAnswerError: Its description contradicts itself.
+            BenchmarkNotInstalledError: The benchmark is neither a declared table nor known to this
+                client.
+            UnexpectedAnswerError: The description is inconsistent.
         """
-        # Few ask about tables, and descriptions are a sixth of what the client would load.
+        # Imported here because few programs use declared tables, and these modules are a sixth of
+        # the client's import time.
         from bench_client.models.described import models_of  # noqa: PLC0415
         from benchmark_spec import BenchmarkSpec, SpecError  # noqa: PLC0415
 
         name, version = table_version(str(question.benchmark))
         if info.spec is None and version is not None:
             raise BenchmarkNotInstalledError(
-                f"{name:.80} has no version {version}: only tables that plans make have some"
+                f"{name:.80} has no version {version}: only tables that plans make have versions"
             )
         if info.spec is None:
             raise BenchmarkNotInstalledError(
-                f"this client knows no benchmark {info.name!r:.80}: it has no runs to ask for, or "
-                "the client is older than the server"
+                f"this client does not know the benchmark {info.name!r:.80}: either it has no runs "
+                "to query, or the client is older than the server"
             )
         try:
             models = replace(models_of(BenchmarkSpec.of_json(info.spec)), version=version)
@@ -65,6 +68,6 @@ class KnownTables:
         return models
 
     def forget(self, benchmark: str | None) -> None:
-        """Ask anew what a table is: a question about it failed."""
+        """Remove a table from the cache, after a query about it failed."""
         if benchmark is not None:
             self._known.pop(benchmark, None)

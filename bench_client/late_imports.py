@@ -1,8 +1,8 @@
-"""Modules and names that load when they are first used, so that a client starts quickly.
+"""Modules and names that are imported on first use, so that a client starts quickly.
 
-Making the models of all benchmarks takes longer than an answer over HTTP, and a program mostly
-asks one benchmark. Type checkers see plain imports: each use stands beside an
-`if TYPE_CHECKING` block that imports the same names.
+Building the models of all benchmarks takes longer than a query over HTTP, and most programs use one
+benchmark. Type checkers see plain imports: each use is next to an `if TYPE_CHECKING` block that
+imports the same names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["LateModule", "late_names"]
 
 
 class LateModule:
-    """Stands for a module, which is imported when an attribute is first read.
+    """Placeholder for a module, which is imported when an attribute is first read.
 
     Args:
         name: Full name of the module.
@@ -39,10 +39,10 @@ def late_names(
     Args:
         package: Full name of the package.
         names: Its public names.
-        modules: Modules of the package that define them, looked through in this order.
+        modules: Modules of the package that define them, searched in this order.
     """
 
-    def __getattr__(name: str) -> Any:  # noqa: N807 - what Python calls it
+    def __getattr__(name: str) -> Any:  # noqa: N807 - the name that Python calls
         if name in names:
             for module in modules:
                 found = import_module(f"{package}.{module}")

@@ -1,6 +1,6 @@
-"""Questions answered from the database files, without a server.
+"""Transport that answers questions from local database files, without a server.
 
-Needs the `local` extra; imported only when a client is opened by `local`.
+It needs the `local` extra, and is imported only by the constructors `local` of both clients.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ _DEFAULT_DIRECTORY: Final = "~/.nasbenchmark"
 
 
 class LocalTransport:
-    """The benchmarks of a folder, shared by threads.
+    """Blocking transport over the databases of a folder; thread-safe.
 
     Args:
         directory: The folder; None: `$NASBENCHMARK_DIR`, else `~/.nasbenchmark`.
 
     Raises:
-        BenchmarkNotInstalledError: It holds no database that can be used.
+        BenchmarkNotInstalledError: The folder holds no usable database.
     """
 
     def __init__(self, directory: str | os.PathLike[str] | None) -> None:
@@ -75,19 +75,19 @@ class LocalTransport:
         return f".local({str(self.directory)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The databases stay where they are: a copy, in whatever process, opens the folder.
+        # Open databases are not copied: the copy opens the folder again.
         return type(self), (self.directory,)
 
     def ask(self, question: Question[A]) -> A:
-        """Return the answer to a question.
+        """Answer a question.
 
         Raises:
             BenchError: As over HTTP.
         """
         if question.topic not in _ANSWERERS:
             raise UnsupportedQuestionError(
-                "jobs and studies need a service, jobs with a worker beside it: BenchClient(URL), "
-                "`nbs serve` and `nbs worker`"
+                "jobs, plans and studies need a service, and jobs a worker: use BenchClient(URL) "
+                "with `nbs serve` and `nbs worker`"
             )
         check_sendable(question)
         try:
@@ -106,11 +106,11 @@ class LocalTransport:
             BenchError: As over HTTP.
         """
         if not isinstance(question, ExportDownload):
-            raise UnsupportedQuestionError("jobs need a service: pass its address to BenchClient")
+            raise UnsupportedQuestionError("jobs need a service: use BenchClient(URL)")
         return cast("A", self._export(question))
 
     def _at(self, question: Question[Any]) -> tuple[Catalog, str | None]:
-        """Return the catalog that answers a question, and the name of the table in it."""
+        """Return the catalog and table name for a question, which may name a table version."""
         if not names_version(question.benchmark):
             return self._catalog, question.benchmark
         name, version = table_version(str(question.benchmark))
@@ -142,7 +142,7 @@ class LocalTransport:
 
 
 class AsyncLocalTransport:
-    """The benchmarks of a folder, for the tasks of an event loop.
+    """Async transport over the databases of a folder.
 
     Args:
         directory: As for `LocalTransport`.
@@ -161,13 +161,13 @@ class AsyncLocalTransport:
         return type(self), (self._local.directory,)
 
     async def ask(self, question: Question[A]) -> A:
-        """Return the answer to a question, keeping the event loop free while it takes long."""
+        """Answer a question; long queries run in a thread and do not block the event loop."""
         if _takes_microseconds(question):
             return self._local.ask(question)
         return await asyncio.to_thread(self._local.ask, question)
 
     async def download(self, question: Download[A]) -> A:
-        """Write the answer to a question into its file, keeping the event loop free."""
+        """Write the answer to a question into its file, in a thread."""
         return await asyncio.to_thread(self._local.download, question)
 
     async def close(self) -> None:
@@ -176,7 +176,7 @@ class AsyncLocalTransport:
 
 
 def _takes_microseconds(question: Question[Any]) -> bool:
-    """Return whether an answer costs less than handing the question to a thread would."""
+    """Return whether a query takes less time than a switch to a thread."""
     one = question.topic == "computed_stats" and question.filters.get("arch") is not None
     return one and not question.options.get("include_intermediates")
 
@@ -185,26 +185,26 @@ _Answerer: TypeAlias = Callable[[Catalog, Question[Any]], answers.Answer]
 
 
 def _of_benchmark(answer: Callable[..., answers.Answer]) -> _Answerer:
-    """Return what answers a question that has options alone."""
+    """Return an answerer for questions with a benchmark and options."""
     return lambda catalog, question: answer(catalog[str(question.benchmark)], **question.options)
 
 
 def _of_runs(answer: Callable[..., answers.Answer]) -> _Answerer:
-    """Return what answers a question about the runs that filters match."""
+    """Return an answerer for questions with a benchmark, filters and options."""
     return lambda catalog, question: answer(
         catalog[str(question.benchmark)], filters=question.filters, **question.options
     )
 
 
 def _of_table(answer: Callable[..., answers.Answer]) -> _Answerer:
-    """Return what answers a question about a whole table, and what may be joined to it."""
+    """Return an answerer for questions about a whole table, including tables joined to it."""
     return lambda catalog, question: answer(
         catalog, str(question.benchmark), question.filters, **question.options
     )
 
 
 def _with_defaults(answerer: _Answerer) -> _Answerer:
-    """Return what leaves the options that are None to their defaults."""
+    """Return an answerer that drops options that are None, so that defaults apply."""
 
     def answered(catalog: Catalog, question: Question[Any]) -> answers.Answer:
         stated = {name: value for name, value in question.options.items() if value is not None}
@@ -243,7 +243,7 @@ def _spellings(catalog: Catalog, question: Question[Any]) -> answers.Answer:
 
 
 def _picture(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    from bench_client.pictures import svg_of  # noqa: PLC0415 - loads the hub, which few need
+    from bench_client.pictures import svg_of  # noqa: PLC0415 - loads model_hub
 
     drawing = answers.drawing_answer(catalog[str(question.benchmark)], question.options["arch"])
     try:
@@ -282,14 +282,14 @@ _ANSWERERS: Final[Mapping[Topic, _Answerer]] = MappingProxyType(
 
 
 def _translated(error: BenchmarkDataError) -> BenchError:
-    """Return the error that the client raises for one of the data."""
+    """Return the client's error for an error of the database package."""
     if isinstance(error, InvalidQuestionError):
         kind = (
             InvalidArchitectureError
             if isinstance(error, InvalidSpellingError)
             else InvalidRequestError
         )
-        # As over HTTP, where the field stands before what is wrong with it.
+        # As over HTTP, the message starts with the field, unless it already names it.
         named = re.search(rf"\b{re.escape(error.field)}\b", error.message)
         is_named = kind is InvalidArchitectureError or named is not None
         said = error.message if is_named else f"{error.field}: {error.message}"
@@ -310,5 +310,5 @@ def _nothing_in(directory: Path, catalog: Catalog) -> str:
     names = ", ".join(f"{name}.db" for name in INSTALLABLE)
     return (
         f"{directory} {state} (looked for {names}): make one with `nbs generate`, or name the "
-        f"folder that has them (--data, ${_DIRECTORY_VARIABLE}); `nbs start` shows how to begin"
+        f"folder of your databases (--data, ${_DIRECTORY_VARIABLE}); `nbs start` shows how to begin"
     )

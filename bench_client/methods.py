@@ -1,4 +1,4 @@
-"""The methods of all clients, but for those that take the name of a benchmark (`questions`)."""
+"""Methods of both clients, except those that take the name of a benchmark (`questions`)."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ __all__ = ["Surface"]
 
 
 def benchmarks() -> Steps[Items[models.BenchmarkInfo]]:
-    """Return what there is to know of every installed benchmark."""
+    """Return description, origin and fields of every installed benchmark."""
     found = yield from ask(Question("benchmarks", models.BenchmarkList))
     return Items(found.items, models.BenchmarkInfo)
 
 
 def benchmark(name: str) -> Steps[models.BenchmarkInfo]:
-    """Return description, origin and fields, with units, of an installed benchmark.
+    """Return description, origin and fields (with units) of an installed benchmark.
 
     Args:
-        name: Its name, such as `nasbench201`.
+        name: Name of the benchmark, such as `nasbench201`.
 
     Raises:
-        BenchmarkNotInstalledError: It does not exist or is not installed.
+        BenchmarkNotInstalledError: The benchmark does not exist or is not installed.
     """
     return (yield from ask(Question("benchmark", models.BenchmarkInfo, checked_name(name))))
 
 
 class Surface(WrittenQuestions):
-    """What is asked of one benchmark, of the service, of its jobs and of its plans."""
+    """Methods about single benchmarks, the service, jobs, plans and studies."""
 
     benchmarks = Operation(lambda: benchmarks)
     benchmark = Operation(lambda: benchmark)

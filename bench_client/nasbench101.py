@@ -1,4 +1,4 @@
-"""The questions of NAS-Bench-101, with the types of their arguments and answers."""
+"""Queries of NAS-Bench-101, with the types of their arguments and results."""
 
 from __future__ import annotations
 
@@ -44,27 +44,28 @@ def query_nb101(
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
 ) -> Steps[Items[Nb101Stats]]:
-    """Return the runs that match, in stable order, or one item a configuration when reduced.
+    """Return the runs of NAS-Bench-101 that match, or one item per configuration if reduced.
 
-    None is a wildcard: without any filter, every run of the benchmark comes back, page by page.
+    None is a wildcard: without any filter, all runs of the benchmark are fetched, page by page. The
+    order is stable.
 
     Args:
-        arch: The cell in any of its spellings: `{"op1": "conv3x3", "input1": [0], "input2": [1]}`,
-            `{"module_adjacency": matrix, "module_operations": names}`, either as JSON text, or its
-            hash of 32 hexadecimal digits.
+        arch: Cell in any spelling: `{"op1": "conv3x3", "input1": [0], "input2": [1]}`,
+            `{"module_adjacency": matrix, "module_operations": names}`, either of them as JSON text,
+            or its hash of 32 hexadecimal digits.
         num_epochs: Training budget, in epochs: 4, 12, 36 or 108.
-        isomorphism: Whether a cell answers for all cells isomorphic to it after pruning; False
-            matches only the very cell that was trained.
+        isomorphism: Whether a cell also matches all cells isomorphic to it after pruning; False
+            matches only the cell that was trained.
         reduction: `mean`, `std`, `min` or `max` over the runs of each configuration; `repeat` is
-            None then, and `num_runs` says how many they were.
-        include_intermediates: Whether each item carries the run half-way and at its end.
+            then None and `num_runs` the number of runs.
+        include_intermediates: Whether items include the statistics half-way and at the end.
 
     Returns:
-        The items; empty when nothing matches. Accuracies are in percent, times in seconds,
-        `parameters` in millions.
+        The matching items, possibly none. Accuracies are in percent, times in seconds, `parameters`
+        in millions.
 
     Raises:
-        InvalidArchitectureError: The cell is malformed or outside the space; it says why.
+        InvalidArchitectureError: The cell is malformed or outside the space; the message says why.
         InvalidRequestError: Another filter is malformed.
         BenchmarkNotInstalledError: The server has no NAS-Bench-101.
     """
@@ -81,14 +82,14 @@ def query_nb101_many(
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
 ) -> Steps[Batch[Nb101Stats]]:
-    """Return for many cells, aligned with them, what `query_nb101` returns for each.
+    """Return the result of `query_nb101` for each of many cells, in the same order.
 
-    One request answers for 10,000 cells, or for 64 when intermediate statistics are included.
-    `archs` is any iterable; the other arguments and errors are those of `query_nb101`.
+    One request covers 10,000 cells, or 64 if intermediate statistics are included. `archs` is any
+    iterable; the other arguments and errors are those of `query_nb101`.
 
     Raises:
-        InvalidArchitectureError: Some cells are malformed or outside the space. Its `positions`
-            says which, its `results` holds what was found for the others.
+        InvalidArchitectureError: Some cells are malformed or outside the space; the error's
+            `positions` lists them and its `results` holds the results of the others.
     """
     which = _filters(num_epochs, isomorphism=isomorphism)
     whether = include_intermediates
@@ -102,7 +103,7 @@ def curves_nb101(
     isomorphism: bool = True,
     reduction: Reduction | None = None,
 ) -> Steps[Items[Nb101Curves]]:
-    """Return the runs that match half-way and at their end, in columns: one list a statistic.
+    """Return the statistics half-way and at the end of the runs that match, one list per statistic.
 
     Arguments, order and errors are those of `query_nb101`.
     """
@@ -111,31 +112,31 @@ def curves_nb101(
 
 
 def hash_nb101(arch: Cell) -> Steps[Nb101Hash]:
-    """Return the published hash of a cell, what remains of it once pruned, and whether it has runs.
+    """Return the published hash of a cell, the pruned cell, and whether runs of it are recorded.
 
     Args:
-        arch: The cell in any of its spellings.
+        arch: Cell in any spelling.
 
     Raises:
-        InvalidArchitectureError: It is malformed or outside the space; it says why.
+        InvalidArchitectureError: The cell is malformed or outside the space; the message says why.
     """
-    if arch is None:  # what a question leaves out is None, too
+    if arch is None:  # transports leave out arguments that are None
         raise InvalidArchitectureError(
-            "None is no cell", errors=[FieldError(loc=["arch"], msg="None is no cell")]
+            "None is not a cell", errors=[FieldError(loc=["arch"], msg="None is not a cell")]
         )
     options = {"arch": plain_arch(arch)}
     return ask(Question("hash", Nb101Hash, _NAME, options=options))
 
 
 def hash_nb101_many(archs: Iterable[Cell]) -> Steps[Items[Nb101Hash]]:
-    """Return for many cells, aligned with them, what `hash_nb101` returns for each.
+    """Return the result of `hash_nb101` for each of many cells, in the same order.
 
     Args:
-        archs: The cells, each in any of its spellings; any iterable.
+        archs: Cells in any spelling; any iterable.
 
     Raises:
-        InvalidArchitectureError: Some cells are malformed or outside the space. Its `positions`
-            says which, its `results` holds what was found for the others.
+        InvalidArchitectureError: Some cells are malformed or outside the space; the error's
+            `positions` lists them and its `results` holds the results of the others.
     """
     question = Question("hash_many", Nb101Hashes, _NAME)
     found = yield from every_result(question, archs, with_curves=False, sendable=plain_arch)
@@ -145,6 +146,6 @@ def hash_nb101_many(archs: Iterable[Cell]) -> Steps[Items[Nb101Hash]]:
 def _filters(num_epochs: int | None, *, isomorphism: bool) -> dict[str, Any]:
     return {
         "num_epochs": whole("num_epochs", num_epochs),
-        # What is meant by default need not be said.
+        # True is the default and left out.
         "isomorphism": None if either("isomorphism", isomorphism) else False,
     }

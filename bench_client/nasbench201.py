@@ -1,4 +1,4 @@
-"""The questions of NAS-Bench-201, with the types of their arguments and answers."""
+"""Queries of NAS-Bench-201, with the types of their arguments and results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from bench_client.tables import curves_table, query_table, query_table_many
 __all__ = ["Architecture", "curves_nb201", "describe_nb201", "query_nb201", "query_nb201_many"]
 
 Architecture: TypeAlias = str | int | Mapping[str, str] | Sequence[str]
-"""The published string, the index (also in digits), the dict of edges or the list of six ops."""
+"""The architecture string, the index (an integer or digits), the dict of edges or the list of six
+operations."""
 
 _NAME = MODELS.spec.name
 
@@ -29,29 +30,30 @@ def query_nb201(
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
 ) -> Steps[Items[Nb201Stats]]:
-    """Return the runs that match, in stable order, or one item a configuration when reduced.
+    """Return the runs of NAS-Bench-201 that match, or one item per configuration if reduced.
 
-    None is a wildcard: without any filter, every run of the benchmark comes back, page by page.
+    None is a wildcard: without any filter, all runs of the benchmark are fetched, page by page. The
+    order is stable.
 
     Args:
-        arch: The architecture in any of its spellings: the string
-            `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, the index 0 to 15,624, the dict `{"0_1": op, …}`
-            in any order, or the list of its six operations.
+        arch: Architecture in any spelling: the string `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, the
+            index 0 to 15,624, the dict `{"0_1": op, …}` in any order, or the list of its six
+            operations.
         num_epochs: Training budget, in epochs: 12 or 200.
         dataset: `cifar10-valid`, `cifar10`, `cifar100` or `imagenet16-120`, in any case.
         seed: Seed of the run.
         reduction: `mean`, `std`, `min` or `max` over the runs of each configuration; `seed` is
-            None then, and `num_runs` says how many they were.
-        include_intermediates: Whether each item carries its learning curves, one object an epoch.
-            `curves_nb201` gives them in columns, several times faster.
+            then None and `num_runs` the number of runs.
+        include_intermediates: Whether items include their learning curves, one object per epoch.
+            `curves_nb201` returns them as columns, several times faster.
 
     Returns:
-        The items; empty when nothing matches. Accuracies are in percent, times in seconds,
-        `parameters` and `flops` in millions; None stands for "not recorded".
+        The matching items, possibly none. Accuracies are in percent, times in seconds, `parameters`
+        and `flops` in millions; None means "not recorded".
 
     Raises:
         InvalidArchitectureError: The architecture is malformed.
-        InvalidRequestError: Another filter is.
+        InvalidRequestError: Another filter is malformed.
         BenchmarkNotInstalledError: The server has no NAS-Bench-201.
     """
     which = (arch, num_epochs, dataset, seed)
@@ -68,14 +70,14 @@ def query_nb201_many(
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
 ) -> Steps[Batch[Nb201Stats]]:
-    """Return for many architectures, aligned with them, what `query_nb201` returns for each.
+    """Return the result of `query_nb201` for each of many architectures, in the same order.
 
-    One request answers for 10,000 architectures, or for 64 when learning curves are included.
-    `archs` is any iterable; the other arguments and errors are those of `query_nb201`.
+    One request covers 10,000 architectures, or 64 if learning curves are included. `archs` is any
+    iterable; the other arguments and errors are those of `query_nb201`.
 
     Raises:
-        InvalidArchitectureError: Some architectures are malformed. Its `positions` says which, its
-            `results` holds what was found for the others.
+        InvalidArchitectureError: Some architectures are malformed; the error's `positions` lists
+            them and its `results` holds the results of the others.
     """
     which = (num_epochs, dataset, seed)
     curves = include_intermediates
@@ -90,22 +92,22 @@ def curves_nb201(
     *,
     reduction: Reduction | None = None,
 ) -> Steps[Items[Nb201Curves]]:
-    """Return the learning curves of the runs that match, in columns: one list a statistic.
+    """Return the learning curves of the runs that match, as columns: one list per statistic.
 
-    Arguments, order and errors are those of `query_nb201`. In an item all lists have one value an
-    epoch; at 200 epochs some splits are recorded at the last one only, and None before it.
+    Arguments, order and errors are those of `query_nb201`. Each list has one value per epoch; at
+    200 epochs some splits are recorded only at the last epoch and are None before it.
     """
     return curves_table(_NAME, arch, num_epochs, dataset, seed, reduction=reduction)
 
 
 def describe_nb201(arch: Architecture) -> Steps[Nb201Architecture]:
-    """Return every name of an architecture, and the architectures isomorphic to it.
+    """Return all spellings of an architecture, and the architectures isomorphic to it.
 
     Args:
-        arch: The architecture in any of its spellings.
+        arch: Architecture in any spelling.
 
     Raises:
-        InvalidArchitectureError: It is malformed.
+        InvalidArchitectureError: The architecture is malformed.
     """
     options = {"arch": plain_arch(arch)}
     return ask(Question("architecture", Nb201Architecture, _NAME, options=options))

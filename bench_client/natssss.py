@@ -1,4 +1,4 @@
-"""The questions of the size space of NATS-Bench, with the types of their arguments and answers."""
+"""Queries of the size space of NATS-Bench, with the types of their arguments and results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 Channels: TypeAlias = str | int | Sequence[int]
-"""The published string, the index (also in digits) or the list of five numbers of channels."""
+"""The architecture string, the index (an integer or digits) or the list of five channel numbers."""
 
 _NAME = MODELS.spec.name
 
@@ -35,28 +35,29 @@ def query_natssss(
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
 ) -> Steps[Items[NatsSssStats]]:
-    """Return the runs that match, in stable order, or one item a configuration when reduced.
+    """Return the runs of NATS-Bench's size space that match, or one item per configuration.
 
-    None is a wildcard: without any filter, every run of the benchmark comes back, page by page.
+    None is a wildcard: without any filter, all runs of the benchmark are fetched, page by page. The
+    order is stable. With `reduction` there is one item per configuration.
 
     Args:
-        arch: The architecture in any of its spellings: the string `8:8:8:16:32`, the index 0 to
-            32,767, or the list of its five numbers of channels.
+        arch: Architecture in any spelling: the string `8:8:8:16:32`, the index 0 to 32,767, or the
+            list of its five channel numbers.
         num_epochs: Training budget, in epochs: 1, 12 or 90.
         dataset: `cifar10-valid`, `cifar10`, `cifar100` or `imagenet16-120`, in any case.
         seed: Seed of the run.
         reduction: `mean`, `std`, `min` or `max` over the runs of each configuration; `seed` is
-            None then, and `num_runs` says how many they were.
-        include_intermediates: Whether each item carries its learning curves, one object an epoch.
-            `curves_natssss` gives them in columns, several times faster.
+            then None and `num_runs` the number of runs.
+        include_intermediates: Whether items include their learning curves, one object per epoch.
+            `curves_natssss` returns them as columns, several times faster.
 
     Returns:
-        The items; empty when nothing matches. Accuracies are in percent, times in seconds,
-        `parameters` and `flops` in millions; None stands for "not recorded".
+        The matching items, possibly none. Accuracies are in percent, times in seconds, `parameters`
+        and `flops` in millions; None means "not recorded".
 
     Raises:
         InvalidArchitectureError: The architecture is malformed.
-        InvalidRequestError: Another filter is.
+        InvalidRequestError: Another filter is malformed.
         BenchmarkNotInstalledError: The server has no size space.
     """
     which = (arch, num_epochs, dataset, seed)
@@ -73,14 +74,14 @@ def query_natssss_many(
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
 ) -> Steps[Batch[NatsSssStats]]:
-    """Return for many architectures, aligned with them, what `query_natssss` returns for each.
+    """Return the result of `query_natssss` for each of many architectures, in the same order.
 
-    One request answers for 10,000 architectures, or for 64 when learning curves are included.
-    `archs` is any iterable; the other arguments and errors are those of `query_natssss`.
+    One request covers 10,000 architectures, or 64 if learning curves are included. `archs` is any
+    iterable; the other arguments and errors are those of `query_natssss`.
 
     Raises:
-        InvalidArchitectureError: Some architectures are malformed. Its `positions` says which, its
-            `results` holds what was found for the others.
+        InvalidArchitectureError: Some architectures are malformed; the error's `positions` lists
+            them and its `results` holds the results of the others.
     """
     which = (num_epochs, dataset, seed)
     curves = include_intermediates
@@ -95,22 +96,21 @@ def curves_natssss(
     *,
     reduction: Reduction | None = None,
 ) -> Steps[Items[NatsSssCurves]]:
-    """Return the learning curves of the runs that match, in columns: one list a statistic.
+    """Return the learning curves of the runs that match, as columns: one list per statistic.
 
-    Arguments, order and errors are those of `query_natssss`. In an item all lists have one value
-    an epoch.
+    Arguments, order and errors are those of `query_natssss`. Each list has one value per epoch.
     """
     return curves_table(_NAME, arch, num_epochs, dataset, seed, reduction=reduction)
 
 
 def describe_natssss(arch: Channels) -> Steps[NatsSssArchitecture]:
-    """Return every name of an architecture.
+    """Return all spellings of an architecture.
 
     Args:
-        arch: The architecture in any of its spellings.
+        arch: Architecture in any spelling.
 
     Raises:
-        InvalidArchitectureError: It is malformed.
+        InvalidArchitectureError: The architecture is malformed.
     """
     options = {"arch": plain_arch(arch)}
     return ask(Question("architecture", NatsSssArchitecture, _NAME, options=options))

@@ -1,4 +1,4 @@
-"""The questions of NDS, with the types of their arguments and answers."""
+"""Queries of NDS, with the types of their arguments and results."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ __all__ = ["NdsBounds", "NdsError", "NdsSort", "Specification", "curves_nds", "d
 __all__ += ["families_nds", "query_nds", "query_nds_many"]
 
 Specification: TypeAlias = str | Mapping[str, Any]
-"""A model or cell specification: a dict with its keys in any order, or its JSON."""
+"""A model or cell specification: a dict with keys in any order, or its JSON."""
 
 _NAME = MODELS.spec.name
 
 NdsError: TypeAlias = Literal[
     "final_train_error", "best_train_error", "final_test_error", "best_test_error"
 ]
-"""What a distribution may be of beside statistics: 100 minus an accuracy, in percent."""
+"""Metrics of a distribution besides the statistics: 100 minus an accuracy, in percent."""
 
 NdsSort: TypeAlias = Literal[
     "parameters",
@@ -57,13 +57,13 @@ NdsSort: TypeAlias = Literal[
     "best_test_acc",
     "-best_test_acc",
 ]
-"""What runs are sorted by; with a minus the largest comes first."""
+"""Sort key of runs; with a minus, largest first."""
 
 
 class NdsBounds(TypedDict, total=False):
-    """Least and greatest values, included, of what runs have; None is no bound.
+    """Inclusive lower and upper bounds on values of runs; None: no bound.
 
-    `parameters` and `flops` in millions, accuracies in percent.
+    `parameters` and `flops` are in millions, accuracies in percent.
     """
 
     min_parameters: float | None
@@ -100,32 +100,34 @@ def query_nds(  # noqa: PLR0913 - the filters of the benchmark
     include_intermediates: bool = False,
     **bounds: Unpack[NdsBounds],
 ) -> Steps[Items[NdsStats]]:
-    """Return the runs that match, in stable order, or one item a configuration when reduced.
+    """Return the runs of NDS that match, or one item per configuration if reduced.
 
-    None is a wildcard: without any filter, every run of the benchmark comes back, page by page.
+    None is a wildcard: without any filter, all runs of the benchmark are fetched, page by page. The
+    order is stable.
 
     Args:
         model_family: `nas_cell`, `residual_basic`, `residual_bottleneck` or `vanilla`.
         proposer: `amoeba`, `darts`, `enas`, `nasnet`, `pnas`, `resnet`, `resnet-b`, `resnext-a`,
             `resnext-b` or `vanilla`.
         generator: `random`, `fix_w_d` or `tune_lr_wd`.
-        model_spec: The network, matched whole, its keys in any order.
-        cell_spec: Its cells, likewise; `{}` for networks without cells.
+        model_spec: Specification of the network, matched as a whole, keys in any order.
+        cell_spec: Specification of its cells, likewise; `{}` for networks without cells.
         dataset: `cifar10` or `imagenet`.
         num_epochs: Training budget, in epochs.
         seed: Seed of the run; reruns share it.
         sort: `parameters`, `flops`, `base_lr`, `weight_decay`, or one of the four accuracies;
-            `-best_test_acc` for the largest first. When reduced, `base_lr` and `weight_decay`.
-        limit: Return so many items at most.
+            a minus, as in `-best_test_acc`, sorts the largest first. With a reduction, only
+            `base_lr` and `weight_decay`.
+        limit: Maximum number of items.
         reduction: `mean`, `std`, `min` or `max` over the runs of each configuration; `seed` is
-            None then, and `num_runs` says how many they were.
-        include_intermediates: Whether each item carries its learning curves, one object an epoch.
-            `curves_nds` gives them in columns, several times faster.
-        bounds: `min_` and `max_` of what can be sorted by, as in `NdsBounds`.
+            then None and `num_runs` the number of runs.
+        include_intermediates: Whether items include their learning curves, one object per epoch.
+            `curves_nds` returns them as columns, several times faster.
+        bounds: `min_` and `max_` of any sort key, as in `NdsBounds`.
 
     Returns:
-        The items; empty when nothing matches. Accuracies are in percent, times in seconds,
-        `parameters` and `flops` in millions; None stands for "not recorded".
+        The matching items, possibly none. Accuracies are in percent, times in seconds, `parameters`
+        and `flops` in millions; None means "not recorded".
 
     Raises:
         InvalidRequestError: A filter is malformed or unknown.
@@ -159,24 +161,24 @@ def query_nds_many(
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
 ) -> Steps[Batch[NdsStats]]:
-    """Return the runs of many networks, aligned with them.
+    """Return the runs of each of many networks of NDS, in the same order.
 
-    One request answers for 10,000 networks, or for 64 when learning curves are included.
+    One request covers 10,000 networks, or 64 if learning curves are included.
 
     Args:
-        archs: The networks, each `{"model_spec": …, "cell_spec": …}`; without `cell_spec`, one
-            that has no cells. Any iterable.
-        model_family: As for `query_nds`, like all that follow.
-        proposer: Whose design space.
+        archs: Networks, each as `{"model_spec": …, "cell_spec": …}`; one without cells needs no
+            `cell_spec`. Any iterable.
+        model_family: As for `query_nds`, and so are the arguments below.
+        proposer: Proposer of the design space.
         generator: How networks were sampled.
         dataset: The data set.
         num_epochs: Training budget, in epochs.
         reduction: `mean`, `std`, `min` or `max` over the runs of each configuration.
-        include_intermediates: Whether each item carries its learning curves, one object an epoch.
+        include_intermediates: Whether items include their learning curves, one object per epoch.
 
     Raises:
-        InvalidArchitectureError: Some are malformed. Its `positions` says which, its `results`
-            holds what was found for the others.
+        InvalidArchitectureError: Some networks are malformed; the error's `positions` lists them
+            and its `results` holds the results of the others.
         InvalidRequestError: Another filter is malformed.
         BenchmarkNotInstalledError: The server has no NDS.
     """
@@ -200,7 +202,7 @@ def curves_nds(  # noqa: PLR0913 - the filters of the benchmark
     reduction: Reduction | None = None,
     **bounds: Unpack[NdsBounds],
 ) -> Steps[Items[NdsCurves]]:
-    """Return the learning curves of the runs that match, in columns: one list a statistic.
+    """Return the learning curves of the runs that match, as columns: one list per statistic.
 
     Arguments, order and errors are those of `query_nds`.
     """
@@ -215,7 +217,7 @@ def curves_nds(  # noqa: PLR0913 - the filters of the benchmark
 
 
 def families_nds() -> Steps[Items[NdsFamily]]:
-    """Return the design spaces as sampled and trained, with how many runs and networks each has.
+    """Return the design spaces of NDS with their numbers of runs and networks.
 
     Raises:
         BenchmarkNotInstalledError: The server has no NDS.
@@ -235,21 +237,21 @@ def distribution_nds(
     points: int | None = None,
     **bounds: Unpack[NdsBounds],
 ) -> Steps[Items[NdsDistribution]]:
-    """Return how a metric is distributed over the configurations of each design space.
+    """Return the distribution of a metric over the configurations of each design space.
 
-    `value` and `fraction` are points of the empirical distribution function, as the paper's
-    figures draw it; a configuration counts once, with the mean over its runs.
+    `value` and `fraction` are points of the empirical distribution function, as in the paper's
+    figures; each configuration counts once, with the mean over its runs.
 
     Args:
         metric: `final_train_error`, `best_train_error`, `final_test_error`, `best_test_error`, or a
             statistic of `NdsStats`.
-        model_family: As for `query_nds`, and so on.
-        proposer: Whose design space.
+        model_family: As for `query_nds`, and so are the filters below.
+        proposer: Proposer of the design space.
         generator: How networks were sampled.
         dataset: The data set.
         num_epochs: Training budget, in epochs.
-        points: How many points at most, 1 to 1000; 100 by default.
-        bounds: `min_` and `max_` of what runs have, as in `NdsBounds`: other runs do not count.
+        points: Maximum number of points, 1 to 1000; 100 by default.
+        bounds: `min_` and `max_` of values of runs, as in `NdsBounds`; other runs are left out.
 
     Raises:
         InvalidRequestError: The metric or a filter is malformed or unknown.

@@ -1,7 +1,7 @@
-"""How answers show themselves: as tables in notebooks, and short in a Python session.
+"""HTML tables of results for notebooks, and short representations for Python sessions.
 
-Jupyter asks an object for `_repr_html_`. What is shown are the first rows, each figure with its
-unit, and what there is beyond them in words, so that a table of thousands never fills a page.
+Jupyter calls `_repr_html_` of an object. Tables show the first rows, with units, and the total
+number of rows.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ __all__ = ["MOST_ROWS", "html_of_columns", "html_of_fields", "html_of_items"]
 __all__ += ["html_of_values", "shortened", "units_of"]
 
 MOST_ROWS: Final = 20
-"""Rows that a table shows."""
+"""Most rows of a table."""
 
 _MOST_COLUMNS: Final = 40
 _MOST_TEXT: Final = 120
 _NAMES: Final = frozenset({"arch", "arch_str"})
 _MOST_VALUES: Final = 8
-"""Values of a list that a Python session shows."""
+"""Largest number of values of a list that `repr` shows in full."""
 
 
 class _Shortened:
-    """Stands for a long list, and shows its beginning and its length."""
+    """Placeholder whose `repr` shows the beginning and length of a long list."""
 
     def __init__(self, values: Sequence[Any]) -> None:
         self._values = values
@@ -41,7 +41,7 @@ class _Shortened:
 
 
 class _Written:
-    """Stands for a value, and shows a text in its place."""
+    """Placeholder whose `repr` is a given text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -51,7 +51,7 @@ class _Written:
 
 
 def shortened(value: Any) -> Any:
-    """Return a value as a representation shows it: of what is long the beginning and the length."""
+    """Return a value, or a placeholder whose `repr` shows beginning and length of a long value."""
     if isinstance(value, str) and len(value) > _MOST_TEXT:
         return _Written(f"{value[: _MOST_TEXT // 2]!r}… {len(value):,} characters")
     if isinstance(value, dict) and len(value) > _MOST_VALUES:
@@ -71,15 +71,15 @@ def html_of_items(
     positions: Sequence[int] | None = None,
     total: int | None = None,
 ) -> str:
-    """Return items as an HTML table: names, units, the first rows, how many there are.
+    """Return an HTML table of items: names, units, the first rows, and the number of items.
 
-    What all rows have in common is said once, above.
+    Values that all rows share are shown once, above the table.
 
     Args:
-        model: The model of the items.
+        model: Model of the items.
         items: The items, or the first of them.
-        positions: Of a batch: the place of each item's architecture.
-        total: How many items there are; None: these.
+        positions: In a batch: the position of each item's architecture.
+        total: Number of all items; None: that of `items`.
     """
     if not items:
         return f"<p>no {escape(model.__name__)}</p>"
@@ -95,7 +95,7 @@ def html_of_items(
         for column in columns
         if rows > 1 and len(set(map(str, column.values))) == 1
     }
-    # The parts of an architecture are there to count by; its name says the same, and comes last.
+    # Columns of single operations repeat the architecture string, which is the last column.
     parts = {name for part in _models(model) for name in getattr(part, "arch_columns", ())}
     told = [column for column in columns if column.name not in {*alike, *parts}]
     told.sort(key=lambda column: column.name in _NAMES)
@@ -128,12 +128,12 @@ def html_of_items(
 
 
 def html_of_columns(title: str, columns: Sequence[Column], units: Mapping[str, str]) -> str:
-    """Return columns as an HTML table: names, units, the first rows, how many there are.
+    """Return an HTML table of columns: names, units, the first rows, and the number of rows.
 
     Args:
-        title: What they are of.
+        title: Title of the table.
         columns: The columns, of equal length.
-        units: Units by name of a column.
+        units: Units by column name.
     """
     total = len(columns[0].values)
     head = "".join(f"<th>{escape(column.name)}</th>" for column in columns)
@@ -152,11 +152,11 @@ def html_of_columns(title: str, columns: Sequence[Column], units: Mapping[str, s
 
 
 def html_of_values(title: str, values: Mapping[str, Any], units: Mapping[str, str]) -> str:
-    """Return values as an HTML table: a name, a value and its unit a row.
+    """Return an HTML table of values: a row per value, with name and unit.
 
     Args:
-        title: What they are of.
-        values: The values by name.
+        title: Title of the table.
+        values: Values by name.
         units: Units by name.
     """
     rows = "".join(
@@ -168,7 +168,7 @@ def html_of_values(title: str, values: Mapping[str, Any], units: Mapping[str, st
 
 
 def html_of_fields(item: BaseModel) -> str:
-    """Return one answer as an HTML table: a field a row, with its unit and what it is."""
+    """Return an HTML table of an item: a row per field, with unit and description."""
     rows = "".join(
         f"<tr><th>{escape(name)}</th><td>{_cell(value)}</td><td>{escape(_unit(field) or '')}</td>"
         f"<td><small>{escape((field.description or '')[: 2 * _MOST_TEXT])}</small></td></tr>"
@@ -178,7 +178,7 @@ def html_of_fields(item: BaseModel) -> str:
 
 
 def _fields(item: BaseModel) -> Iterator[tuple[str, Any, FieldInfo]]:
-    """Yield name, value and field, those of an inner object in its place; None is left out."""
+    """Yield name, value and field, recursively for nested objects; fields of None are left out."""
     for name, field in type(item).model_fields.items():
         value = getattr(item, name)
         if isinstance(value, BaseModel):
@@ -188,7 +188,7 @@ def _fields(item: BaseModel) -> Iterator[tuple[str, Any, FieldInfo]]:
 
 
 def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """Yield a model and the models inside, itself last."""
+    """Yield the models nested in a model, then the model itself."""
     for field in model.model_fields.values():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
@@ -197,7 +197,7 @@ def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 
 def units_of(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
-    """Yield the units of the fields of a model and of the models inside."""
+    """Yield name and unit of the fields of a model and of its nested models."""
     for part in _models(model):
         for name, field in part.model_fields.items():
             if unit := _unit(field):
@@ -215,7 +215,7 @@ def _of_unit(unit: str | None) -> str:
 
 
 def _cell(value: Any) -> str:
-    """Return a value as a cell: figures with six digits, of long lists the beginning."""
+    """Return a value as a table cell: floats with six digits, long lists shortened."""
     if value is None:
         return ""
     if isinstance(value, float):

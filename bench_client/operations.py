@@ -1,10 +1,9 @@
-"""Methods written once for both clients.
+"""Client methods, written once for the blocking and the async client.
 
-A method of the clients is a generator function that knows nothing of transports: it yields
-questions and is sent their answers, so that paging and splitting are written once; one that gets no
-answer raises its error where it is asked. `Operation` turns it into a method that blocks on
-`BlockingClient`s and one to be awaited on `AwaitedClient`s, with the same signature and
-documentation:
+A method is a generator function that does not depend on the transport: it yields `Question`s and
+is sent their answers, so that paging and splitting into batches are written once. If a question
+fails, its error is raised at the `yield`. `Operation` turns the function into a blocking method of
+`BlockingClient`s and a coroutine method of `AwaitedClient`s with the same signature and docstring:
 
     def describe_nb201(arch: Architecture) -> Steps[Nb201Architecture]:
         return (yield from ask(Question("architecture", Nb201Architecture, ...)))
@@ -12,8 +11,8 @@ documentation:
     class Surface:
         describe_nb201 = Operation(lambda: nasbench201.describe_nb201)
 
-The function is looked up when the method is first used: its module, and the models it names, need
-not be loaded before.
+The function is looked up when the method is first used, so that its module and the models it names
+are imported only then.
 """
 
 from __future__ import annotations
@@ -117,26 +116,26 @@ Topic: TypeAlias = Literal[
     "workers",
     "zoo",
 ]
-"""What can be asked; every transport knows how."""
+"""Kinds of requests; `routes` maps each to HTTP and `local` some to database queries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[A]):
-    """A question with one answer, in the words of the benchmark rather than of HTTP.
+    """A request that does not depend on the transport, with the model of its answer.
 
     Attributes:
-        topic: What is asked.
-        answer: The model of the answer.
-        benchmark: Of which benchmark, if of one.
+        topic: Kind of request.
+        answer: Model of the answer.
+        benchmark: Name of the benchmark, if the request is about one.
         filters: Which configurations: values by filter name, None being a wildcard.
-        options: How the answer should come (`reduction`, `limit`, …), and what else it takes.
-        job: About which job, if about one.
-        artifact: About which file of it, if about one.
-        checkpoint: About which uploaded weights, by their SHA-256, if about some.
-        study: About which study, if about one.
-        key: Of a submission that stands for one job, however often it is repeated.
-        plan: About which plan, if about one.
-        action: What to do with it.
+        options: Other arguments, such as `reduction` and `limit`.
+        job: Id of the job, if the request is about one.
+        artifact: Name of an artifact of the job.
+        checkpoint: SHA-256 of uploaded weights.
+        study: Name of the study.
+        key: Idempotency key of a submission.
+        plan: Name of the plan.
+        action: Action on the plan.
     """
 
     topic: Topic
@@ -155,11 +154,11 @@ class Question(Generic[A]):
 
 @dataclass(frozen=True, slots=True)
 class Held(Question[A]):
-    """A question whose answer may be held back until a job changes, or come at once all the same.
+    """A long poll: the server may delay its answer until a job or plan changes.
 
     Attributes:
-        seconds: How long it may be held.
-        at_once: The question as it is asked where no answer can be waited for.
+        seconds: Longest delay, in seconds.
+        at_once: The same question without the delay, for when too many long polls are open.
     """
 
     seconds: float = field(kw_only=True)
@@ -167,47 +166,47 @@ class Held(Question[A]):
 
 
 class Raw(Question[A], ABC):
-    """A question whose answer is no JSON over HTTP; each kind says how it is read."""
+    """A question whose HTTP response is not JSON; each subclass parses its own format."""
 
     __slots__ = ()
 
     @property
     @abstractmethod
     def media_type(self) -> str:
-        """What HTTP calls its format."""
+        """Media type of the response."""
 
     @abstractmethod
     def read(self, headers: Mapping[str, str], content: bytes) -> A:
-        """Return the answer.
+        """Parse the response.
 
         Raises:
-            ValueError: It is another's answer, or contradicts itself.
+            ValueError: The response is inconsistent, or answers another question.
         """
 
 
 class KnownTable(Question[A]):
-    """Asks what a declared table is; answered by its models, which the client keeps."""
+    """Asks for the description of a declared table; the client caches the models made from it."""
 
     __slots__ = ()
 
 
 class Nothing(BaseModel, defer_build=True):
-    """The answer to what is done and has no answer (204), and to a rest."""
+    """The answer of requests without a response body (204), and of `Rest`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rest(Question[Nothing]):
-    """Asks nothing of anyone: time passes.
+    """A pause; the client sleeps and sends nothing.
 
     Attributes:
-        seconds: How much.
+        seconds: Length of the pause.
     """
 
     seconds: float = field(kw_only=True)
 
 
 Steps: TypeAlias = Generator[Question[Any], Any, R]
-"""A method under way: yields questions, is sent their answers, returns what the caller gets."""
+"""A running method: yields questions, is sent their answers, returns the method's result."""
 
 
 def ask(question: Question[A]) -> Generator[Question[A], A, A]:
@@ -216,18 +215,18 @@ def ask(question: Question[A]) -> Generator[Question[A], A, A]:
 
 
 def rest(seconds: float) -> Generator[Question[Any], Any, None]:
-    """Let time pass, with `yield from`."""
+    """Pause, with `yield from`."""
     yield Rest("rest", Nothing, seconds=seconds)
 
 
 def drive(steps: Generator[Y, Any, R], perform: Callable[[Y], Any]) -> R:
-    """Carry out a generator: perform what it yields, send it what comes of it, errors too."""
+    """Run a generator to its end: perform each step it yields and send it the result or error."""
     try:
         step = next(steps)
         while True:
             try:
                 answer = perform(step)
-            except Exception as error:  # noqa: BLE001 - the generator's to handle
+            except Exception as error:  # noqa: BLE001 - the generator handles it
                 step = steps.throw(error)
             else:
                 step = steps.send(answer)
@@ -236,13 +235,13 @@ def drive(steps: Generator[Y, Any, R], perform: Callable[[Y], Any]) -> R:
 
 
 async def drive_awaiting(steps: Generator[Y, Any, R], perform: Callable[[Y], Awaitable[Any]]) -> R:
-    """Carry out a generator as `drive` does, awaiting each step."""
+    """Run a generator as `drive` does, awaiting each step."""
     try:
         step = next(steps)
         while True:
             try:
                 answer = await perform(step)
-            except Exception as error:  # noqa: BLE001 - the generator's to handle
+            except Exception as error:  # noqa: BLE001 - the generator handles it
                 step = steps.throw(error)
             else:
                 step = steps.send(answer)
@@ -267,10 +266,10 @@ class AwaitedClient(ABC):
 
 
 def called(steps: Callable[P, Steps[R]], *args: P.args, **kwargs: P.kwargs) -> Steps[R]:
-    """Return what a generator function returns for arguments.
+    """Call a generator function, with suggestions in the error for an unknown argument.
 
     Raises:
-        TypeError: It has no such argument; those with a similar name are told, else all.
+        TypeError: An argument is unknown; the message lists similar names, or all if none is.
     """
     try:
         return steps(*args, **kwargs)
@@ -288,11 +287,11 @@ def called(steps: Callable[P, Steps[R]], *args: P.args, **kwargs: P.kwargs) -> S
 
 
 class Operation(Generic[P, R]):
-    """A method of both kinds of clients, made of one generator function.
+    """Descriptor that makes a generator function a method of both kinds of clients.
 
     Args:
-        find: Returns the generator function, which has no `self`; its signature and docstring
-            become the method's.
+        find: Returns the generator function, which has no `self`; the method takes over its
+            signature and docstring.
     """
 
     def __init__(self, find: Callable[[], Callable[P, Steps[R]]]) -> None:
@@ -323,7 +322,7 @@ class Operation(Generic[P, R]):
         return method
 
     def _dress(self, method: Callable[..., Any], steps: Callable[..., Any]) -> None:
-        """Give a method the name, documentation and signature that it is to have."""
+        """Set the name, docstring and signature of a method."""
         signature = inspect.signature(steps, eval_str=True)
         *_, returned = get_args(signature.return_annotation)
         client = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)

@@ -1,4 +1,4 @@
-"""The questions about all architectures of a benchmark at once, and about samples of them."""
+"""Queries over all architectures of a benchmark, such as rankings, and samples of them."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ def top(
     n: int = 10,
     **more: Any,
 ) -> Steps[Items[Ranked[Any]]]:
-    """Return the best architectures by a metric, the best first: what an oracle would choose.
+    """Return the best architectures of a benchmark by a metric, best first.
 
-    Every figure is the mean over the runs of an architecture. NDS ranks what was trained: a network
-    with its learning rate and weight decay.
+    Values are means over the runs of an architecture. For NDS the ranked items are trained
+    configurations: a network with its learning rate and weight decay.
 
     Args:
         benchmark: Name of the benchmark.
         metric: A statistic of the benchmark's items or, for `nasbench201`, a cost on a device such
             as `edgegpu_latency` (in milliseconds); `bench.benchmark(name).fields` lists them.
-        dataset: The data set, where the benchmark has several.
-        num_epochs: The training budget, where the benchmark has several.
-        n: How many, 1 to 1,000.
-        more: Bounds: `max_` or `min_` and the name of any metric, such as `max_flops=100`; for
+        dataset: The data set, if the benchmark has several.
+        num_epochs: The training budget in epochs, if the benchmark has several.
+        n: Number of architectures, 1 to 1,000.
+        more: Bounds: `max_` or `min_` before the name of any metric, such as `max_flops=100`; for
             `nds` also `model_family`, `proposer` and `generator`.
 
     Returns:
-        At most `n` items; none when nothing is within the bounds.
+        At most `n` items; none if no architecture is within the bounds.
 
     Raises:
         InvalidRequestError: An argument is malformed, missing or unknown.
-        BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
+        BenchmarkNotInstalledError: The benchmark, or the table with a metric, is not installed.
     """
     options = {"metric": text("metric", metric), "n": count("n", n)}
     models = yield from known_table(benchmark)
@@ -74,19 +74,19 @@ def pareto(
     num_epochs: int | None = None,
     **more: Any,
 ) -> Steps[Items[TradeOff[Any]]]:
-    """Return the architectures that none beats in one metric without losing in the other.
+    """Return the Pareto front of two metrics: the architectures that no other one dominates.
 
     Args:
         benchmark: Name of the benchmark.
-        x: One metric; the best by it comes first.
-        y: The other one.
+        x: First metric; items are sorted by it, best first.
+        y: Second metric.
         dataset: As for `top`.
         num_epochs: As for `top`.
         more: Bounds, as for `top`.
 
     Raises:
         InvalidRequestError: An argument is malformed, missing or unknown.
-        BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
+        BenchmarkNotInstalledError: The benchmark, or the table with a metric, is not installed.
     """
     models = yield from known_table(benchmark)
     filters = _filters(models.spec, dataset, num_epochs, more)
@@ -104,21 +104,22 @@ def rank(
     num_epochs: int | None = None,
     **more: Any,
 ) -> Steps[Standing[Any] | None]:
-    """Return where an architecture stands among all by a metric; None if it has no value of it.
+    """Return the rank of an architecture among all by a metric; None if it has no value.
 
     Args:
-        benchmark: Name of the benchmark: not `nds`, whose networks were trained in several ways.
-        arch: The architecture in any of its spellings.
+        benchmark: Name of the benchmark; `nds` is not supported, because its networks were trained
+            in several ways.
+        arch: Architecture in any spelling.
         metric: As for `top`.
         dataset: As for `top`.
         num_epochs: As for `top`.
-        more: Other axes of a declared table.
+        more: Values of other axes of a declared table.
 
     Raises:
         InvalidArchitectureError: The architecture is malformed.
         InvalidRequestError: Another argument is malformed, missing or unknown.
-        UnsupportedQuestionError: The question has no meaning for the benchmark.
-        BenchmarkNotInstalledError: The benchmark, or the data that has the metric, is not there.
+        UnsupportedQuestionError: The benchmark does not support ranks.
+        BenchmarkNotInstalledError: The benchmark, or the table with the metric, is not installed.
     """
     options = {"arch": plain_arch(arch), "metric": text("metric", metric)}
     models = yield from known_table(benchmark)
@@ -137,22 +138,22 @@ def distribution(
     points: int | None = None,
     **more: Any,
 ) -> Steps[Items[Any]]:
-    """Return how a metric is distributed over all architectures.
+    """Return the distribution of a metric over all architectures.
 
     Args:
         benchmark: Name of the benchmark.
         metric: As for `top`; for `nds` as for `distribution_nds`.
         dataset: As for `top`.
         num_epochs: As for `top`.
-        points: Points of the distribution function at most, 1 to 1,000; 100 by default.
-        more: Bounds, as for `top`: what is not within them does not count.
+        points: Maximum number of points of the distribution function, 1 to 1,000; 100 by default.
+        more: Bounds, as for `top`; architectures outside them are left out.
 
     Returns:
-        One `Distribution`; for `nds` one `NdsDistribution` a design space.
+        One `Distribution`; for `nds` one `NdsDistribution` per design space.
 
     Raises:
         InvalidRequestError: An argument is malformed, missing or unknown.
-        BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
+        BenchmarkNotInstalledError: The benchmark, or the table with a metric, is not installed.
     """
     models = yield from known_table(benchmark)
     filters = _filters(models.spec, dataset, num_epochs, more)
@@ -173,27 +174,26 @@ def correlation(
     resample_seed: int = 0,
     **more: Any,
 ) -> Steps[Correlation]:
-    """Return how well two metrics agree over the architectures that have both.
+    """Return rank and linear correlations of two metrics over the architectures that have both.
 
     Args:
         benchmark: Name of the benchmark.
-        x: One metric, as for `top`.
-        y: The other.
+        x: First metric, as for `top`.
+        y: Second metric.
         dataset: As for `top`.
         num_epochs: As for `top`.
-        top_k: How many of the best of both are compared.
-        resamples: How often architectures are drawn anew, with replacement, for intervals of 95 %;
-            0: no intervals.
-        resample_seed: Of these draws.
-        more: Bounds, as for `top`; and where `y` is taken when not where `x` is: `y_dataset`,
-            `y_num_epochs`, or another axis after `y_`.
+        top_k: Size of the two sets of best architectures whose overlap is reported.
+        resamples: Number of bootstrap resamples for 95 % intervals; 0: no intervals.
+        resample_seed: Seed of the resampling.
+        more: Bounds, as for `top`; and axis values of `y` if they differ from those of `x`:
+            `y_dataset`, `y_num_epochs`, or another axis after `y_`.
 
     Returns:
         Kendall's tau-b, Spearman's rho, Pearson's r, and the overlap of the best.
 
     Raises:
         InvalidRequestError: An argument is malformed, missing or unknown.
-        BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
+        BenchmarkNotInstalledError: The benchmark, or the table with a metric, is not installed.
     """
     spec = (yield from known_table(benchmark)).spec
     filters = _filters(spec, dataset, num_epochs, more, another=True)
@@ -206,22 +206,23 @@ def correlation(
 
 
 def random(benchmark: str, *, n: int = 1, seed: int = 0) -> Steps[Items[Any]]:
-    """Return architectures drawn uniformly, without repeats, from those that have runs.
+    """Return architectures drawn uniformly without replacement from those that have runs.
 
-    The sample depends on the seed and on nothing else, neither the machine nor the version; a
-    longer one starts with the shorter one.
+    The sample depends only on the seed, not on the machine or the version; a larger sample starts
+    with the smaller one.
 
     Args:
         benchmark: Name of the benchmark.
-        n: How many, 1 to 10,000.
-        seed: From 0 to 2^63 - 1. The same seed gives the same sample: pass another for another.
+        n: Number of architectures, 1 to 10,000.
+        seed: Seed of the sample, 0 to 2^63 - 1.
 
     Returns:
-        Every name of each architecture, or both specifications of a network of NDS.
+        All spellings of each architecture, or both specifications of a network of NDS.
 
     Raises:
-        InvalidRequestError: There are fewer than `n`, or a number is malformed.
-        BenchmarkNotInstalledError: The benchmark is not there.
+        InvalidRequestError: The benchmark has fewer than `n` architectures, or a number is
+            malformed.
+        BenchmarkNotInstalledError: The benchmark is not installed.
     """
     options = {"n": count("n", n), "seed": count("seed", seed)}
     models = yield from known_table(benchmark)
@@ -230,23 +231,23 @@ def random(benchmark: str, *, n: int = 1, seed: int = 0) -> Steps[Items[Any]]:
 
 
 def neighbors(benchmark: str, arch: Any) -> Steps[Items[Any]]:
-    """Return all architectures one edit away, each once, in a fixed order.
+    """Return all architectures one edit away from an architecture, each once, in a fixed order.
 
-    An edit changes one operation of NAS-Bench-201, the channels of one layer of the size space, one
-    operation or one edge of a NAS-Bench-101 cell, which stays valid. If A is a neighbor of B, then
-    B is one of A.
+    An edit changes one operation of a NAS-Bench-201 cell, the channels of one layer of the size
+    space, or one operation or edge of a NAS-Bench-101 cell, which stays valid. The relation is
+    symmetric.
 
     Args:
         benchmark: Name of the benchmark.
-        arch: The architecture in any of its spellings.
+        arch: Architecture in any spelling.
 
     Returns:
-        Names of each, as `random` returns them.
+        All spellings of each neighbour, as `random` returns them.
 
     Raises:
         InvalidArchitectureError: The architecture is malformed.
-        UnsupportedQuestionError: The architectures of the benchmark have no neighbors: NDS.
-        BenchmarkNotInstalledError: The benchmark is not there.
+        UnsupportedQuestionError: The benchmark defines no neighbours: NDS.
+        BenchmarkNotInstalledError: The benchmark is not installed.
     """
     options = {"arch": plain_arch(arch)}
     models = yield from known_table(benchmark)
@@ -276,17 +277,18 @@ def _filters(
 ) -> dict[str, Any]:
     """Return filters and bounds by name.
 
-    Which metrics can be bounded is known to whoever answers: joined tables have more.
+    The metrics of bounds are checked by the server or local database only, because joined tables
+    add metrics.
 
     Args:
-        spec: The description of the benchmark.
+        spec: Description of the benchmark.
         dataset: The data set.
         num_epochs: The training budget.
-        more: All others.
-        another: Whether a second part may be named, `y_` before its axes.
+        more: All other filters and bounds.
+        another: Whether axis names with `y_` before them are allowed.
 
     Raises:
-        InvalidRequestError: A name means nothing; it says which are near.
+        InvalidRequestError: A name is unknown; the message lists similar ones.
     """
     axes = [axis.name for axis in spec.axes]
     known = [*axes, *(f"y_{axis}" for axis in axes if another)]
@@ -300,5 +302,5 @@ def _filters(
 
 
 def _of(frame: Any, inner: type[BaseModel]) -> type[BaseModel]:
-    """Return a generic model of a model that is known by name only."""
+    """Parametrise a generic model with a model that is only known at run time."""
     return cast("type[BaseModel]", frame[inner])

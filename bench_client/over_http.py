@@ -1,9 +1,8 @@
-"""Questions answered by a service over HTTP, blocking or awaited.
+"""The blocking and the async HTTP transport.
 
-An exchange is a generator of steps, written once for both: it sends a request, waits and sends it
-again while `pause_before_retry` says so, and reads the answer. A long poll, whose answer the server
-holds back until a job changes, takes a connection meanwhile; `LongPolls` leaves some to other
-questions.
+`exchange` is a generator of steps, written once for both: it sends a request, repeats it as long as
+`pause_before_retry` returns a pause, and reads the response. A long poll occupies a connection
+while the server delays its answer; `LongPolls` keeps some connections free for other requests.
 """
 
 from __future__ import annotations
@@ -51,20 +50,20 @@ __all__ = [
 A = TypeVar("A", bound=BaseModel)
 
 RETRIED_STATUS: Final = frozenset({429, 502, 503, 504})
-"""Too many requests; no answer from behind a proxy; overloaded."""
+"""Too many requests (429), overloaded (503), and a proxy that got no answer (502, 504)."""
 
 _UNAVAILABLE: Final = 503
 _FINAL: Final = (b":problem:time-budget-exceeded", b":problem:database-unusable")
-"""Ends of the types of problems that stay however often the question is asked."""
+"""Endings of the types of 503 problems that a retry does not solve."""
 
 LONGEST_PAUSE: Final = 30.0
-"""Seconds; a server that asks for a longer pause is not asked again."""
+"""Seconds; if a server asks for a longer pause, the request is not retried."""
 
 _FIRST_PAUSE: Final = 0.2
-"""Seconds; the longest pause before the first retry, doubled for each that follows."""
+"""Seconds; upper bound of the pause before the first retry, doubled for each further retry."""
 
 _DOUBLINGS: Final = 8
-"""After so many the pause is past its bound."""
+"""After so many doublings the bound exceeds `LONGEST_PAUSE`; more could overflow."""
 
 _BROKEN_CONNECTION: Final = (
     httpx.ConnectTimeout,
@@ -72,12 +71,12 @@ _BROKEN_CONNECTION: Final = (
     httpx.ProxyError,
     httpx.RemoteProtocolError,
 )
-"""All questions are reads, so one whose answer was cut off may be asked again. A read that timed
-out is not: the next would most likely do the same, after as long a wait."""
+"""Errors after which a request is retried: requests are idempotent. Read timeouts are not among
+them, because a second attempt would most likely time out too, after the same wait."""
 
 
 class Pause(NamedTuple):
-    """A step of an exchange: wait."""
+    """A step of an exchange: sleep before the next step."""
 
     seconds: float
 
@@ -86,15 +85,15 @@ Step: TypeAlias = httpx.Request | Pause
 
 
 def pause_before_retry(attempt: int, outcome: Outcome, *, limit: int) -> float | None:
-    """Return how long to wait before asking again, in seconds; None: do not.
+    """Return how long to wait before a retry, in seconds; None: do not retry.
 
-    Full jitter, uniform between zero and a doubling bound, spreads the clients that one overload
-    has turned away at the same moment (AWS Architecture Blog, "Exponential Backoff And Jitter").
+    Full jitter, uniform between zero and a doubling bound, spreads the retries of clients that
+    were rejected at the same moment (AWS Architecture Blog, "Exponential Backoff And Jitter").
 
     Args:
         attempt: How many attempts preceded this one.
-        outcome: What came of this one.
-        limit: How many times a question is asked again.
+        outcome: The response or error of this attempt.
+        limit: Maximum number of retries.
     """
     if attempt >= limit or not _is_passing(outcome):
         return None
@@ -115,19 +114,17 @@ def _is_passing(outcome: Outcome) -> bool:
 
 
 def _is_final(response: Reply) -> bool:
-    """Tell whether asking again is of no use: the question takes too long, or a file is damaged."""
+    """Return whether a retry is useless: the query takes too long, or a database is damaged."""
     if response.status_code != _UNAVAILABLE:
         return False
     return any(kind in response.content for kind in _FINAL)
 
 
 class LongPolls:
-    """Limits how many long polls wait at the same time, so that other requests find connections.
-
-    Shared by threads.
+    """Limits concurrent long polls, so that other requests find free connections. Thread-safe.
 
     Args:
-        most: How many.
+        most: Maximum number of concurrent long polls.
     """
 
     def __init__(self, most: int) -> None:
@@ -135,7 +132,7 @@ class LongPolls:
 
     @contextmanager
     def admitted(self, question: Question[A]) -> Iterator[Question[A]]:
-        """Give the question as it may be asked in the context: at once where too many wait."""
+        """Yield the question; a long poll without its delay if too many of them are open."""
         if not isinstance(question, Held):
             yield question
         elif not self._free.acquire(blocking=False):
@@ -148,7 +145,7 @@ class LongPolls:
 
 
 def for_long_poll(request: httpx.Request, question: Question[Any]) -> httpx.Request:
-    """Return a request whose read timeout allows for the time that the server may wait."""
+    """Add the delay of a long poll to the read timeout of its request, and return the request."""
     timeout = request.extensions["timeout"]
     if isinstance(question, Held) and timeout["read"] is not None:
         request.extensions["timeout"] = {**timeout, "read": timeout["read"] + question.seconds}
@@ -158,17 +155,17 @@ def for_long_poll(request: httpx.Request, question: Question[Any]) -> httpx.Requ
 def exchange(
     question: Question[A], settings: HttpSettings, build: Callable[..., httpx.Request]
 ) -> Generator[Step, Any, A]:
-    """Ask a question until it is answered or asking again is pointless.
+    """Send a request, with retries, and return the parsed answer.
 
-    Yields requests, to be sent the `Outcome` of each, and pauses, to be sent nothing.
+    Yields requests, and expects the `Outcome` of each, and pauses, after which it expects nothing.
 
     Args:
-        question: What is asked.
+        question: The question.
         settings: How to reach the service.
-        build: Makes a request of method, address, content and headers.
+        build: Makes a request from method, address, content and headers.
 
     Raises:
-        BenchError: It was not answered.
+        BenchError: No attempt got a valid answer.
     """
     call = call_of(question)
     url = settings.url.rstrip("/") + call.target
@@ -184,12 +181,15 @@ def exchange(
 def beginning(
     question: Download[Any], settings: HttpSettings, build: Callable[..., httpx.Request]
 ) -> Generator[Step, Any, httpx.Response]:
-    """Ask for a download until it begins; steps and errors are those of `exchange`."""
+    """Start a download, with retries, and return its response with the body unread.
+
+    Steps and errors are those of `exchange`.
+    """
     call = call_of(question)
     url = settings.url.rstrip("/") + call.target
     headers = {"Accept": question.media_type}
     if question.most is not None:
-        headers["Accept-Encoding"] = "identity"  # it is bounded, and checked, as it was made
+        headers["Accept-Encoding"] = "identity"  # size and digest are those of the plain file
     request = build(call.method, url, headers=headers)
     outcome = yield from _send_until_settled(request, settings.retries)
     if isinstance(outcome, httpx.Response):
@@ -209,11 +209,11 @@ def _send_until_settled(request: httpx.Request, retries: int) -> Generator[Step,
 
 
 class _Transport(ABC):
-    """What both kinds of connections to a service have in common.
+    """Behaviour that the blocking and the async transport share.
 
     Args:
-        settings: How to reach it.
-        most_polls: How many long polls may wait at the same time.
+        settings: How to reach the service.
+        most_polls: Maximum number of concurrent long polls.
     """
 
     def __init__(self, settings: HttpSettings, most_polls: int) -> None:
@@ -221,7 +221,7 @@ class _Transport(ABC):
         self._limits = Limits(settings.max_answer, packed=settings.compress, address=settings.shown)
         self._most_polls = most_polls
         self._begin()
-        # Not at the top: importing the client brings httpx and pydantic only.
+        # Imported here so that importing the client loads only httpx and pydantic.
         from benchmark_db.forks import watch_forks  # noqa: PLC0415
 
         watch_forks(self)
@@ -230,16 +230,16 @@ class _Transport(ABC):
         return f"({self._settings.shown!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Connections stay where they are: a copy, in whatever process, makes its own.
+        # Connections are not copied: the copy opens its own.
         return type(self), (self._settings,)
 
     def fork_locks(self) -> list[threading.Lock]:
-        """Return the lock that is held while connections are made."""
+        """Return the lock that guards the opening of connections."""
         return [self._lock]
 
     @abstractmethod
     def begin_anew(self) -> object:
-        """Leave the connections to the process that made them."""
+        """Drop the connections in a forked child; return them, so that they are not closed."""
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -247,10 +247,10 @@ class _Transport(ABC):
 
 
 class HttpTransport(_Transport):
-    """One pool of connections to a service, shared by threads; each process makes its own.
+    """Blocking transport: a connection pool that threads share; each process opens its own.
 
     Args:
-        settings: How to reach it.
+        settings: How to reach the service.
     """
 
     def __init__(self, settings: HttpSettings) -> None:
@@ -258,19 +258,19 @@ class HttpTransport(_Transport):
         super().__init__(settings, CONNECTIONS // 2)
 
     def begin_anew(self) -> object:
-        """Leave the connections to the process that made them."""
+        """Drop the connections in a forked child; return them, so that they are not closed."""
         left, self._opened = (self._opened, self._polls, self._lock), None
         self._begin()
         return left
 
     def ask(self, question: Question[A]) -> A:
-        """Return the answer to a question; errors are those of `exchange`."""
+        """Answer a question; errors are those of `exchange`."""
         with self._polls.admitted(question) as asked:
             steps = exchange(asked, self._settings, self._pool().build_request)
             return drive(steps, self._perform)
 
     def download(self, question: Download[A]) -> A:
-        """Write the answer to a question into its file; errors are those of `exchange`."""
+        """Download the answer to a question into its file; errors are those of `exchange`."""
         steps = beginning(question, self._settings, self._pool().build_request)
         with question.opened() as file:
             response = drive(steps, self._begin_download)
@@ -298,7 +298,7 @@ class HttpTransport(_Transport):
             return error
 
     def _begin_download(self, step: Step) -> Outcome | httpx.Response | None:
-        """Perform a step; the body of an answer is left to be read."""
+        """Perform a step, leaving the body of a successful response unread."""
         if not isinstance(step, httpx.Request):
             return self._perform(step)
         try:
@@ -312,10 +312,10 @@ class HttpTransport(_Transport):
 
 
 class AsyncHttpTransport(_Transport):
-    """Connections to a service, shared by the tasks of an event loop; each process makes its own.
+    """Async transport: connections that the tasks of an event loop share, opened by each process.
 
     Args:
-        settings: How to reach it.
+        settings: How to reach the service.
     """
 
     def __init__(self, settings: HttpSettings) -> None:
@@ -323,19 +323,19 @@ class AsyncHttpTransport(_Transport):
         super().__init__(settings, ASYNC_CONNECTIONS // 2)
 
     def begin_anew(self) -> object:
-        """Leave the connections to the process that made them."""
+        """Drop the connections in a forked child; return them, so that they are not closed."""
         left, self._opened = (self._opened, self._polls, self._lock), None
         self._begin()
         return left
 
     async def ask(self, question: Question[A]) -> A:
-        """Return the answer to a question; errors are those of `exchange`."""
+        """Answer a question; errors are those of `exchange`."""
         with self._polls.admitted(question) as asked:
             steps = exchange(asked, self._settings, self._pool().build_request)
             return await drive_awaiting(steps, self._perform)
 
     async def download(self, question: Download[A]) -> A:
-        """Write the answer to a question into its file; errors are those of `exchange`."""
+        """Download the answer to a question into its file; errors are those of `exchange`."""
         steps = beginning(question, self._settings, self._pool().build_request)
         async with off_the_loop(question.opened()) as file:
             response = await drive_awaiting(steps, self._begin_download)
@@ -361,7 +361,7 @@ class AsyncHttpTransport(_Transport):
             return error
 
     async def _begin_download(self, step: Step) -> Outcome | httpx.Response | None:
-        """Perform a step; the body of an answer is left to be read."""
+        """Perform a step, leaving the body of a successful response unread."""
         if not isinstance(step, httpx.Request):
             return await self._perform(step)
         try:

@@ -1,4 +1,4 @@
-"""Answers that come in parts: pages, and batches over the limit of one request."""
+"""Results of several requests: pages, and batches above the limit of one request."""
 
 from __future__ import annotations
 
@@ -39,54 +39,54 @@ T = TypeVar("T", bound=BaseModel)
 
 _PAGE: Final = 1000
 _PAGE_WITH_CURVES: Final = 200
-"""Items in a page: the most the service gives, and fewer where each holds hundreds of epochs."""
+"""Items per page: the service's maximum, and fewer if each item holds hundreds of epochs."""
 
 BATCH: Final = 10_000
 _BATCH_WITH_CURVES: Final = 64
-"""Architectures in a request: the most the service takes, and so few that an answer stays within
-its 2,000 learning curves at up to 31 runs an architecture (NAS-Bench-201 has 20)."""
+"""Architectures per request: the service's maximum, and few enough for its limit of 2,000 learning
+curves per response at up to 31 runs per architecture (NAS-Bench-201 has 20)."""
 
 _MOST_ITEMS: Final = 10**7
-"""In all pages of an answer: twice the runs of the largest benchmark."""
+"""Most items in all pages of a query: twice the runs of the largest benchmark."""
 
 _EMPTY_PAGES: Final = 20
-"""Of nothing, that are asked for."""
+"""Most empty pages that are accepted."""
 
 _SHOWN: Final = 3
-"""Malformed architectures that the message of an error tells of."""
+"""Malformed architectures that an error message shows."""
 
 
 def page_of(model: type[T]) -> type[Page[T]]:
-    """Return the class of a page of items of a class; made when it is first asked for."""
+    """Return the page model of an item model; cached."""
     return cast("type[Page[T]]", _page_of(model))
 
 
 @lru_cache(maxsize=256)
 def _page_of(model: Any) -> Any:
-    # pydantic keeps them too, and takes as long to find one as a look into a table.
+    # pydantic caches parametrised models too, but its look-up takes as long as a local query.
     return Page[model]
 
 
 def batch_of(model: type[T]) -> type[BatchAnswer[T]]:
-    """Return the class of the answer about many architectures, with items of a class."""
-    return BatchAnswer[model]  # type: ignore[valid-type]  # pydantic's, made as the program runs
+    """Return the model of a response about many architectures, for an item model."""
+    return BatchAnswer[model]  # type: ignore[valid-type]  # parametrised at run time
 
 
 def page_size(*, with_curves: bool) -> int:
-    """Return how many items to ask for at a time."""
+    """Return the number of items per page."""
     return _PAGE_WITH_CURVES if with_curves else _PAGE
 
 
 def every_page(question: Question[Page[T]], at_most: int | None = None) -> Steps[Items[T]]:
-    """Ask for page after page and return the items of all.
+    """Fetch all pages of a question and return their items.
 
     Args:
-        question: The question, with the size of a page as its `limit`.
-        at_most: Stop after so many items, 1 or more.
+        question: The question, with the page size as its `limit`.
+        at_most: Maximum number of items, at least 1.
 
     Raises:
-        TableReplacedError: The database was replaced meanwhile.
-        UnexpectedAnswerError: The server turns in circles.
+        TableReplacedError: The database was replaced between two pages.
+        UnexpectedAnswerError: The pages of the server do not end.
     """
     if at_most is not None:
         limit = min(at_most, question.options["limit"])
@@ -101,43 +101,44 @@ def every_page(question: Question[Page[T]], at_most: int | None = None) -> Steps
         page = yield from ask(replace(question, options={**question.options, "cursor": cursor}))
         if page.provenance.content_digest != content:
             raise TableReplacedError(
-                f"the database of {question.benchmark} was replaced while its pages were read: ask "
-                "again"
+                f"the database of {question.benchmark} was replaced during the query: repeat it"
             )
         items += page.items
     return items[:at_most]
 
 
 def check_progress(cursor: str, seen: set[str], items: int) -> None:
-    """Refuse pages without end.
+    """Check that the pages of a query can end.
 
     Args:
-        cursor: Of the page that comes next.
-        seen: Those of the pages before; it is added.
-        items: How many there have been in them.
+        cursor: Cursor of the next page.
+        seen: Cursors of earlier pages; `cursor` is added.
+        items: Number of items in earlier pages.
 
     Raises:
-        UnexpectedAnswerError: The server turns in circles, gives one page after the other with
-            nothing in it, or more than there is.
+        UnexpectedAnswerError: A cursor is repeated, too many pages are empty, or there are more
+            items than any benchmark has.
     """
     if cursor in seen:
-        raise UnexpectedAnswerError(f"after the page at {cursor!r:.80} comes the same page again")
+        raise UnexpectedAnswerError(f"the server repeats the page at {cursor!r:.80}")
     seen.add(cursor)
     if items > _MOST_ITEMS or len(seen) > items + _EMPTY_PAGES:
-        raise UnexpectedAnswerError(f"after {items} items in {len(seen)} pages there is no end")
+        raise UnexpectedAnswerError(
+            f"the pages do not end after {items} items in {len(seen)} pages"
+        )
 
 
 def listed_items(question: Question[Any], limit: int | None) -> Steps[list[Any]]:
-    """Return the items of a list of the service's own that comes in pages, in its order.
+    """Fetch the items of a list of the service, such as its jobs, page by page.
 
-    What is added or removed meanwhile is no error, as it is in a table.
+    Unlike in a table, changes between two pages are not an error.
 
     Args:
-        question: Asks for a page, but for its size and place.
-        limit: How many items at most; None: all.
+        question: Question for a page, without page size and cursor.
+        limit: Maximum number of items; None: all.
 
     Raises:
-        UnexpectedAnswerError: The server turns in circles.
+        UnexpectedAnswerError: The pages of the server do not end.
     """
     found: list[Any] = []
     cursor = None
@@ -161,18 +162,19 @@ def every_result(
     with_curves: bool,
     sendable: Callable[[Any], Any] = plain,
 ) -> Steps[list[Any]]:
-    """Ask about as many architectures at a time as the service takes, and return all results.
+    """Fetch results for architectures in batches, and return all of them.
 
     Args:
-        question: Its answer has `results`, aligned with `archs`.
+        question: Question whose answer has `results`, aligned with `archs`.
         archs: The architectures.
-        with_curves: Whether the results hold learning curves.
-        sendable: Makes an architecture one that every transport can pass on.
+        with_curves: Whether results include learning curves.
+        sendable: Converts an architecture to JSON-compatible types.
 
     Raises:
-        InvalidArchitectureError: Some are malformed; it carries the results of the others.
+        InvalidArchitectureError: Some architectures are malformed; the error's `results` holds the
+            results of the others.
         TypeError: `archs` is a single architecture.
-        UnexpectedAnswerError: The answer is not aligned with the question.
+        UnexpectedAnswerError: The number of results differs from that of architectures.
     """
     results: list[Any] = []
     for batch in batches(archs, _BATCH_WITH_CURVES if with_curves else BATCH, sendable=sendable):
@@ -193,7 +195,7 @@ def every_batch(
     with_curves: bool,
     sendable: Callable[[Any], Any] = plain,
 ) -> Steps[Batch[T]]:
-    """Ask as `every_result` does, and return the items of each architecture."""
+    """Fetch results as `every_result` does, and return them as a `Batch`."""
     (model,) = question.answer.__pydantic_generic_metadata__["args"]
     try:
         found = yield from every_result(question, archs, with_curves=with_curves, sendable=sendable)
@@ -204,7 +206,7 @@ def every_batch(
 
 
 def item_model(question: Question[Any]) -> type[Any]:
-    """Return the class of the `items` in the answer to a question."""
+    """Return the model of the `items` in the answer to a question."""
     (model,) = get_args(question.answer.model_fields["items"].annotation)
     return cast("type[Any]", model)
 
@@ -212,15 +214,15 @@ def item_model(question: Question[Any]) -> type[Any]:
 def batches(
     archs: Iterable[Any], size: int, *, sendable: Callable[[Any], Any]
 ) -> Iterator[list[Any]]:
-    """Yield architectures, so many at a time.
+    """Split architectures into batches.
 
     Args:
         archs: The architectures.
-        size: How many.
-        sendable: Makes an architecture one that every transport can pass on.
+        size: Architectures per batch.
+        sendable: Converts an architecture to JSON-compatible types.
 
     Raises:
-        TypeError: `archs` is a single architecture, or no list.
+        TypeError: `archs` is a single architecture, or not iterable.
     """
     rest = map(sendable, listed("archs", archs, "architecture"))
     while batch := list(islice(rest, size)):
@@ -243,11 +245,11 @@ def _without_errors(results: list[Any]) -> list[Any]:
 
 
 def malformed_error(bad: Mapping[int, str], asked: int) -> InvalidArchitectureError:
-    """Return the error of architectures that are malformed.
+    """Return the error for malformed architectures of a batch.
 
     Args:
-        bad: What is wrong, by their places.
-        asked: How many were asked about.
+        bad: What is wrong, by position.
+        asked: Number of architectures in the batch.
     """
     shown = "; ".join(f"archs[{position}]: {bad[position]}" for position in list(bad)[:_SHOWN])
     error = InvalidArchitectureError(

@@ -1,4 +1,4 @@
-"""The part of a declared table that arguments name: a value for each of its axes."""
+"""Selection of one value for each axis of a benchmark."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def part_named(spec: BenchmarkSpec, given: Mapping[str, Any]) -> dict[str, AxisV
     """Return the value of each axis of a table, in order.
 
     Args:
-        spec: The description of the table.
-        given: Values by axis, names in any case. An axis that has a single value may be left out.
+        spec: Description of the table.
+        given: Values by axis, text in any case. An axis with a single value may be left out.
 
     Raises:
-        InvalidRequestError: There is no such axis or value, or an axis is missing.
+        InvalidRequestError: An axis or value is unknown, or an axis is missing.
     """
     axes = {axis.name: axis for axis in spec.axes}
     for name in given:

@@ -1,6 +1,6 @@
-"""Pictures of architectures, made of what a benchmark says of how they are drawn.
+"""Pictures of architectures from the drawing descriptions of benchmarks.
 
-Loads `model_hub`, which needs no PyTorch for it; the service and local mode import it late.
+The module loads `model_hub` (without PyTorch); the service and local mode import it on first use.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def svg_of(drawing: Mapping[str, Any], theme: Theme) -> str:
     """Return the picture of an architecture as SVG.
 
     Args:
-        drawing: What `Benchmark.drawn` returns.
+        drawing: Description as `Benchmark.drawn` returns it.
         theme: `light` or `dark`.
 
     Raises:
-        ValueError: It says of cells what is none.
+        ValueError: The description has an invalid cell.
     """
     if "row" in drawing:
         try:

@@ -1,10 +1,10 @@
-"""Plans: benchmarks of one's own, measured by the workers of a service.
+"""Plans: your own benchmarks, measured by the workers of a service.
 
-plan = bench.plan("digits.toml")         # submitted; its pilot trains eight networks
-plan = bench.wait_plan(plan)             # its estimate is there
+plan = bench.plan("digits.toml")         # submit; the pilot trains eight networks
+plan = bench.wait_plan(plan)             # the estimate is ready
 bench.start_plan(plan)
 bench.wait_plan(plan, fraction=0.1)
-bench.query("digits", 0, num_epochs=6)   # what is there so far
+bench.query("digits", 0, num_epochs=6)   # results so far
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 PlanFile: TypeAlias = str | os.PathLike[str] | Mapping[str, Any]
-"""A plan: its TOML file, or what that says."""
+"""A plan: the path of its TOML file, or a mapping with the file's content."""
 
 _MOST_BYTES: Final = 2**20
 _HOLD: Final = 10.0
@@ -64,14 +64,15 @@ _ENDED: Final = frozenset({"paused", "finished", "stopped", "sealed"})
 
 
 def check_plan(file: PlanFile, *, large: bool = False) -> Steps[PlanCheck]:
-    """Return what a plan would be; the service keeps nothing of it.
+    """Check a plan without submitting it, and return its size and selection.
 
     Args:
-        file: The plan: a TOML file, or what that says.
-        large: Whether more than a million cells are meant.
+        file: The plan: the path of its TOML file, or a mapping with the file's content.
+        large: Whether to allow more than a million cells.
 
     Raises:
-        InvalidRequestError: It is no plan, or cannot be carried out; it names the member.
+        InvalidRequestError: The plan is malformed or cannot be carried out; the message names the
+            field.
         UnknownDatasetError: No worker has the data set.
         UnknownTrainerError: No worker has the trainer, or workers have several of the name.
     """
@@ -80,17 +81,17 @@ def check_plan(file: PlanFile, *, large: bool = False) -> Steps[PlanCheck]:
 
 
 def plan(file: PlanFile, *, pilot: bool = True, large: bool = False) -> Steps[Plan]:
-    """Submit a plan and return it; the same again is the plan that is there.
+    """Submit a plan and return it; submitting the same plan again returns the existing one.
 
-    Nothing but a pilot is trained until it is started: eight networks for two epochs each.
+    Until the plan is started, only its pilot is trained: eight networks for two epochs each.
 
     Args:
-        file: The plan: a TOML file, or what that says.
-        pilot: Whether to estimate its cost by a pilot.
-        large: Whether more than a million cells are meant.
+        file: The plan: the path of its TOML file, or a mapping with the file's content.
+        pilot: Whether to estimate its cost with a pilot.
+        large: Whether to allow more than a million cells.
 
     Raises:
-        InvalidRequestError: It is no plan, or cannot be carried out; or its name is taken.
+        InvalidRequestError: The plan is malformed or cannot be carried out, or its name is taken.
         UnknownDatasetError: No worker has the data set.
         UnknownTrainerError: No worker has the trainer, or workers have several of the name.
     """
@@ -99,28 +100,28 @@ def plan(file: PlanFile, *, pilot: bool = True, large: bool = False) -> Steps[Pl
 
 
 def plans() -> Steps[list[Plan]]:
-    """Return all plans, the latest first."""
+    """Return all plans, latest first."""
     return (yield from ask(Question("plans", PlanList))).items
 
 
 def plan_named(name: Plan | str) -> Steps[Plan]:
-    """Return a plan: its state, counts, estimate and versions.
+    """Return a plan with its state, counts, estimate and versions.
 
     Raises:
-        InvalidRequestError: There is none of this name.
+        InvalidRequestError: There is no plan of this name.
     """
     return (yield from ask(Question("plan", Plan, plan=_name(name))))
 
 
 def change_plan(name: Plan | str, action: PlanAction) -> Steps[Plan]:
-    """Do something with a plan, and return it.
+    """Perform an action on a plan, and return the plan.
 
     Args:
-        name: The plan.
+        name: The plan, or its name.
         action: `start`, `pause`, `resume`, `stop`, `retry`, `seal` or `version`.
 
     Raises:
-        InvalidRequestError: There is no such plan, or its state does not allow it.
+        InvalidRequestError: There is no such plan, or its state does not allow the action.
     """
     return (yield from ask(Question("change_plan", Plan, plan=_name(name), action=action)))
 
@@ -129,68 +130,69 @@ def start_plan(name: Plan | str) -> Steps[Plan]:
     """Start a plan that is ready.
 
     Raises:
-        InvalidRequestError: Its pilot is under way, or it is estimated to pass its limit of hours.
+        InvalidRequestError: The pilot is still running, or the estimate exceeds the plan's limit of
+            hours.
     """
     return (yield from change_plan(name, "start"))
 
 
 def pause_plan(name: Plan | str) -> Steps[Plan]:
-    """Take the cells back that wait; those that run end."""
+    """Pause a plan: queued cells are withdrawn, running ones finish."""
     return (yield from change_plan(name, "pause"))
 
 
 def resume_plan(name: Plan | str) -> Steps[Plan]:
-    """Go on with a paused plan."""
+    """Resume a paused plan."""
     return (yield from change_plan(name, "resume"))
 
 
 def stop_plan(name: Plan | str) -> Steps[Plan]:
-    """End a plan for good; what is there stays."""
+    """Stop a plan for good; its results are kept."""
     return (yield from change_plan(name, "stop"))
 
 
 def retry_plan(name: Plan | str) -> Steps[Plan]:
-    """Try the cells again that failed."""
+    """Retry the failed cells of a plan."""
     return (yield from change_plan(name, "retry"))
 
 
 def seal_plan(name: Plan | str) -> Steps[Plan]:
-    """Say that nothing more comes: the next version of its table is the last."""
+    """Seal a plan: the next version of its table is the last."""
     return (yield from change_plan(name, "seal"))
 
 
 def version_plan(name: Plan | str) -> Steps[Plan]:
-    """Ask for a version of its table now, instead of within a quarter of an hour."""
+    """Request a new version of a plan's table now, instead of within a quarter of an hour."""
     return (yield from change_plan(name, "version"))
 
 
 def keep_version(name: Plan | str, version: int, *, kept: bool = True) -> Steps[Plan]:
-    """Keep a version of its table for good, for questions about `digits@3`.
+    """Keep a version of a plan's table permanently, for queries of, say, `digits@3`.
 
-    The last three and the sealed one are kept anyway.
+    The last three versions and the sealed one are always kept.
 
     Args:
-        name: The plan.
-        version: Its number.
-        kept: False: it goes once three later ones are there.
+        name: The plan, or its name.
+        version: Number of the version.
+        kept: False: delete the version once there are three later ones.
 
     Raises:
-        InvalidRequestError: There is no such plan, or the version is not kept any more.
+        InvalidRequestError: There is no such plan, or the version was already deleted.
     """
     options = {"version": version, "kept": kept}
     return (yield from ask(Question("keep_version", Plan, plan=_name(name), options=options)))
 
 
 def withdraw_cell(name: Plan | str, cell: int, reason: str) -> Steps[Plan]:
-    """Withdraw the result of a cell, which counts as failed until it is tried again.
+    """Withdraw the result of a cell, which then counts as failed until it is retried.
 
     Args:
-        name: The plan.
-        cell: Its number.
+        name: The plan, or its name.
+        cell: Number of the cell.
         reason: What is wrong with the result.
 
     Raises:
-        InvalidRequestError: There is no such plan or cell, or it has no result.
+        InvalidRequestError: There is no such plan or cell, or the cell has no result.
     """
     options = {"cell": cell, "reason": reason}
     return (yield from ask(Question("withdraw_cell", Plan, plan=_name(name), options=options)))
@@ -199,12 +201,12 @@ def withdraw_cell(name: Plan | str, cell: int, reason: str) -> Steps[Plan]:
 def plan_cells(
     name: Plan | str, *, state: PlanCellState | None = None, limit: int | None = None
 ) -> Steps[list[PlanCell]]:
-    """Return cells of a plan in the order of work, each with the provenance of its figures.
+    """Return cells of a plan in the order they are measured, with the provenance of their results.
 
     Args:
-        name: The plan.
-        state: Only those that are done, diverged, failed or left.
-        limit: How many at most; None: all.
+        name: The plan, or its name.
+        state: Only cells in this state: done, diverged, failed or left.
+        limit: Maximum number of cells; None: all.
 
     Raises:
         InvalidRequestError: There is no such plan.
@@ -214,11 +216,11 @@ def plan_cells(
 
 
 def plan_map(name: Plan | str, *, bins: int = 256) -> Steps[PlanMap]:
-    """Return how many cells of each state there are, by round and by run of architectures.
+    """Return the number of cells in each state, by round and by interval of architectures.
 
     Args:
-        name: The plan.
-        bins: Into how many runs the architectures are divided, 1 to 2,048 at most.
+        name: The plan, or its name.
+        bins: Number of intervals that the architectures are divided into, 1 to 2,048.
 
     Raises:
         InvalidRequestError: There is no such plan.
@@ -230,20 +232,21 @@ def plan_map(name: Plan | str, *, bins: int = 256) -> Steps[PlanMap]:
 def measure_cells(
     name: Plan | str, arch: Any, num_epochs: int, *, timeout: float | None = None
 ) -> Steps[list[PlanCell]]:
-    """Have an architecture measured before all else, and wait until it is in the table.
+    """Have a plan measure an architecture with priority, and wait until it is in the table.
 
     Args:
-        name: A plan that runs.
-        arch: The architecture, in any spelling of the table.
-        num_epochs: The budget.
-        timeout: Seconds; None: no end.
+        name: A running plan, or its name.
+        arch: Architecture in any spelling of the table.
+        num_epochs: Training budget, in epochs.
+        timeout: Longest wait, in seconds; None: no limit.
 
     Returns:
-        Its cells, a seed each: done, diverged or failed.
+        The cells of the architecture, one per seed: done, diverged or failed.
 
     Raises:
-        PlanWaitError: It takes longer than `timeout`.
-        InvalidRequestError: The plan does not run, or selects no such architecture or budget.
+        PlanWaitError: The cells are not in the table after `timeout`.
+        InvalidRequestError: The plan is not running, or does not include the architecture or
+            budget.
     """
     until = math.inf if timeout is None else time.monotonic() + timeout
     options = {"arch": arch, "num_epochs": num_epochs}
@@ -263,24 +266,24 @@ def measure_cells(
 
 def _pause(name: Plan | str, until: float) -> Steps[None]:
     if time.monotonic() >= until:
-        raise PlanWaitError(f"plan {_name(name)} takes longer: wait again")
+        raise PlanWaitError(f"plan {_name(name)} is not done within the timeout: wait again")
     yield from rest(min(_PAUSE, max(0.0, until - time.monotonic())))
 
 
 def wait_plan(
     name: Plan | str, *, fraction: float | None = None, timeout: float | None = None
 ) -> Steps[Plan]:
-    """Wait for a plan, and return it: until its pilot is over, it has ended, or a part is there.
+    """Wait until a plan's pilot is over, or until the plan or a fraction of it is done; return it.
 
-    A plan that pauses ends the waiting, whatever its fraction; its `reason` says why.
+    The wait also ends if the plan is paused; the plan's `reason` says why.
 
     Args:
-        name: The plan.
-        fraction: Of the cells that must have ended, 0 to 1; None: all.
-        timeout: Seconds; None: no end.
+        name: The plan, or its name.
+        fraction: Fraction of the cells that must have ended, 0 to 1; None: all.
+        timeout: Longest wait, in seconds; None: no limit.
 
     Raises:
-        PlanWaitError: It goes on longer than `timeout`.
+        PlanWaitError: The condition is not met after `timeout`.
         InvalidRequestError: There is no such plan.
     """
     until = math.inf if timeout is None else time.monotonic() + timeout
@@ -318,7 +321,7 @@ def _content(file: PlanFile) -> dict[str, Any]:
             raise InvalidRequestError(f"plan: {path.name} is larger than {_MOST_BYTES} bytes")
         return tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:
-        raise InvalidRequestError(f"plan: {path.name} is no TOML: {error}") from error
+        raise InvalidRequestError(f"plan: {path.name} is not valid TOML: {error}") from error
 
 
 def _name(plan: Plan | str) -> str:

@@ -1,8 +1,8 @@
-"""The methods that take the name of a benchmark.
+"""Methods of both clients that take the name of a benchmark.
 
-Which arguments they take, and of what type the answer is, depends on the benchmark. Editors and
-type checkers read that from `questions.pyi`, which `python -m bench_client.stubs` makes from the
-descriptions of the benchmarks.
+Their arguments and result types depend on the benchmark. Editors and type checkers read them from
+`questions.pyi`, which `python -m bench_client.stubs` generates from the descriptions of the
+benchmarks.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Questions:
 
 
 class BlockingQuestions(_Questions):
-    """The questions as methods that return answers."""
+    """The methods as `BenchClient` has them: they return results."""
 
     def simulate(  # noqa: PLR0913 - the choices of an experiment
         self,
@@ -66,41 +66,42 @@ class BlockingQuestions(_Questions):
         on_missing: Literal["raise", "train"] = "raise",
         **part: Any,
     ) -> simulation.Simulation:
-        """Return a clock that adds up the recorded training times of what a search evaluates.
+        """Return a simulated search, whose clock adds up recorded training times.
 
-        The server keeps no state of it, and is asked nothing before something is evaluated, except
-        what a declared table is. The same evaluations in the same order give the same values and
-        times, everywhere.
+        The simulation lives in the client. It sends no request before the first evaluation, except
+        for the description of a declared table. The same evaluations in the same order give the
+        same values and times on every machine.
 
         Args:
             benchmark: A benchmark or a declared table that records `training_time` in seconds.
-            dataset: What networks are trained on; None where there is one data set or no such axis.
-            num_epochs: Training budget of an evaluation, in epochs, unless it says otherwise; None
-                likewise.
-            budget: When the clock stops, in seconds: no evaluation passes it.
-            metric: What is sought, any number that a run records; which way it is better is in the
-                description of the benchmark. None: `valid_acc`; where that is not recorded, as for
-                `cifar10` of NATS-Bench, which has no validation split, it must be said.
-            seed: Which of the recorded runs of an architecture counts. None: the mean over them,
-                in value and time. An integer: one of them, chosen by a digest of seed and
-                architecture, the same everywhere; then a value may be above the best mean.
-            continue_training: Charge only what lies beyond the longest shorter training of the
-                same architecture that was charged before. Between epochs of one run that is exact.
-                Between budgets it assumes that a finished training could go on to the next
-                budget, although the recorded ones began anew, each with a learning-rate schedule
-                of its own. Where the shorter one took no less time, the full price is charged.
-            free_repeats: Charge nothing for an evaluation that was charged before; by default it
-                is charged again, as programs on NATS-Bench's interface know it.
-            evaluation_time: Charge also one pass over the split that the metric is of, where the
-                benchmark records its time, which NAS-Bench-101 does not.
-            on_missing: `raise` a NotRecordedError where nothing is recorded; or `train`: of a table
-                that a running plan makes, have it measured before all else, and wait.
+            dataset: The data set; None if the benchmark has only one or no such axis.
+            num_epochs: Default training budget of an evaluation, in epochs; None if the benchmark
+                has only one or no such axis.
+            budget: Budget of the simulated clock, in seconds; no evaluation may exceed it.
+            metric: Objective: any number that a run records. The description of the benchmark says
+                whether larger is better. None: `valid_acc`; name a metric where that is not
+                recorded, as for `cifar10` of NATS-Bench, which has no validation split.
+            seed: Which recorded run of an architecture counts. None: the mean over its runs, in
+                value and time. An integer: one run, chosen by a digest of seed and architecture,
+                the same on every machine; its value may be above the best mean.
+            continue_training: Charge only the time beyond the longest shorter training of the same
+                architecture that was charged before. This is exact between epochs of one run.
+                Between budgets it assumes that a finished training could continue to the next
+                budget, although the recorded runs started from scratch, each with its own
+                learning-rate schedule. If the shorter training took no less time, the full time is
+                charged.
+            free_repeats: Charge nothing for repeated evaluations; by default they are charged
+                again, as in NATS-Bench's own interface.
+            evaluation_time: Also charge one pass over the split of the metric, if the benchmark
+                records its time, which NAS-Bench-101 does not.
+            on_missing: `raise` a NotRecordedError if nothing is recorded, or `train`: for the table
+                of a running plan, have the architecture measured with priority, and wait.
             part: Values of other axes of a declared table, by name.
 
         Raises:
             BenchmarkNotInstalledError: There is no benchmark of this name.
             InvalidRequestError: An argument is malformed, or the benchmark records no training
-                times, such as NDS; the message says what it records.
+                times, as NDS; the message lists its statistics.
         """
         options = {
             "budget": budget,
@@ -116,7 +117,7 @@ class BlockingQuestions(_Questions):
 
 
 class AwaitedQuestions(_Questions):
-    """The questions as methods that return coroutines of answers."""
+    """The methods as `AsyncBenchClient` has them: they return coroutines."""
 
     def simulate(  # noqa: PLR0913 - the choices of an experiment
         self,
@@ -133,7 +134,7 @@ class AwaitedQuestions(_Questions):
         on_missing: Literal["raise", "train"] = "raise",
         **part: Any,
     ) -> simulation.AsyncSimulation:
-        """Return a clock whose evaluations are awaited; as `BenchClient.simulate`."""
+        """Return a simulated search with async evaluations; arguments as `BenchClient.simulate`."""
         options = {
             "budget": budget,
             "metric": metric,

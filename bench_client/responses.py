@@ -1,8 +1,8 @@
-"""What came over HTTP: the body of an answer, read within limits, and what it says.
+"""Reading of HTTP responses: bodies within limits, parsing, and errors.
 
-An answer that was announced or turns out to be longer than allowed is given up where that shows; so
-is one that is compressed in a way that was not asked for. The connection is closed with it. What is
-no answer becomes the error that tells the caller what to do.
+Reading stops, and the connection is closed, as soon as a body or its Content-Length exceeds the
+limit; likewise if it is compressed in a way that was not asked for. Error responses become
+exceptions that tell the caller what to do.
 """
 
 from __future__ import annotations
@@ -53,31 +53,32 @@ __all__ = [
 A = TypeVar("A", bound=BaseModel)
 
 MOST_ANSWER: Final = 256 * 2**20
-"""Bytes of an answer: several times a batch of 10,000 architectures with all their runs."""
+"""Default limit of a response, in bytes: several times a batch of 10,000 architectures with all
+their runs."""
 
 _MOST_PROBLEM: Final = 2**20
-"""Bytes that are read of an answer that is an error; what it is, is said by its status."""
+"""Bytes that are read of an error response; its status alone tells the kind of error."""
 _PIECE: Final = 2**20
-"""Bytes that are unpacked at a time."""
+"""Bytes that are decompressed at a time."""
 _GZIP: Final = zlib.MAX_WBITS | 16
 _PLAIN: Final = frozenset({"", "identity"})
 _PACKED: Final = frozenset({"gzip", "x-gzip"})
 _NO_CONTENT: Final = 204
 _OK: Final = frozenset({200, 201, 202, _NO_CONTENT})
-"""An answer; a job that was accepted."""
+"""Successful responses; 201 and 202 answer submissions."""
 _FIRST_SERVER_ERROR: Final = 500
 _NO_TLS: Final = "WRONG_VERSION_NUMBER"
-"""What OpenSSL says of a server that answers without TLS."""
+"""In OpenSSL's error about a server that answers without TLS."""
 _SNIPPET: Final = 120
-"""Characters of an answer that is not ours shown in the error."""
+"""Characters of an unexpected response that its error shows."""
 _MOST_VALUES: Final = 2**24
-"""Commas in an answer: each value of it takes memory, however short it is written. A batch of
-10,000 cells of NAS-Bench-101 has fewer than ten million."""
+"""Limit of commas in a response, because each JSON value takes memory however short its text is. A
+batch of 10,000 cells of NAS-Bench-101 has fewer than ten million."""
 _FEW_VALUES: Final = 50_000
 _SAID: Final = 2000
-"""Characters of what a server says about an error, and of each field, that are shown."""
+"""Characters of a server's error message, and of the message of each field, that are shown."""
 _FIELDS: Final = 10
-"""Fields of a malformed request that are shown."""
+"""Invalid fields of a request that an error lists."""
 
 _SAID_BY_SERVICE: Final[dict[int, type[BenchError]]] = {
     400: InvalidRequestError,
@@ -86,13 +87,14 @@ _SAID_BY_SERVICE: Final[dict[int, type[BenchError]]] = {
     404: BenchmarkNotInstalledError,
     422: InvalidRequestError,
 }
-"""Errors that only the service itself can mean: from anything else they say "wrong address"."""
+"""Errors by status if the service itself answered; from another server they mean a wrong
+address."""
 
 _DAMAGED_DATABASE: Final = "database-unusable"
-"""End of the type of a problem that only whoever runs the server can solve."""
+"""Ending of the type of a problem that only the operator of the server can solve."""
 
 _UNSUPPORTED: Final = "unsupported-question"
-"""End of the type of the other problem that is a 404."""
+"""Ending of the type of a 404 that is not about a missing benchmark."""
 
 _BY_TYPE: Final[dict[str, type[BenchError]]] = {
     _UNSUPPORTED: UnsupportedQuestionError,
@@ -107,7 +109,7 @@ _BY_TYPE: Final[dict[str, type[BenchError]]] = {
     "unknown-plan": InvalidRequestError,
     "plan-conflict": InvalidRequestError,
 }
-"""By the end of the type of a problem that the status alone does not tell."""
+"""Errors by the ending of the problem type, where the status alone is ambiguous."""
 
 _SAID_BY_ANYONE: Final[dict[int, type[BenchError]]] = {
     413: TooLargeError,
@@ -116,16 +118,16 @@ _SAID_BY_ANYONE: Final[dict[int, type[BenchError]]] = {
     503: ServerOverloadedError,
     504: ServerUnreachableError,
 }
-"""Errors that mean the same when a proxy in between says them."""
+"""Errors by status that mean the same if a proxy answered."""
 
 
 class Limits(NamedTuple):
-    """What a service may answer.
+    """Limits of a response.
 
     Attributes:
-        most: Bytes that an answer may have, packed and unpacked; None: any number.
+        most: Largest size in bytes, compressed and decompressed; None: no limit.
         packed: Whether gzip was asked for.
-        address: The service, as messages may show it.
+        address: Address of the service without secrets, for messages.
     """
 
     most: int | None
@@ -134,13 +136,13 @@ class Limits(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """An answer that was read.
+    """A response that was read.
 
     Attributes:
-        status_code: Its status.
-        reason_phrase: What the server calls that.
-        headers: Its headers.
-        content: Its body, unpacked; of an error, what may be kept of it.
+        status_code: Status code.
+        reason_phrase: Reason phrase of the status line.
+        headers: Headers.
+        content: Decompressed body; of an error response, at most the bytes that were kept.
     """
 
     status_code: int
@@ -150,18 +152,19 @@ class Reply(NamedTuple):
 
 
 Outcome: TypeAlias = Reply | httpx.RequestError
-"""What came of sending a request."""
+"""Result of sending a request: a response or a connection error."""
 
 
 class Body:
-    """Counts and unpacks a body, a piece after the other.
+    """Decompresses the body of a response piece by piece and enforces its limits.
 
     Args:
-        response: The answer; its body has not been read.
-        limits: What it may be.
+        response: The response, its body unread.
+        limits: Limits of the body.
 
     Raises:
-        UnexpectedAnswerError: It is packed otherwise, or said to be longer.
+        UnexpectedAnswerError: The Content-Encoding was not asked for, or the Content-Length is
+            above the limit.
     """
 
     def __init__(self, response: httpx.Response, limits: Limits) -> None:
@@ -180,10 +183,10 @@ class Body:
             raise self._too_long()
 
     def pieces(self, raw: bytes) -> Iterator[bytes]:
-        """Yield what the next bytes of the body hold.
+        """Yield the decompressed pieces of the next bytes of the body.
 
         Raises:
-            UnexpectedAnswerError: That is too much, or cannot be unpacked.
+            UnexpectedAnswerError: The body exceeds the limit, or cannot be decompressed.
         """
         self._taken += len(raw)
         if self._unpacker is None:
@@ -193,20 +196,20 @@ class Body:
             try:
                 piece = self._unpacker.decompress(raw, _PIECE)
             except zlib.error as error:
-                raise self._refused(f"what cannot be decompressed ({error})") from error
+                raise self._refused(f"a body that cannot be decompressed ({error})") from error
             if self._unpacker.unused_data:
-                raise self._refused("more behind what was packed")
+                raise self._refused("extra bytes after the compressed data")
             raw = self._unpacker.unconsumed_tail
             yield self._within(piece)
 
     def end(self) -> None:
-        """Say that nothing more comes.
+        """Check that the body is complete.
 
         Raises:
-            UnexpectedAnswerError: What is packed should go on.
+            UnexpectedAnswerError: The compressed data is truncated.
         """
         if self._unpacker is not None and not self._unpacker.eof:
-            raise self._refused("what cannot be decompressed (it ends too early)")
+            raise self._refused("a body that cannot be decompressed (it ends too early)")
 
     def _within(self, piece: bytes) -> bytes:
         self._given += len(piece)
@@ -215,7 +218,7 @@ class Body:
         return piece
 
     def _too_long(self) -> UnexpectedAnswerError:
-        return self._refused(f"more than the {self._most} bytes that it may be")
+        return self._refused(f"a body above the limit of {self._most} bytes")
 
     def _refused(self, what: str) -> UnexpectedAnswerError:
         return UnexpectedAnswerError(
@@ -225,14 +228,14 @@ class Body:
 
 
 def read_reply(response: httpx.Response, limits: Limits) -> Reply:
-    """Read an answer whole.
+    """Read the whole body of a response and close it.
 
     Args:
-        response: The answer; its body has not been read.
-        limits: What it may be; an error may be shorter, and what is beyond that is left.
+        response: The response, its body unread.
+        limits: Limits of the body. Of an error response at most 1 MiB is read, without an error.
 
     Raises:
-        UnexpectedAnswerError: It is longer, or packed otherwise.
+        UnexpectedAnswerError: The body exceeds the limit, or its compression was not asked for.
         httpx.RequestError: The connection broke.
     """
     kept: list[bytes] = []
@@ -243,14 +246,14 @@ def read_reply(response: httpx.Response, limits: Limits) -> Reply:
                 kept += body.pieces(raw)
             body.end()
         except UnexpectedAnswerError:
-            # What an error is, its status says, whatever its body is.
+            # The status alone tells the kind of error, so its body may be unreadable.
             if not response.is_error:
                 raise
     return _reply(response, kept)
 
 
 async def read_reply_awaiting(response: httpx.Response, limits: Limits) -> Reply:
-    """Read an answer as `read_reply` does."""
+    """Read a response as `read_reply` does, awaiting its body."""
     kept: list[bytes] = []
     async with aclosing(response):
         try:
@@ -259,7 +262,7 @@ async def read_reply_awaiting(response: httpx.Response, limits: Limits) -> Reply
                 kept += body.pieces(raw)
             body.end()
         except UnexpectedAnswerError:
-            # What an error is, its status says, whatever its body is.
+            # The status alone tells the kind of error, so its body may be unreadable.
             if not response.is_error:
                 raise
     return _reply(response, kept)
@@ -275,15 +278,15 @@ def _reply(response: httpx.Response, kept: list[bytes]) -> Reply:
 
 
 def read(question: Question[A], outcome: Outcome, address: str) -> A:
-    """Return the answer to a question.
+    """Parse the response to a question.
 
     Args:
-        question: What was asked.
-        outcome: What came of sending it.
-        address: The service, as messages may show it.
+        question: The question.
+        outcome: The response or connection error.
+        address: Address of the service without secrets, for messages.
 
     Raises:
-        BenchError: Anything else came; the class says what to do.
+        BenchError: There is no valid answer; the class tells the caller what to do.
     """
     if isinstance(outcome, httpx.RequestError):
         raise _transport_error(outcome, address) from outcome
@@ -299,23 +302,24 @@ def read(question: Question[A], outcome: Outcome, address: str) -> A:
     values = outcome.content.count(b",")
     if values > _MOST_VALUES:
         raise UnexpectedAnswerError(
-            f"{address} answered with more than {_MOST_VALUES} values: ask for less at a time",
+            f"{address} answered with more than {_MOST_VALUES} values: request less at a time",
             request_id=request_id(outcome.headers),
         )
     try:
         if values <= _FEW_VALUES:
             return question.answer.model_validate_json(outcome.content)
-        # Errors found in JSON copy what they are about, each the whole of it; those in objects not.
+        # Each error that pydantic finds in JSON text copies the input; errors in parsed objects
+        # do not, which bounds the memory of a large invalid response.
         return question.answer.model_validate(_parsed(outcome, address))
     except ValidationError as error:
         raise _malformed(error, outcome, address) from error
 
 
 def _read_raw(question: Raw[A], outcome: Reply, address: str) -> A:
-    """Return an answer that is no JSON.
+    """Parse a response that is not JSON.
 
     Raises:
-        UnexpectedAnswerError: It is none, or not what was asked for.
+        UnexpectedAnswerError: The response is malformed, or not what was asked for.
     """
     if _media_type(outcome) != question.media_type:
         raise _not_ours(outcome, address)
@@ -325,7 +329,7 @@ def _read_raw(question: Raw[A], outcome: Reply, address: str) -> A:
         raise _malformed(error, outcome, address) from error
     except ValueError as error:
         raise UnexpectedAnswerError(
-            f"{address} answered with what is no {question.topic}: {error!s:.{_SAID}}",
+            f"{address} answered with an invalid {question.topic}: {error!s:.{_SAID}}",
             request_id=request_id(outcome.headers),
         ) from error
     return answer
@@ -335,8 +339,8 @@ def _malformed(error: ValidationError, reply: Reply, address: str) -> Unexpected
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"]))[:_SNIPPET] or "the answer"
     return UnexpectedAnswerError(
-        f"{address} answered in a form that this client does not read: {place}: "
-        f"{first['msg']:.{_SAID}}; are both of the same version?",
+        f"{address} answered in a form that this client cannot read: {place}: "
+        f"{first['msg']:.{_SAID}}; do client and server have the same version?",
         request_id=request_id(reply.headers),
     )
 
@@ -346,7 +350,7 @@ def _parsed(reply: Reply, address: str) -> Any:
         return from_json(reply.content, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         raise UnexpectedAnswerError(
-            f"{address} answered with what is no JSON: {error!s:.{_SAID}}",
+            f"{address} answered with invalid JSON: {error!s:.{_SAID}}",
             request_id=request_id(reply.headers),
         ) from error
 
@@ -356,7 +360,7 @@ def _transport_error(error: httpx.RequestError, address: str) -> BenchError:
     if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
         return RequestTimeoutError(f"{address} did not answer in time ({reason})")
     if isinstance(error, httpx.DecodingError):
-        return UnexpectedAnswerError(f"{address} sent what cannot be decompressed: {reason}")
+        return UnexpectedAnswerError(f"the response of {address} cannot be decompressed: {reason}")
     if _NO_TLS in reason:
         return ServerUnreachableError(
             f"no answer from {address}: it does not speak HTTPS; write http:// in its address"
@@ -422,19 +426,19 @@ def _problem(response: Reply) -> Problem | None:
     try:
         return Problem.model_validate_json(response.content)
     except ValidationError:
-        # What is said then is said by the status alone.
+        # A malformed problem document is ignored; the status tells the kind of error.
         return None
 
 
 def _not_ours(response: Reply, address: str) -> UnexpectedAnswerError:
     location = response.headers.get("Location")
-    # Four bytes are the longest character; no other encoding than UTF-8 is looked for.
+    # A UTF-8 character has at most four bytes.
     begins = response.content[: 4 * _SNIPPET].decode(errors="replace")[:_SNIPPET]
-    what = f"sent on to {location[:_SNIPPET]}" if location else repr(begins)
+    what = f"a redirect to {location[:_SNIPPET]}" if location else repr(begins)
     return UnexpectedAnswerError(
         f"{address} answered {response.status_code} as {_media_type(response) or 'no media type'}, "
-        f"which is not an answer of the benchmark service: {what}; is the address right, and does "
-        "no proxy answer for it?",
+        f"which is not a response of the benchmark service: {what}; is the address right, or did "
+        "a proxy answer?",
         request_id=request_id(response.headers),
     )
 

@@ -1,4 +1,4 @@
-"""Where each question goes over HTTP: method, path, query or body."""
+"""HTTP requests of questions: method, path, query and body."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["ROUTES", "Call", "Route", "call_of", "check_sendable"]
 
 
 class Route(NamedTuple):
-    """Method and path template of a topic; GET puts its arguments in the query, POST in JSON."""
+    """Method and path template of a topic; GET has arguments in the query string, POST in JSON."""
 
     method: str
     path: str
@@ -87,7 +87,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
 )
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-"""What a benchmark may be called: other text in a path would ask for something else."""
+"""Names of benchmarks, jobs and plans; other text in a path could address something else."""
 
 _STUDY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}")
 
@@ -96,7 +96,7 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _KEY: Final = re.compile(r"[ -~]{1,128}")
 
 _LONGEST_QUERY: Final = 8000
-"""Characters; servers and proxies refuse longer addresses, each in its own way."""
+"""Characters of a query string; servers and proxies refuse longer URLs, each in its own way."""
 
 _PLAIN: Final = frozenset({str, int, bool, NoneType})
 
@@ -105,13 +105,13 @@ _ARCHITECTURES: Final = frozenset({"arch", "archs"})
 
 
 class Call(NamedTuple):
-    """A question as HTTP has it.
+    """HTTP request of a question.
 
     Attributes:
         method: GET, POST or DELETE.
-        target: Path and query, below the address of the service.
-        body: JSON; None but for POST.
-        headers: Beside those that every request has.
+        target: Path and query, relative to the address of the service.
+        body: JSON body of a POST; otherwise None.
+        headers: Headers in addition to the common ones.
     """
 
     method: str
@@ -121,15 +121,14 @@ class Call(NamedTuple):
 
 
 def call_of(question: Question[Any]) -> Call:
-    """Return the HTTP request that asks a question.
-
-    Arguments that are None are left out: that is what their absence means.
+    """Return the HTTP request of a question; arguments that are None are left out.
 
     Raises:
-        BenchmarkNotInstalledError: The name can be no benchmark's.
-        UnknownJobError: The id can be no job's.
-        InvalidRequestError: An argument cannot be written as JSON, or a digest or key is none.
-        TooLargeError: The arguments do not fit into an address.
+        BenchmarkNotInstalledError: The name of the benchmark or plan is malformed.
+        UnknownJobError: The id of the job is malformed.
+        InvalidRequestError: An argument cannot be written as JSON, or a study name, digest or
+            idempotency key is malformed.
+        TooLargeError: The arguments do not fit into a URL.
     """
     route = ROUTES[question.topic]
     benchmark, version = question.benchmark, None
@@ -161,12 +160,12 @@ def call_of(question: Question[Any]) -> Call:
     }
     if version is not None:
         pairs["version"] = str(version)
-    # A lone surrogate is the server's to refuse, like any other malformed text.
+    # The server refuses lone surrogates, like any other malformed text.
     query = urlencode(pairs, errors="surrogatepass")
     if len(query) > _LONGEST_QUERY:
         raise TooLargeError(
-            f"the question takes {len(query)} characters in an address, which holds "
-            f"{_LONGEST_QUERY}: is the architecture one?"
+            f"the query string would have {len(query)} characters, more than the limit of "
+            f"{_LONGEST_QUERY}: is the architecture valid?"
         )
     return Call(route.method, f"{path}?{query}" if query else path, None)
 
@@ -194,40 +193,40 @@ def _checked_study(study: str | None) -> str | None:
 
 def _checked_checkpoint(digest: str | None) -> str | None:
     if digest is not None and not _DIGEST.fullmatch(digest):
-        raise InvalidRequestError(f"checkpoint: {digest!r:.80} is no SHA-256 in hexadecimal digits")
+        raise InvalidRequestError(f"checkpoint: {digest!r:.80} is not a SHA-256 of 64 hex digits")
     return digest
 
 
 def check_sendable(question: Question[Any]) -> None:
-    """Check the arguments of a question that is not sent, but answered on local files.
+    """Check the arguments of a question that is answered on local files, as HTTP would.
 
-    Of architectures, whoever reads them says what is wrong.
+    Architectures are not checked, because their parser reports errors.
 
     Raises:
         InvalidRequestError: An argument cannot be written as JSON.
     """
     for name, value in (*question.filters.items(), *question.options.items()):
-        # Most are plain, and an answer on local files takes few microseconds.
+        # Local queries take microseconds, so plain values skip the check.
         if type(value) not in _PLAIN and name not in _ARCHITECTURES:
             _json(name, value)
 
 
 def _json(name: str, value: Any) -> str:
     try:
-        # A number that is none, and half of a character, are no JSON.
+        # JSON has neither NaN and infinities nor lone surrogates.
         text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         kind = InvalidArchitectureError if name in _ARCHITECTURES else InvalidRequestError
         is_number = isinstance(value, float)
-        reason = "is no finite number" if is_number else f"cannot be sent as JSON: {error}"
+        reason = "is not a finite number" if is_number else f"cannot be sent as JSON: {error}"
         message = f"{value!r:.80} {reason}"
         raise kind(f"{name}: {message}", errors=[FieldError(loc=[name], msg=message)]) from error
     return text
 
 
 def _key_header(key: str | None) -> dict[str, str]:
-    """Return the header that makes repeated submissions one job."""
+    """Return the `Idempotency-Key` header, which makes repeated submissions one job."""
     if key is None:
         return {}
     if not _KEY.fullmatch(key):

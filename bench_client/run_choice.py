@@ -1,4 +1,4 @@
-"""Choice of one run, by seed, where a configuration was trained several times."""
+"""Reproducible choice of one of several runs of a configuration, by seed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ R = TypeVar("R")
 
 
 def chosen_run(runs: Sequence[R], seed: int, *question: object) -> R:
-    """Return one of the runs: the same for the same seed and question, in every process.
+    """Return one of the runs, the same for the same seed and query in every process.
 
-    By a digest, because Python's own hashes differ between processes, and its generators between
-    versions.
+    The choice uses a digest, because Python's hashes differ between processes and its random
+    generators between versions.
 
     Args:
         runs: The runs, in stable order; at least one.
         seed: Any integer; another may choose another run.
-        question: What tells the question apart from others; text and integers.
+        question: Key of the query; text and integers.
     """
     key = "/".join(map(str, (seed, *question)))
     number = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")

@@ -1,8 +1,8 @@
-"""The runs of many architectures in columns: how they come, whatever is made of them.
+"""Runs of many architectures, transferred as columns.
 
-An analysis makes a data frame of all runs, for which an object for each is a detour: their text,
-their parsing and the taking apart of each take most of the time. A search looks at objects, which
-are made of the columns one architecture at a time.
+An analysis needs a data frame of all runs; transferring, parsing and converting an object for each
+run would take most of its time. A search needs objects, which are created from the columns for one
+architecture at a time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["runs_in_columns"]
 
 _MOST_VALUES: Final = 2**24
-"""Commas in what an answer says of itself: each value takes memory, however short it is."""
+"""Limit of commas in the header line of a response, because each JSON value takes memory."""
 
 _FITTING: Final[Mapping[Kind, frozenset[str]]] = {
     "whole": frozenset({"int64", "none"}),
@@ -42,16 +42,16 @@ _FITTING: Final[Mapping[Kind, frozenset[str]]] = {
     "truth": frozenset({"bool", "none"}),
     "text": frozenset({"text", "none"}),
 }
-"""What a column of a kind may come as."""
+"""Types on the wire that are accepted for each kind of column."""
 
 
 class _Runs(Batch[Any]):
-    """The runs of many architectures, held in columns.
+    """A batch that holds its runs in columns.
 
     Args:
-        pieces: Answers, each about as many of the architectures as one request has.
-        asked: How many architectures were asked about.
-        model: What a run is as an item.
+        pieces: One response per request.
+        asked: Number of architectures in the batch.
+        model: Model of a run.
     """
 
     def __init__(self, pieces: Sequence[Piece], asked: int, model: type[WireModel]) -> None:
@@ -97,25 +97,25 @@ class _Runs(Batch[Any]):
 
     def _columns(self, *, intermediates: bool) -> list[Column]:
         if intermediates:
-            return super()._columns(intermediates=True)  # says what to ask for
+            return super()._columns(intermediates=True)  # raises an error that names the option
         described = self._described()
         for piece in self._pieces:
             for column in described:
-                column.values.extend(piece.values(column))  # noqa: PD011 - of ours
+                column.values.extend(piece.values(column))  # noqa: PD011 - not pandas
         return described
 
     def _described(self) -> list[Column]:
-        """Return its columns without values."""
+        """Return the columns without values."""
         return columns_of(self.model, (), positions=())
 
 
 class _Made(Sequence[Items[Any]]):
-    """The items of each architecture, made of columns when they are first looked at.
+    """The items of each architecture, created from columns on first access.
 
     Args:
-        pieces: As for `_Runs`, like all that follow.
-        asked: How many architectures.
-        model: The class of the items.
+        pieces: As for `_Runs`, and so are the arguments below.
+        asked: Number of architectures.
+        model: Model of the items.
     """
 
     def __init__(self, pieces: Sequence[Piece], asked: int, model: type[WireModel]) -> None:
@@ -136,10 +136,10 @@ class _Made(Sequence[Items[Any]]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question(Raw[RunColumns[Any]]):
-    """Asks for runs in columns.
+    """Asks for runs as columns.
 
     Attributes:
-        models: Those of the benchmark: they say which columns there must be.
+        models: Models of the benchmark; they define the required columns.
     """
 
     models: TableModels
@@ -152,26 +152,26 @@ class _Question(Raw[RunColumns[Any]]):
         del headers
         line, _, data = content.partition(b"\n")
         if line.count(b",") > _MOST_VALUES:
-            raise ValueError(f"more than {_MOST_VALUES} values in what it says of itself")
-        # As objects: errors found in JSON copy the whole of what they are about.
+            raise ValueError(f"more than {_MOST_VALUES} values in its header line")
+        # Validated as objects: each error that pydantic finds in JSON text copies the input.
         said = from_json(line, allow_inf_nan=False, cache_strings="keys")
         if not isinstance(said, dict):
-            raise ValueError(f"{type(said).__name__} in place of what it is of")  # noqa: TRY004 - read
+            raise ValueError(f"a header line of type {type(said).__name__}")  # noqa: TRY004 - read
         answer: RunColumns[Any] = self.answer.model_validate({**said, "data": data})
         self.check(answer)
         return answer
 
     def check(self, answer: RunColumns[Any]) -> None:
-        """Check that an answer is one to this question.
+        """Check that a response answers this question.
 
         Raises:
-            ValueError: It is not.
+            ValueError: A column is missing or has another type, or a position is out of range.
         """
         stored, asked = answer.stored, len(self.options["archs"])
         own = {column.name for column in columns_of(self.models.config, ())}
         places = [*stored["position"].numbers()[-1:], *(one.position for one in answer.errors)]
         if any(place >= asked for place in places):
-            raise ValueError(f"more than the {asked} architectures that were asked about")
+            raise ValueError(f"more than the {asked} architectures of the request")
         for column in columns_of(self.models.stats, ()):
             held = stored.get(column.name)
             if column.name in own:
@@ -180,9 +180,9 @@ class _Question(Raw[RunColumns[Any]]):
                 if self.models.stats.model_fields[column.name].is_required():
                     raise ValueError(f"no column {column.name}")
             elif held.what.type not in _FITTING[column.kind]:
-                raise ValueError(f"{column.name} of {held.what.type}")
+                raise ValueError(f"column {column.name} of type {held.what.type}")
             elif not column.nullable and held.lacks_any:
-                raise ValueError(f"{column.name} lacks values")
+                raise ValueError(f"column {column.name} lacks values")
             elif held.what.type == "text":
                 _texts_of(self.models.stats, column.name).validate_python(held.what.legend)
 
@@ -194,19 +194,17 @@ def runs_in_columns(
     *,
     reduction: Reduction | None,
 ) -> Steps[Batch[Any]]:
-    """Ask for the runs of many architectures in columns, and return them aligned with these.
-
-    One request answers for 10,000 architectures.
+    """Fetch the runs of each of many architectures as columns, with one request for 10,000.
 
     Args:
-        models: Of which benchmark.
-        archs: The architectures, each in any of its spellings.
+        models: Models of the benchmark.
+        archs: Architectures in any spelling.
         filters: Values by filter, None being a wildcard.
         reduction: How several runs become one item.
 
     Raises:
-        InvalidArchitectureError: Some architectures are malformed. Its `positions` says which, its
-            `results` holds what was found for the others.
+        InvalidArchitectureError: Some architectures are malformed; the error's `positions` lists
+            them and its `results` holds the results of the others.
         TableReplacedError: The database was replaced between two requests.
     """
     answer = _answer_of(models.config)
@@ -221,7 +219,7 @@ def runs_in_columns(
         pieces.append(Piece(found, first, models.stats))
         if found.provenance.content_digest != pieces[0].answer.provenance.content_digest:
             raise TableReplacedError(
-                f"the database of {models.name} was replaced while it was read: ask again"
+                f"the database of {models.name} was replaced during the query: repeat it"
             )
         first += len(batch)
     runs = _Runs(pieces, first, models.stats)
@@ -234,7 +232,7 @@ def runs_in_columns(
 
 @lru_cache(maxsize=256)
 def _texts_of(model: type[WireModel], name: str) -> TypeAdapter[Any]:
-    """Return what tells whether texts are values of a field: some fields have few."""
+    """Return a validator of lists of a text field, because some fields allow few values."""
     kind: Any = model.model_fields[name].annotation
     return TypeAdapter(Listed[kind])
 

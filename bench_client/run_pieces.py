@@ -1,4 +1,4 @@
-"""An answer about the runs of many architectures in columns, as whatever is made of it."""
+"""Conversion of a response with runs as columns to items, pandas, polars and Arrow."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from bench_client.models.run_columns import RunColumns, StoredColumn
 __all__ = ["Piece"]
 
 _ARROW_AS_STORED: Final[Mapping[Kind, str]] = {"whole": "int64", "real": "float64"}
-"""Types of columns whose bytes are those of Arrow where none is missing, by kind."""
+"""By kind, types of columns whose bytes Arrow can use directly if no value is missing."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """An answer about some of the architectures.
+    """The response to one of several requests of a batch.
 
     Attributes:
-        answer: The answer.
-        first: How many architectures were asked about before.
-        model: What a run is as an item.
+        answer: The response.
+        first: Number of architectures in earlier requests.
+        model: Model of a run.
     """
 
     answer: RunColumns[Any]
@@ -38,24 +38,24 @@ class Piece:
 
     @property
     def stored(self) -> Mapping[str, StoredColumn]:
-        """The columns beside those of the configurations, by name."""
+        """Columns other than those of the configurations, by name."""
         return self.answer.stored
 
     @cached_property
     def configs(self) -> Mapping[str, Column]:
-        """The columns of the configurations, a value for each that there is, by name."""
+        """Columns of the distinct configurations, by name."""
         kind = self.model.model_fields["config"].annotation
         columns = columns_of(cast("type[WireModel]", kind), self.answer.configs)
         return {column.name: column for column in columns}
 
     @cached_property
     def _places(self) -> Sequence[int]:
-        """Of which of its architectures each run is."""
+        """Position of each run's architecture in the request."""
         return self.stored["position"].numbers()
 
     @cached_property
     def _members(self) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """The names of an item's fields, and their values, run by run."""
+        """Names of an item's fields, and their values by run."""
         fields = self.model.model_fields
         names = [name for name in self.stored if name in fields and name != "config"]
         places = self.stored["config"].numbers()
@@ -64,10 +64,10 @@ class Piece:
         return ["config", *names], list(zip(*values, strict=True))
 
     def items(self, place: int) -> list[Any]:
-        """Return the runs of one of its architectures as items.
+        """Return the runs of one architecture of the request as items.
 
         Raises:
-            UnexpectedAnswerError: A value is none that an item can have.
+            UnexpectedAnswerError: A value is invalid for its field.
         """
         begin, end = bisect_left(self._places, place), bisect_right(self._places, place)
         names, rows = self._members
@@ -75,10 +75,10 @@ class Piece:
         try:
             return [made(dict(zip(names, row, strict=True))) for row in rows[begin:end]]
         except ValidationError as error:
-            raise UnexpectedAnswerError(f"a run that can be none: {error!s:.300}") from None
+            raise UnexpectedAnswerError(f"the server sent an invalid run: {error!s:.300}") from None
 
     def values(self, column: Column) -> list[Any]:
-        """Return the values of a column as Python's."""
+        """Return the values of a column as Python objects."""
         if column.name in self.configs:
             values = self.configs[column.name].values
             return [values[place] for place in self.stored["config"].numbers()]
@@ -92,7 +92,7 @@ class Piece:
         return values
 
     def pandas_array(self, column: Column) -> Any:
-        """Return the values of a column as pandas has them."""
+        """Return the values of a column for pandas."""
         pandas = library("pandas")
         kind = PANDAS_TYPES[column.kind, column.nullable]
         if column.name in self.configs:
@@ -108,7 +108,7 @@ class Piece:
         return _pandas_array(self.stored[column.name], column.kind, kind)
 
     def polars_frame(self, columns: Sequence[Column]) -> Any:
-        """Return a frame of columns as polars has them, which does without numpy."""
+        """Return columns as a polars data frame, without numpy."""
         polars = library("polars")
         types = {column.name: polars_type(column.kind) for column in columns}
         configs = [
@@ -123,7 +123,7 @@ class Piece:
         return polars.DataFrame(own).fill_nan(None).hstack(of_runs).select(*types)
 
     def arrow_array(self, column: Column) -> Any:
-        """Return the values of a column as Arrow has them."""
+        """Return the values of a column as an Arrow array."""
         core, kind = arrow(), arrow_type(column.kind)
         found = self._coded(column)
         if found is not None:
@@ -136,16 +136,16 @@ class Piece:
         return core.Array.from_buffer(held.numbers())
 
     def _with_nans(self, column: Column) -> list[Any]:
-        """Return the values of a column as Python's; a figure that is missing may be NaN."""
+        """Return the values of a column as Python objects; missing floats may be NaN."""
         held = self.stored.get(column.name)
         if held is not None and held.what.type == "float64":
             return held.numbers().tolist()
         return self.values(column)
 
     def _coded(self, column: Column) -> tuple[list[Any], list[int | None]] | None:
-        """Return the distinct values of a column, and the place of each run's value among them.
+        """Return the distinct values of a column and the index of each run's value; None if plain.
 
-        None: the column holds the values themselves.
+        Plain columns hold the values themselves.
         """
         if column.name in self.configs:
             values = self.configs[column.name].values
@@ -156,12 +156,12 @@ class Piece:
         return list(held.what.legend), [code if code >= 0 else None for code in held.numbers()]
 
     def _default(self, column: Column) -> Any:
-        """Return what is meant by a column that is not there."""
+        """Return the value of a missing column: the default of its field."""
         return self.model.model_fields[column.name].default
 
 
 def _pandas_array(stored: StoredColumn, kind: Kind, type_name: str) -> Any:
-    """Return a column with values as pandas has it."""
+    """Return a stored column as a pandas array."""
     pandas = library("pandas")
     values, missing = stored.to_numpy()
     if kind == "text":

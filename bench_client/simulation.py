@@ -1,4 +1,4 @@
-"""A search on a benchmark as if its networks were trained: a clock that adds up recorded times.
+"""Simulated searches on a benchmark, with a clock that adds up recorded training times.
 
     simulation = bench.simulate("nasbench201", "cifar10-valid", 200, budget=200_000)
     while True:
@@ -9,8 +9,8 @@
         learn_from(found.arch, found.value)
     print(simulation.best, simulation.time)
 
-The clock is one worker's: evaluations follow one another, and the time is the sum of their costs.
-It lives in the client alone; a server has no part in it.
+The clock models one worker: evaluations run one after another, and the time is the sum of their
+costs. The simulation lives in the client; a server keeps no state of it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _AskAwaited: TypeAlias = Callable[[Question[Any]], Awaitable[Any]]
 
 
 class _Begun(NamedTuple):
-    """What is known once the description of the benchmark is."""
+    """State of a simulation that depends on the description of the benchmark."""
 
     settings: SimulationSettings
     ledger: Ledger
@@ -43,7 +43,7 @@ class _Begun(NamedTuple):
 
 
 class _Clock:
-    """What both kinds of simulations show.
+    """Clock, best value and history, as both kinds of simulations have them.
 
     Args:
         benchmark: Name of the benchmark.
@@ -61,19 +61,21 @@ class _Clock:
 
     @property
     def settings(self) -> SimulationSettings:
-        """What is simulated: benchmark, data set, metric, budget and options.
+        """Settings of the simulation: benchmark, data set, metric, budget and options.
 
-        Of a declared table that an async client asks, they are known after an evaluation.
+        For a declared table, an `AsyncSimulation` knows them after its first evaluation.
 
         Raises:
-            InvalidRequestError: They are not known yet.
+            InvalidRequestError: The settings are not known yet.
         """
         return self._begun.settings
 
     @property
     def _begun(self) -> _Begun:
         if self._known is None:
-            raise refused("benchmark", f"{self._benchmark} is described at its first evaluation")
+            raise refused(
+                "benchmark", f"the description of {self._benchmark} is read at the first evaluation"
+            )
         return self._known
 
     @property
@@ -86,26 +88,26 @@ class _Clock:
 
     @property
     def time(self) -> float:
-        """What has been charged so far, in seconds; never more than the budget."""
+        """Simulated time charged so far, in seconds; never above the budget."""
         return 0.0 if self._known is None else self._ledger.time
 
     @property
     def remaining(self) -> float:
-        """What is left of the budget, in seconds."""
+        """Remaining budget, in seconds."""
         return self._options["budget"] if self._known is None else self._ledger.remaining
 
     @property
     def best(self) -> Evaluation | None:
-        """The best evaluation so far, the earliest of equals; None before the first.
+        """The best evaluation so far, the earliest among equals; None before the first.
 
-        Of those at the simulation's own `num_epochs`: values at other budgets, or of trainings
-        that were stopped early, are not comparable with them.
+        Only complete trainings at the simulation's own `num_epochs` count: values at other budgets
+        or of trainings that were stopped early are not comparable.
         """
         return None if self._known is None else self._ledger.best
 
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
-        """All evaluations, in the order in which they were charged."""
+        """All evaluations, in the order they were charged."""
         return () if self._known is None else tuple(self._ledger.evaluations)
 
     @property
@@ -132,12 +134,12 @@ class _Clock:
             raise refused("num_epochs", f"{self._benchmark} has no training budgets to choose from")
         epoch = whole("stop_after", stop_after)
         if epoch is not None and not 1 <= epoch <= budget:
-            raise refused("stop_after", f"{epoch} is no epoch of a training of {budget} epochs")
+            raise refused("stop_after", f"{epoch} is not an epoch of a training of {budget} epochs")
         return Fidelity(budget, budget if epoch is None else epoch)
 
 
 class Simulation(_Clock):
-    """A simulated search over a `BenchClient`, made by its `simulate`; for one thread.
+    """A simulated search, as `BenchClient.simulate` returns it; for one thread.
 
     Args:
         ask: Answers questions.
@@ -157,21 +159,21 @@ class Simulation(_Clock):
     def evaluate(
         self, arch: Any, *, num_epochs: int | None = None, stop_after: int | None = None
     ) -> Evaluation:
-        """Evaluate an architecture and charge what its training took.
+        """Evaluate an architecture and charge its recorded training time.
 
         Args:
-            arch: The architecture in any of its spellings.
-            num_epochs: Another training budget than the simulation's own, in epochs.
-            stop_after: Stop the training early, after so many epochs: the value is that of the
-                learning curve at this epoch and the cost that of the training up to it. None:
-                train to the end.
+            arch: Architecture in any spelling.
+            num_epochs: Training budget in epochs, if not the simulation's own.
+            stop_after: Stop the training after this epoch: the value is that of the learning curve
+                at this epoch, and the cost covers the training up to it. None: train to the end.
 
         Raises:
-            BudgetExhausted: It would pass the budget; nothing is charged.
-            NotRecordedError: No run of it has the metric and its time; nothing is charged.
-            InvalidArchitectureError: It is malformed.
-            InvalidRequestError: Another argument is.
-            BenchError: The question was not answered.
+            BudgetExhausted: The cost would exceed the budget; nothing is charged.
+            NotRecordedError: No run of the architecture has the metric and its time; nothing is
+                charged.
+            InvalidArchitectureError: The architecture is malformed.
+            InvalidRequestError: Another argument is malformed.
+            BenchError: The query failed.
         """
         fidelity = self._fidelity(num_epochs, stop_after)
         seen = drive(self._begun.records.one(arch, fidelity), self._ask)
@@ -184,25 +186,25 @@ class Simulation(_Clock):
         num_epochs: int | None = None,
         stop_after: int | None = None,
     ) -> list[Evaluation]:
-        """Evaluate architectures with one request for 10,000, or for 64 that are stopped early.
+        """Evaluate many architectures, with one request for 10,000, or for 64 if stopped early.
 
-        They are charged in their order; one that comes again is charged again, unless the
-        simulation has `free_repeats`.
+        They are charged in order. Repeated architectures are charged again, unless the simulation
+        has `free_repeats`.
 
         Args:
-            archs: The architectures, each in any of its spellings.
+            archs: Architectures in any spelling.
             num_epochs: As for `evaluate`.
             stop_after: As for `evaluate`.
 
         Raises:
-            BudgetExhausted: One would pass the budget. Those before it are charged and are its
-                `evaluations`; it and those after it are not.
-            NotRecordedError: Some are not recorded; its `positions` says which. Nothing is
-                charged.
-            InvalidArchitectureError: Some are malformed; its `positions` says which. Nothing is
-                charged.
+            BudgetExhausted: An evaluation would exceed the budget. Those before it are charged and
+                are the error's `evaluations`; this one and those after it are not charged.
+            NotRecordedError: Some architectures are not recorded; the error's `positions` lists
+                them. Nothing is charged.
+            InvalidArchitectureError: Some architectures are malformed; the error's `positions`
+                lists them. Nothing is charged.
             InvalidRequestError: Another argument is malformed.
-            BenchError: The question was not answered.
+            BenchError: The query failed.
         """
         fidelity = self._fidelity(num_epochs, stop_after)
         seen = drive(self._begun.records.many(archs, fidelity), self._ask)
@@ -210,12 +212,11 @@ class Simulation(_Clock):
 
 
 class AsyncSimulation(_Clock):
-    """A simulated search over an `AsyncBenchClient`, made by its `simulate`.
+    """A simulated search with async evaluations, as `AsyncBenchClient.simulate` returns it.
 
-    Tasks of its event loop may evaluate side by side: they are charged in the order in which they
-    began, whatever the order of the answers, so that a run can be repeated.
-
-    What a declared table is, is asked for at the first evaluation.
+    Tasks of the event loop may evaluate concurrently. Evaluations are charged in the order in which
+    they were started, whatever the order of the responses, so that a run can be repeated. The
+    description of a declared table is fetched at the first evaluation.
 
     Args:
         ask: Answers questions.
@@ -249,7 +250,7 @@ class AsyncSimulation(_Clock):
         num_epochs: int | None = None,
         stop_after: int | None = None,
     ) -> list[Evaluation]:
-        """Evaluate architectures; as `Simulation.evaluate_many`."""
+        """Evaluate many architectures; arguments and errors as `Simulation.evaluate_many`."""
         with self._turns.take() as turn:
             await self._described()
             fidelity = self._fidelity(num_epochs, stop_after)
@@ -258,21 +259,21 @@ class AsyncSimulation(_Clock):
             return self._ledger.charge_all(seen)
 
     async def _described(self) -> None:
-        """Ask what a declared table is, once."""
+        """Fetch the description of a declared table at the first evaluation."""
         if self._known is not None:
             return
         models = await drive_awaiting(known_table(self._benchmark), self._ask)
-        # Another task may have been told meanwhile, and charged something.
+        # Another task may have received the description meanwhile, and charged an evaluation.
         if self._known is None:
             self._begin(models.spec)
 
 
 class _Turn:
-    """A place in a queue, left by whoever took it at the end of its `with` block.
+    """A place in a `_Turns` queue, given up at the end of its `with` block.
 
     Args:
-        before: Done when all who came earlier have left; None when there is nobody.
-        left: To be made done when this one has left and all who came earlier.
+        before: Future that is done once all earlier places are given up; None if there are none.
+        left: Future to complete once this place and all earlier ones are given up.
     """
 
     def __init__(self, before: asyncio.Future[None] | None, left: asyncio.Future[None]) -> None:
@@ -280,9 +281,9 @@ class _Turn:
         self._left = left
 
     async def comes(self) -> None:
-        """Wait until all who came earlier have left."""
+        """Wait until all earlier places are given up."""
         if self._before is not None:
-            # Not awaited itself: to cancel this task would cancel the future of others.
+            # Awaiting the future itself would cancel it for others if this task is cancelled.
             await asyncio.wait([self._before])
 
     def __enter__(self) -> Self:
@@ -292,7 +293,7 @@ class _Turn:
         if self._before is None:
             self._left.set_result(None)
         else:
-            # One who gives up early does not let those behind pass those before.
+            # If this task ends early, later tasks still wait for the earlier ones.
             self._before.add_done_callback(self._leave)
 
     def _leave(self, _before: asyncio.Future[None]) -> None:
@@ -300,13 +301,13 @@ class _Turn:
 
 
 class _Turns:
-    """The queue of the tasks of one event loop."""
+    """Queue that orders the tasks of one event loop."""
 
     def __init__(self) -> None:
         self._last: asyncio.Future[None] | None = None
 
     def take(self) -> _Turn:
-        """Return the place behind all that were taken before."""
+        """Return the next place in the queue."""
         before = self._last
         self._last = asyncio.get_running_loop().create_future()
         return _Turn(None if before is None or before.done() else before, self._last)

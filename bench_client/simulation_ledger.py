@@ -1,7 +1,7 @@
-"""What simulated evaluations observe and cost.
+"""Values and costs of simulated evaluations.
 
-`Records` looks up the recorded runs of an architecture and which of them counts; `Ledger` charges
-them to the clock, in order.
+`Records` looks up the recorded runs of an architecture and chooses the one that counts; `Ledger`
+charges evaluations to the simulated clock, in order.
 """
 
 from __future__ import annotations
@@ -29,43 +29,44 @@ __all__ = [
 ]
 
 _CHARGED: Final = "training_time"
-"""The statistic that the clock charges."""
+"""Statistic that the clock charges."""
 _TRAIN: Final = "train"
 _LOOKS: Final = 60
 _LOOK_SECONDS: Final = 0.5
-"""Between two looks whether a server has gone over to the version that has an architecture."""
+"""Number of queries, and seconds between them, until the server uses the table version with a
+newly measured architecture."""
 
 
 class Fidelity(NamedTuple):
-    """How far a training goes.
+    """Training budget and last epoch of a training.
 
     Attributes:
-        num_epochs: Budget that its learning-rate schedule is laid out for.
-        epoch: Epoch after which it ends; `num_epochs` unless it is stopped early.
+        num_epochs: Training budget that the learning-rate schedule was made for.
+        epoch: Last epoch; `num_epochs` unless the training is stopped early.
     """
 
     num_epochs: int
     epoch: int
 
     def leads_to(self, other: Fidelity) -> bool:
-        """Tell whether a training that got here may be continued to the other.
+        """Return whether a training at this fidelity may be continued to the other.
 
-        Within one run it may. From one budget to the next it may once the smaller one is
-        complete, on the assumption that `continue_training` names.
+        Within one run it may. From one budget to a larger one it may once the smaller one is
+        complete, under the assumption described at `continue_training`.
         """
         same_run = self.num_epochs == other.num_epochs
         return self.epoch < other.epoch and (same_run or self.epoch == self.num_epochs)
 
 
 class Observation(NamedTuple):
-    """What the benchmark records of an evaluation, before it is charged.
+    """Recorded value and times of an evaluation, before it is charged.
 
     Attributes:
-        arch: The spelling that stands for all spellings of the architecture.
-        fidelity: How far the training goes.
-        value: The metric.
-        training_time: Of the whole training up to there, in seconds.
-        evaluation_time: Of the evaluation that yields the value, in seconds, where it counts.
+        arch: Canonical spelling of the architecture.
+        fidelity: Training budget and last epoch.
+        value: Value of the metric.
+        training_time: Training time up to the last epoch, in seconds.
+        evaluation_time: Time of the pass that yields the value, in seconds; 0 if not charged.
         item: The run, or the mean over the runs.
     """
 
@@ -79,18 +80,18 @@ class Observation(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """An evaluation that was charged.
+    """An evaluation of a simulated search that was charged.
 
     Attributes:
-        arch: The architecture, in the one spelling that stands for all others: the hash for
-            NAS-Bench-101, else its string. Every question takes it.
-        value: The metric, after `epoch` of `num_epochs` epochs.
-        cost: What was charged for it, in seconds.
-        time: What the clock showed afterwards, in seconds.
-        position: Its place among the evaluations of the simulation, from 0.
-        num_epochs: Training budget of the run; 0 where the benchmark has no such axis.
-        epoch: Epoch after which the training ended: `num_epochs` unless it was stopped early.
-        item: What the benchmark records of the run, or of the mean over the runs.
+        arch: Canonical spelling of the architecture, which every query accepts: the hash for
+            NAS-Bench-101, else the architecture string.
+        value: Value of the metric after `epoch` of `num_epochs` epochs.
+        cost: Time charged, in seconds.
+        time: Simulated time after the evaluation, in seconds.
+        position: Position among the evaluations of the simulation, from 0.
+        num_epochs: Training budget of the run; 0 if the benchmark has no such axis.
+        epoch: Last epoch of the training: `num_epochs` unless it was stopped early.
+        item: Item of the run, or of the mean over the runs, as queries return it.
     """
 
     arch: str
@@ -103,8 +104,8 @@ class Evaluation:
     item: Any = field(repr=False)
 
     def _repr_html_(self) -> str:
-        """Return it as a table with units, as notebooks show it."""
-        # Not at the top: a program has no use for it.
+        """Return the evaluation as an HTML table with units, for notebooks."""
+        # Imported here because only notebooks need it.
         from bench_client.notebooks import html_of_values  # noqa: PLC0415
 
         told = {name: getattr(self, name) for name in self.__slots__ if name != "item"}
@@ -113,10 +114,10 @@ class Evaluation:
 
 
 class Ledger:
-    """Charges evaluations until the budget is reached.
+    """Charges evaluations to the simulated clock until the budget is used up.
 
     Args:
-        settings: Budget, and what costs how much.
+        settings: Settings of the simulation.
     """
 
     def __init__(self, settings: SimulationSettings) -> None:
@@ -130,14 +131,14 @@ class Ledger:
 
     @property
     def remaining(self) -> float:
-        """What is left of the budget, in seconds."""
+        """Remaining budget, in seconds."""
         return max(0.0, self._settings.budget - self.time)
 
     def charge(self, seen: Observation) -> Evaluation:
         """Charge an evaluation.
 
         Raises:
-            BudgetExhausted: It would pass the budget.
+            BudgetExhausted: The evaluation would exceed the budget.
         """
         cost = self._cost(seen)
         time = self.time + cost
@@ -159,11 +160,11 @@ class Ledger:
         return evaluation
 
     def charge_all(self, seen: Iterable[Observation]) -> list[Evaluation]:
-        """Charge evaluations one after the other, up to the first that does not fit.
+        """Charge evaluations in order, up to the first that does not fit into the budget.
 
         Raises:
-            BudgetExhausted: One would pass the budget; those before it are charged and come with
-                the error.
+            BudgetExhausted: An evaluation would exceed the budget; those before it are charged and
+                are the error's `evaluations`.
         """
         charged: list[Evaluation] = []
         for observation in seen:
@@ -180,8 +181,8 @@ class Ledger:
             return 0.0
         done = 0.0
         if self._settings.continue_training:
-            # Recorded runs may contradict each other: a longer one may have taken less time.
-            # There is no difference to charge then.
+            # A longer recorded run may have taken less time than a shorter one; such shorter runs
+            # are ignored, because their difference would be negative.
             usable = (
                 seconds
                 for fidelity, seconds in paid.items()
@@ -192,8 +193,8 @@ class Ledger:
 
     def _exhausted(self, seen: Observation, cost: float) -> BudgetExhausted:
         end = BudgetExhausted(
-            f"{seen.arch} costs {cost:,.6g} s at {seen.fidelity.epoch} epochs; of the budget of "
-            f"{self._settings.budget:,.6g} s, {self.remaining:,.6g} s are left"
+            f"{seen.arch} costs {cost:,.6g} s at {seen.fidelity.epoch} epochs, but only "
+            f"{self.remaining:,.6g} s are left of the budget of {self._settings.budget:,.6g} s"
         )
         end.cost = cost
         end.remaining = self.remaining
@@ -213,11 +214,11 @@ class Ledger:
 
 
 class Records:
-    """Looks up what evaluations observe.
+    """Looks up the recorded runs of evaluations.
 
     Args:
-        spec: The description of the benchmark.
-        settings: On what, by which metric, and which runs count.
+        spec: Description of the benchmark.
+        settings: Settings of the simulation.
     """
 
     def __init__(self, spec: BenchmarkSpec, settings: SimulationSettings) -> None:
@@ -230,17 +231,17 @@ class Records:
         """Look up an architecture.
 
         Raises:
-            InvalidArchitectureError: It is malformed.
-            NotRecordedError: There is no record of it.
+            InvalidArchitectureError: The architecture is malformed.
+            NotRecordedError: The architecture is not recorded.
         """
         if arch is None or (isinstance(arch, str) and not arch):
-            message = f"{arch!r} is no architecture"
+            message = f"{arch!r} is not an architecture"
             raise InvalidArchitectureError(message, errors=[FieldError(loc=["arch"], msg=message)])
         filters = self._filters(fidelity)
         runs = yield from query_table(self._spec.name, arch, **filters)
         seen = self._observed(runs, fidelity)
         if seen is None and (yield from self._measured(arch, fidelity)):
-            # Servers notice the new version within seconds.
+            # The server opens the new version of the table within seconds.
             for _ in range(_LOOKS):
                 runs = yield from query_table(self._spec.name, arch, **filters)
                 seen = self._observed(runs, fidelity)
@@ -252,15 +253,15 @@ class Records:
         return seen
 
     def many(self, archs: Iterable[Any], fidelity: Fidelity) -> Steps[list[Observation]]:
-        """Look up architectures, aligned with them.
+        """Look up architectures; the results have the same order.
 
         Raises:
-            InvalidArchitectureError: Some are malformed.
-            NotRecordedError: There is no record of some.
+            InvalidArchitectureError: Some architectures are malformed.
+            NotRecordedError: Some architectures are not recorded.
         """
         filters = self._filters(fidelity)
         trains = self._settings.on_missing == _TRAIN and not isinstance(archs, str)
-        # They are asked for again one by one.
+        # A list, because the architectures may be looked up again one by one.
         archs = list(archs) if trains else archs
         results = yield from query_table_many(self._spec.name, archs, **filters)
         found = [self._observed(runs, fidelity) for runs in results]
@@ -283,7 +284,7 @@ class Records:
         return found
 
     def _measured(self, arch: Any, fidelity: Fidelity) -> Steps[bool]:
-        """Have a plan measure an architecture, if that is wanted, and tell whether it is done."""
+        """Have a plan measure an architecture, if so set; return whether a cell of it is done."""
         if self._settings.on_missing != _TRAIN:
             return False
         from bench_client.plans import measure_cells  # noqa: PLC0415 - few have plans
@@ -310,7 +311,7 @@ class Records:
         return chosen_run(usable, self._settings.seed, usable[0].arch)
 
     def _read(self, run: Any, fidelity: Fidelity) -> Observation | None:
-        """Return what a run says of the metric and its cost; None where it says nothing."""
+        """Return metric and times of a run; None if one of them is not recorded."""
         value = self._value(run, fidelity)
         training = self._training_time(run, fidelity)
         evaluating = self._evaluation_time(run)
@@ -327,7 +328,7 @@ class Records:
     def _evaluation_time(self, run: Any) -> float | None:
         split = self._settings.metric.rpartition("_")[0]
         field = f"{split}_evaluation_time"
-        # Training metrics, sizes and times cost no pass over a split of their own.
+        # Training metrics, sizes and times need no extra pass over a split.
         if not self._settings.evaluation_time or field not in type(run).model_fields:
             return 0.0
         value: float | None = getattr(run, field)
@@ -340,7 +341,7 @@ class Records:
         if self._timed_epochs:
             until: float | None = getattr(_epoch_of(run, fidelity.epoch), _CHARGED, None)
             return until
-        # The time of a whole training is that of an epoch times their number, so a part of it is.
+        # These benchmarks record the time of one epoch times the number of epochs.
         return whole * fidelity.epoch / fidelity.num_epochs
 
     def _lacking(self, fidelity: Fidelity) -> str:

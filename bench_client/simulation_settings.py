@@ -1,4 +1,4 @@
-"""Arguments of a simulation, checked before anything is asked."""
+"""Settings of a simulation, checked before the first request."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ __all__ = ["SimulationSettings"]
 
 _DEFAULT_METRIC: Final = "valid_acc"
 _CHARGED: Final = "training_time"
-"""The statistic that a simulated clock charges."""
+"""Statistic that a simulated clock charges."""
 _ON_MISSING: Final = ("raise", "train")
 _EVALUATED: Final = "_evaluation_time"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulationSettings:
-    """The arguments of `BenchClient.simulate`, which documents them; every field has its value.
+    """Settings of a simulation: the arguments of `BenchClient.simulate` with defaults filled in.
 
     Attributes:
-        num_epochs: Training budget of an evaluation; 0 where the benchmark has no such axis.
-        part: The value of each axis, those above among them.
-        larger_is_better: Which way the metric is better.
-        on_missing: `raise`, or `train` for what a plan has not measured yet.
+        num_epochs: Training budget of an evaluation; 0 if the benchmark has no such axis.
+        part: Value of each axis, including `dataset` and `num_epochs`.
+        larger_is_better: Whether larger values of the metric are better.
+        on_missing: `raise`, or `train` to have a plan measure missing architectures.
     """
 
     benchmark: str
@@ -59,16 +59,16 @@ class SimulationSettings:
         on_missing: str = "raise",
         **options: bool,
     ) -> SimulationSettings:
-        """Return the settings that arguments make.
+        """Check the arguments of `BenchClient.simulate` and return the settings.
 
         Args:
-            spec: The description of the benchmark.
+            spec: Description of the benchmark.
             part: Values by axis; None where none is given.
-            budget: As for `BenchClient.simulate`, like all that follow.
-            metric: What is sought.
-            seed: Which run counts.
-            on_missing: What to do where nothing is recorded.
-            options: The switches.
+            budget: As for `BenchClient.simulate`, and so are the arguments below.
+            metric: Objective.
+            seed: Which recorded run counts.
+            on_missing: What to do if nothing is recorded.
+            options: `continue_training`, `free_repeats` and `evaluation_time`.
 
         Raises:
             InvalidRequestError: An argument is malformed, or the benchmark records no times.
@@ -82,7 +82,8 @@ class SimulationSettings:
         if switches["evaluation_time"] and not evaluated:
             raise refused("evaluation_time", f"{spec.name} records no time of an evaluation")
         if on_missing not in _ON_MISSING:
-            raise refused("on_missing", f"{on_missing!r:.80} is none of {', '.join(_ON_MISSING)}")
+            known = ", ".join(_ON_MISSING)
+            raise refused("on_missing", f"{on_missing!r:.80} is not one of {known}")
         dataset, epochs = chosen.get("dataset"), chosen.get("num_epochs", 0)
         return cls(
             benchmark=spec.name,
@@ -99,7 +100,7 @@ class SimulationSettings:
 
 
 def _check_times(spec: BenchmarkSpec) -> None:
-    """Refuse a benchmark whose runs record nothing that a clock can charge."""
+    """Raise an error if the benchmark records no training times in seconds."""
     time = spec.stat(_CHARGED)
     if time is not None and time.unit == "seconds":
         return
@@ -123,7 +124,7 @@ def _checked_metric(spec: BenchmarkSpec, part: Mapping[str, AxisValue], metric: 
         others = [one for one in spec.stats if one.unit == stat.unit and not _is_absent(one, part)]
         told = " or ".join(f"metric={one.name!r}" for one in others)
         values = " ".join(map(str, part.values()))
-        raise refused("metric", f"{spec.name} never records {stat.name} of {values}: say {told}")
+        raise refused("metric", f"{spec.name} never records {stat.name} of {values}: use {told}")
     return stat
 
 

@@ -1,4 +1,4 @@
-"""Recorded searches that a service shows."""
+"""Methods that read studies: recorded searches that a service shows."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ __all__ = ["studies", "study"]
 
 
 def studies() -> Steps[list[StudyInfo]]:
-    """Return the studies of a service: recorded searches, by the folder that they lie in.
+    """Return the studies of a service, which are recorded searches, by folder.
 
     Raises:
-        UnsupportedQuestionError: In local mode: `nas_search.study` reads files.
+        UnsupportedQuestionError: In local mode; use `nas_search.study` to read files.
     """
     return (yield from ask(Question("studies", StudyList))).items
 
 
 def study(name: str, *, over: Literal["seconds", "evaluations"] = "seconds") -> Steps[StudyDetails]:
-    """Return a study as its files have it now: its searches, and how its strategies compare.
+    """Return the searches of a study and the comparison of its strategies, from its current files.
 
     Args:
-        name: Its name.
-        over: What strategies are compared over: simulated seconds, which searches on benchmarks
-            have, or evaluations.
+        name: Name of the study.
+        over: Axis of the comparison: `seconds` (simulated time, which searches on benchmarks
+            record) or `evaluations`.
 
     Raises:
-        InvalidRequestError: There is no such study, or no such `over`.
-        UnsupportedQuestionError: In local mode: `nas_search.study` reads files.
+        InvalidRequestError: There is no such study, or `over` is unknown.
+        UnsupportedQuestionError: In local mode; use `nas_search.study` to read files.
     """
     return (yield from ask(Question("study", StudyDetails, options={"over": over}, study=name)))

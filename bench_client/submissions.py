@@ -1,6 +1,6 @@
-"""Submissions of jobs: networks for workers to build, evaluate and time.
+"""Methods that submit jobs which build and evaluate networks and measure their latency.
 
-An identical request is the same job, so a submission that was cut off may be sent again.
+Identical submissions are the same job, so an interrupted one may be repeated.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ __all__ = ["Network", "build", "evaluate", "finished", "latency", "submit_model"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Network:
-    """An architecture of a benchmark, a sample of a model space, or a searched model.
+    """Network of a job: of a benchmark's architecture, a searched model, or a model space.
 
-    The service checks whether there is such a thing; `bench_client.models.Network` is what it
-    reads.
+    The service checks whether the network exists; `bench_client.models.Network` is its model of
+    this object.
 
     Args:
-        benchmark: A benchmark, of which `arch` is an architecture in any spelling.
-        model: A searched model of the zoo, instead.
-        space: A model space, instead.
-        arch: The architecture, or a sample of the choices of `space`.
+        benchmark: Name of the benchmark of `arch`.
+        model: A searched model of the zoo, instead of a benchmark.
+        space: A model space, instead of a benchmark.
+        arch: Architecture in any spelling, or a sample of the choices of `space`.
         arguments: Arguments of the space.
-        dataset: The data set that a benchmark's network is for.
+        dataset: Data set that a benchmark's network is built for.
         checkpoint: SHA-256 of uploaded weights.
-        seed: What weights are drawn by where there are none; 0 by default.
+        seed: Seed of the initial weights if there are no others; 0 by default.
 
     Raises:
-        InvalidRequestError: It is not exactly one of the three.
+        InvalidRequestError: Not exactly one of `benchmark`, `model` and `space` is given.
     """
 
     benchmark: str | None = None
@@ -51,11 +51,11 @@ class Network:
     def __post_init__(self) -> None:
         if sum(form is not None for form in (self.benchmark, self.model, self.space)) != 1:
             raise InvalidRequestError(
-                "network: name a benchmark, a model or a space, and one of them only"
+                "network: name exactly one of a benchmark, a model and a space"
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as it is submitted: what was not stated is left to the service."""
+        """Return the JSON object to submit, without fields that are None."""
         stated = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in stated.items() if value is not None}
 
@@ -81,30 +81,30 @@ def evaluate(  # noqa: PLR0913 - the choices of an evaluation
     timeout: float | None = None,
     progress: WatchJob | None = None,
 ) -> Steps[Job]:
-    """Measure the accuracy of a network on a data set of a worker.
+    """Have a worker measure the accuracy of a network on a data set.
 
     Args:
-        benchmark: A benchmark, of which `arch` is an architecture in any spelling.
-        arch: That architecture, or a sample of the choices of `space`.
-        model: A searched model of the zoo, instead.
-        space: A model space, instead.
+        benchmark: Name of the benchmark of `arch`.
+        arch: Architecture in any spelling, or a sample of the choices of `space`.
+        model: A searched model of the zoo, instead of a benchmark.
+        space: A model space, instead of a benchmark.
         arguments: Arguments of the space.
         dataset: Name of the data set; `datasets()` lists them.
-        network_dataset: The data set that a benchmark's network is for.
+        network_dataset: Data set that a benchmark's network is built for.
         checkpoint: SHA-256 of uploaded weights.
-        protocol: Name or object of an evaluation protocol; that of the model by default.
-        batch_size: Images at a time; a core of a processor takes no more than 4.
-        precision: What it computes in.
-        device: Where.
+        protocol: Name or mapping of an evaluation protocol; that of the model by default.
+        batch_size: Images per batch; a processor core computes at most 4 at a time.
+        precision: Floating-point type of the computation.
+        device: Device to run on.
         priority: -10 to 10; higher first.
-        label: Only workers that were started with it do the job.
-        time_limit: Seconds that one attempt may take.
-        wait: Whether to wait for the result; if not, the job is returned as it was submitted.
+        label: Only workers that were started with this label run the job.
+        time_limit: Time limit of one attempt, in seconds.
+        wait: Whether to wait for the result; if not, the submitted job is returned.
         timeout: As for `wait`.
         progress: As for `wait`.
 
     Returns:
-        The job; its `result` has the figures.
+        The job; its `result` has the accuracies.
 
     Raises:
         InvalidRequestError: The network or an option is malformed.
@@ -156,31 +156,31 @@ def latency(  # noqa: PLR0913 - the choices of a measurement
     timeout: float | None = None,
     progress: WatchJob | None = None,
 ) -> Steps[Job]:
-    """Measure how long a pass through a network takes on a worker.
+    """Have a worker measure the latency of a forward pass through a network.
 
     Args:
-        benchmark: As for `evaluate`, and so are the other members of the network.
+        benchmark: As for `evaluate`, and so are the other arguments of the network.
         arch: The architecture.
         model: A searched model.
         space: A model space.
         arguments: Arguments of the space.
-        dataset: The data set that a benchmark's network is for.
-        batch_size: Inputs a pass.
+        dataset: Data set that a benchmark's network is built for.
+        batch_size: Inputs per pass.
         warmup: Passes before the measured ones.
         repeats: Measured passes.
-        input_shape: Shape of an input without the batch, (channels, height, width) of an image; by
-            default that of the data set, the model or the space.
-        precision: What it computes in.
-        device: Where.
+        input_shape: Shape of an input without the batch dimension, (channels, height, width) for
+            images; by default that of the data set, the model or the space.
+        precision: Floating-point type of the computation.
+        device: Device to run on.
         priority: -10 to 10; higher first.
-        label: Only workers that were started with it do the job.
-        time_limit: Seconds that one attempt may take.
+        label: Only workers that were started with this label run the job.
+        time_limit: Time limit of one attempt, in seconds.
         wait: As for `evaluate`.
         timeout: As for `wait`.
         progress: As for `wait`.
 
     Returns:
-        The job; its `result` has the seconds.
+        The job; its `result` has the latencies in seconds.
     """
     network = Network(
         benchmark=benchmark,
@@ -225,22 +225,22 @@ def build(  # noqa: PLR0913 - the choices of a build
     timeout: float | None = None,
     progress: WatchJob | None = None,
 ) -> Steps[Job]:
-    """Have a worker build a network and write it in some formats.
+    """Have a worker build a network and write it as files, such as ONNX.
 
     Args:
-        benchmark: As for `evaluate`, and so are the other members of the network.
+        benchmark: As for `evaluate`, and so are the other arguments of the network.
         arch: The architecture.
         model: A searched model.
         space: A model space.
         arguments: Arguments of the space.
-        dataset: The data set that a benchmark's network is for.
+        dataset: Data set that a benchmark's network is built for.
         checkpoint: SHA-256 of uploaded weights.
-        seed: What weights are drawn by where there are none; 0 by default.
-        input_shape: As for `latency`; what is exported, counted and reported is for such inputs.
-        formats: What to write; docs/api.md lists them.
+        seed: Seed of the initial weights if there are no others; 0 by default.
+        input_shape: As for `latency`; exports, counts and the report are for inputs of this shape.
+        formats: Formats of the files; docs/api.md lists them.
         priority: -10 to 10; higher first.
-        label: Only workers that were started with it do the job.
-        time_limit: Seconds that one attempt may take.
+        label: Only workers that were started with this label run the job.
+        time_limit: Time limit of one attempt, in seconds.
         wait: As for `evaluate`.
         timeout: As for `wait`.
         progress: As for `wait`.
@@ -273,7 +273,7 @@ def submit_model(
     label: str | None = None,
     time_limit: float | None = None,
 ) -> Steps[Job]:
-    """Submit the job that builds a network, and return it at once; the arguments of `build`."""
+    """Submit a job that builds a network, and return it at once; arguments as for `build`."""
     return (
         yield from submitted(
             "submit_model",
@@ -290,11 +290,11 @@ def submit_model(
 def submitted(
     topic: Topic, network: Network, *, key: str | None = None, **members: Any
 ) -> Steps[Job]:
-    """Submit a job and return it as it is then; `members` are those of its request."""
+    """Submit a job and return it without waiting; `members` are fields of the request."""
     options = {"network": network.to_dict(), **members}
     return (yield from ask(Question(topic, Job, network.benchmark, options=options, key=key)))
 
 
 def finished(job: Job, timeout: float | None, progress: WatchJob | None) -> Steps[Job]:
-    """Wait for a job that was submitted; a name that the parameter `wait` does not hide."""
+    """Wait for a submitted job: `wait` under a name that parameters called `wait` do not shadow."""
     return (yield from wait(job, timeout=timeout, progress=progress))

@@ -1,8 +1,7 @@
-"""Questions about the runs of a benchmark, as its description says which filters it has.
+"""Queries about the runs of any benchmark, with the filters that its description defines.
 
-`query_table` and those beside it answer for every benchmark. What is written by hand for some
-(`bench_client.written`) only names their filters and types, and asks by `runs`, `runs_of_many` and
-`curves` here.
+The hand-written queries of some benchmarks (`bench_client.written`) only name filters and types,
+and call `runs`, `runs_of_many` and `curves` of this module.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ __all__ += ["query_table_many", "runs", "runs_of_many"]
 
 
 def known_table(name: str) -> Steps[TableModels]:
-    """Return the models of a benchmark; those of a declared table are asked for, then kept.
+    """Return the models of a benchmark; those of a declared table are fetched once and cached.
 
     Raises:
         BenchmarkNotInstalledError: There is no benchmark of this name.
-        UnsupportedQuestionError: It has no runs.
+        UnsupportedQuestionError: The benchmark has no runs.
     """
     by_hand = written(name)
     if by_hand is not None:
         if by_hand.query_many is None:
             raise UnsupportedQuestionError(
                 f"{name} has no runs: `query` returns its rows, and its columns are metrics of "
-                "the benchmark whose architectures it is of"
+                "the benchmark whose architectures it describes"
             )
         return by_hand.models
     models: TableModels = yield KnownTable("benchmark", benchmarks.BenchmarkInfo, name)
@@ -57,19 +56,19 @@ def query_table(
     include_intermediates: bool = False,
     **filters: Any,
 ) -> Steps[Items[Any]]:
-    """Return the runs of a benchmark that match, or one item a configuration when reduced.
+    """Return the runs of a benchmark that match, or one item per configuration if reduced.
 
     Args:
-        benchmark: Its name; `digits@3` is the third version of a table that a plan made.
-        arch: The architecture in any of its spellings; None is a wildcard.
+        benchmark: Name of the benchmark; `digits@3` is the third version of a plan's table.
+        arch: Architecture in any spelling; None is a wildcard.
         values: Values of its axes, in order, and the label of a run.
         reduction: `mean`, `std`, `min` or `max` over the runs of each configuration.
-        include_intermediates: Whether each item carries its learning curves.
-        filters: The same as `values`, by name.
+        include_intermediates: Whether items include their learning curves.
+        filters: The same values by name.
 
     Raises:
         InvalidArchitectureError: The architecture is malformed.
-        InvalidRequestError: A filter is unknown or malformed, or there are no curves.
+        InvalidRequestError: A filter is unknown or malformed, or the benchmark has no curves.
         BenchmarkNotInstalledError: There is no benchmark of this name.
     """
     models = yield from known_table(benchmark)
@@ -89,10 +88,10 @@ def query_table_many(
     include_intermediates: bool = False,
     **filters: Any,
 ) -> Steps[Batch[Any]]:
-    """Return the runs of many architectures of a benchmark, aligned with them.
+    """Return the runs of each of many architectures of a benchmark, in the same order.
 
-    Arguments and errors are those of `query_table`; of malformed architectures the error says
-    which they are.
+    Arguments and errors are those of `query_table`; the `positions` of an InvalidArchitectureError
+    list the malformed architectures.
     """
     models = yield from known_table(benchmark)
     asked = _filters(models, values, filters)
@@ -114,7 +113,7 @@ def curves_table(
     reduction: Reduction | None = None,
     **filters: Any,
 ) -> Steps[Items[Any]]:
-    """Return the learning curves of the runs of a benchmark, in columns: one list a statistic.
+    """Return the learning curves of runs of a benchmark, as columns: one list per statistic.
 
     Arguments and errors are those of `query_table`.
     """
@@ -124,7 +123,7 @@ def curves_table(
 
 
 def describe_table(benchmark: str, arch: Any) -> Steps[Any]:
-    """Return every name of an architecture of a benchmark; errors are those of `query_table`."""
+    """Return all spellings of an architecture of a benchmark; errors are those of `query_table`."""
     models = yield from known_table(benchmark)
     options = {"arch": plain_arch(arch)}
     return (yield from ask(Question("architecture", models.architecture, benchmark, {}, options)))
@@ -139,15 +138,15 @@ def runs(
     sort: str | None = None,
     limit: int | None = None,
 ) -> Steps[Items[Any]]:
-    """Ask for the runs that filters match, page by page.
+    """Fetch the runs that match filters, page by page.
 
     Args:
-        models: Of which benchmark.
+        models: Models of the benchmark.
         filters: Values by filter, None being a wildcard.
         reduction: How several runs become one item.
-        include_intermediates: Whether items carry curves.
-        sort: By what they are sorted.
-        limit: How many items at most.
+        include_intermediates: Whether items include learning curves.
+        sort: Sort key.
+        limit: Maximum number of items.
     """
     options = _options(models, reduction, include_intermediates=include_intermediates)
     if sort is not None:
@@ -166,9 +165,9 @@ def runs_of_many(
     reduction: Reduction | None,
     include_intermediates: bool,
 ) -> Steps[Batch[Any]]:
-    """Ask for the runs of many architectures; arguments are those of `runs`.
+    """Fetch the runs of many architectures; arguments are those of `runs`.
 
-    They come in columns, which take a third of the time, unless learning curves come with them.
+    Runs without learning curves are transferred as columns, which takes a third of the time.
     """
     if not either("include_intermediates", include_intermediates):
         return (yield from run_columns.runs_in_columns(models, archs, filters, reduction=reduction))
@@ -186,7 +185,7 @@ def curves(
     sort: str | None = None,
     limit: int | None = None,
 ) -> Steps[Items[Any]]:
-    """Ask for curves in columns; arguments are those of `runs`."""
+    """Fetch learning curves as columns; arguments are those of `runs`."""
     if models.curves is None:
         raise refused("curves", f"{models.spec.name} records no learning curves")
     order = {} if sort is None else {"sort": sort}
@@ -209,10 +208,11 @@ def _options(
 def _filters(
     models: TableModels, values: tuple[Any, ...], named: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return filters by name, the numbers among them checked."""
+    """Return filters by name, after checking numbers."""
     kinds, table = models.filters, models.spec.name
     if len(values) > len(kinds):
-        raise refused("filters", f"{len(values) + 1} filters; {table} has arch, {', '.join(kinds)}")
+        known = f"{table} has arch, {', '.join(kinds)}"
+        raise refused("filters", f"{len(values) + 1} filters given; {known}")
     given = dict(zip(kinds, values, strict=False))
     for name, value in named.items():
         if name not in kinds:
@@ -227,7 +227,7 @@ def _filters(
             raise refused(name, "given twice")
         given[name] = value
     for name, value in given.items():
-        # Most are as they should be, and an answer on local files takes few microseconds.
+        # Local queries take microseconds, so values of the right type skip the checks.
         if value is not None and type(value) is not (int if kinds[name] == "integer" else str):
             given[name] = whole(name, value) if kinds[name] == "integer" else plain(value)
     return given

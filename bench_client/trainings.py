@@ -1,4 +1,4 @@
-"""Submissions of trainings: networks and supernets for workers to train."""
+"""Methods that submit trainings of networks and supernets."""
 
 from __future__ import annotations
 
@@ -42,35 +42,38 @@ def train(  # noqa: PLR0913 - the choices of a training
     timeout: float | None = None,
     progress: WatchJob | None = None,
 ) -> Steps[Job]:
-    """Train a network on a part of a data set of a worker, and evaluate it on another part.
+    """Have a worker train a network on one split of a data set and evaluate it on another.
 
     Args:
-        benchmark: As for `evaluate`, and so are the other members of the network.
+        benchmark: As for `evaluate`, and so are the other arguments of the network.
         arch: The architecture.
-        model: A searched model, whose published weights are where the training begins.
+        model: A searched model; the training starts from its published weights.
         space: A model space.
         arguments: Arguments of the space.
         dataset: Name of the data set; `datasets()` lists them.
-        recipe: Name of a published recipe, or the fields of one that are not the defaults.
-        trainer: What trains in place of the service's own loop: name of a trainer that a worker
-            has, or an object of its `name`, `options` and, if only that code will do, `package`,
-            `version` and `sha256`.
-        epochs: After how many epochs of the recipe to end; None: after all.
-        network_dataset: The data set that a benchmark's network is for.
-        checkpoint: SHA-256 of uploaded weights, where the training begins.
-        protocol: How images are resized, cropped and normalised: name or object of an evaluation
-            protocol; None: that of the model; else they are of one size and taken as they are.
-        fractions: Parts of each class to train on and to evaluate on.
-        split_seed: What the parts are drawn by.
-        seed: What first weights, the order of images and all else that is random is drawn by.
-        save_epochs: After how many epochs each to save what another attempt goes on from.
+        recipe: Name of a published recipe, or a mapping of the fields that differ from the
+            defaults.
+        trainer: Trainer to use instead of the service's own training loop: the name of a trainer
+            that a worker has, or a mapping of its `name`, `options` and, to require one version of
+            its code, `package`, `version` and `sha256`.
+        epochs: Stop after so many epochs of the recipe; None: train all.
+        network_dataset: Data set that a benchmark's network is built for.
+        checkpoint: SHA-256 of uploaded weights to start from.
+        protocol: How images are resized, cropped and normalised: name or mapping of an evaluation
+            protocol. None: that of the model; without one, images must have one size and are used
+            unchanged.
+        fractions: Fractions of each class to train on and to evaluate on.
+        split_seed: Seed of the split.
+        seed: Seed of the initial weights, the order of images and all other random choices.
+        save_epochs: Interval in epochs at which to save a checkpoint that a later attempt resumes
+            from.
         weights: Whether to keep the trained weights as the artifact `network.safetensors`.
-        device: Where.
+        device: Device to run on.
         priority: -10 to 10; higher first.
-        label: Only workers that were started with it do the job.
-        time_limit: Seconds that one attempt may take.
-        idempotency_key: Stands for this one submission: repeated, it gives the same job, whatever
-            became of it; 1 to 128 printable characters.
+        label: Only workers that were started with this label run the job.
+        time_limit: Time limit of one attempt, in seconds.
+        idempotency_key: Key of this submission, 1 to 128 printable characters: repeating the
+            submission with the same key returns the same job, whatever its state.
         wait: As for `evaluate`.
         timeout: As for `wait`.
         progress: As for `wait`.
@@ -81,7 +84,8 @@ def train(  # noqa: PLR0913 - the choices of a training
     Raises:
         InvalidRequestError: The network, the recipe or an option is malformed.
         UnknownDatasetError: No worker has the data set.
-        UnknownTrainerError: No worker has the trainer, or workers have several of the name.
+        UnknownTrainerError: No worker has the trainer, or workers have different trainers of that
+            name.
         JobNotDoneError: As for `wait`.
     """
     network = Network(
@@ -143,47 +147,48 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
     timeout: float | None = None,
     progress: WatchJob | None = None,
 ) -> Steps[Job]:
-    """Train the supernet of a model space on a part of a data set of a worker; search it if asked.
+    """Have a worker train the supernet of a model space, and search it with a relaxation or policy.
 
     Args:
         space: The model space.
         arguments: Arguments of the space.
         dataset: Name of the data set; `datasets()` lists them.
-        recipe: Name of a published recipe, or the fields of one that are not the defaults.
-        sampler: Draws the paths of each update: `UniformPaths` (the default), `FairPaths`,
-            `SandwichPaths`, `BinnedPaths` or `PolicyPaths`, or a mapping of that `name` and its
+        recipe: Name of a published recipe, or a mapping of the fields that differ from the
+            defaults.
+        sampler: Sampler of the paths of each update: `UniformPaths` (the default), `FairPaths`,
+            `SandwichPaths`, `BinnedPaths` or `PolicyPaths`, or a mapping of its `name` and
             arguments.
-        relaxation: Weighs candidates by logits that follow gradients, instead of a sampler:
+        relaxation: Continuous relaxation with trained architecture logits, instead of a sampler:
             `Softmax`, `Gumbel`, `GumbelHard`, `BinaryGates` or `Reinforced`, or a mapping.
-        arch_recipe: Fields of a recipe for the logits; None: as the relaxation has it.
-        costs: What candidates cost: `macs` or `parameters`, or a mapping of that `metric` and a
+        arch_recipe: Recipe fields of the optimizer of the logits; None: those of the relaxation.
+        costs: Cost of candidates: `macs` or `parameters`, or a mapping of that `metric` and a
             `unit`.
-        loss: How a relaxation weighs the expected cost: a mapping of the `name` of a loss and its
-            arguments.
-        epochs: After how many epochs of the recipe to end; None: after all.
+        loss: Loss that combines task loss and expected cost of a relaxation: a mapping of its
+            `name` and arguments.
+        epochs: Stop after so many epochs of the recipe; None: train all.
         protocol: As for `train`.
-        fractions: Parts of each class to train on and to keep for the search.
-        split_seed: What the parts are drawn by.
-        seed: What first weights, paths, the order of images and all else that is random is drawn
-            by.
-        save_epochs: After how many epochs each to save what another attempt goes on from.
+        fractions: Fractions of each class to train on and to keep for the search.
+        split_seed: Seed of the split.
+        seed: Seed of the initial weights, paths, the order of images and all other random choices.
+        save_epochs: Interval in epochs at which to save a checkpoint that a later attempt resumes
+            from.
         weights: Whether to keep the trained weights as the artifact `supernet.safetensors`.
-        device: Where.
+        device: Device to run on.
         priority: -10 to 10; higher first.
-        label: Only workers that were started with it do the job.
-        time_limit: Seconds that one attempt may take.
+        label: Only workers that were started with this label run the job.
+        time_limit: Time limit of one attempt, in seconds.
         idempotency_key: As for `train`.
         wait: As for `evaluate`.
         timeout: As for `wait`.
         progress: As for `wait`.
 
     Returns:
-        The job; its `result` has `metrics` and `curve`, of the paths that were trained, and in
-        `found` what a relaxation or `PolicyPaths` found: `sample`, `probabilities`, `metrics`.
+        The job; its `result` has `metrics` and `curve` of the trained paths, and in `found` the
+        result of a relaxation or `PolicyPaths`: `sample`, `probabilities`, `metrics`.
 
     Raises:
         InvalidRequestError: The space has no supernet, or the recipe or an option is malformed or
-            does not go with the others.
+            incompatible with the others.
         UnknownDatasetError: No worker has the data set.
         JobNotDoneError: As for `wait`.
     """
@@ -214,7 +219,7 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
 
 
 def _by(stated: str | Mapping[str, Any] | None, member: str) -> dict[str, Any] | None:
-    """Return what a word or a mapping states, as an object."""
+    """Return an option given as a name or a mapping as a JSON object."""
     if stated is None:
         return None
     return {member: stated} if isinstance(stated, str) else dict(stated)

@@ -1,4 +1,4 @@
-"""The way of a search on a simulated clock: as points, as a data frame, as a plot."""
+"""Trajectory of a simulated search, as points, data frame and plot."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["Trajectory", "TrajectoryPoint", "new_axes"]
 
 
 _MOST_SHOWN: Final = 6
-"""Points that a Python session shows."""
+"""Largest number of points that `repr` shows in full."""
 
 
 class TrajectoryPoint(NamedTuple):
-    """A point on the way of a search.
+    """State of a simulated search after an evaluation.
 
     Attributes:
-        time: What the clock showed after an evaluation, in seconds.
-        value: Its value.
-        best: The best value so far at the simulation's own budget; None before the first.
+        time: Simulated time after the evaluation, in seconds.
+        value: Value of the evaluation.
+        best: Best value so far at the simulation's own budget; None before the first.
     """
 
     time: float
@@ -35,25 +35,25 @@ class TrajectoryPoint(NamedTuple):
 
 
 class Trajectory(Tabular, tuple[TrajectoryPoint, ...]):  # noqa: SLOT001 - it has a metric
-    """The points of a search, in order: a tuple that can become a data frame or a plot.
+    """The points of a simulated search, in order: a tuple that converts to data frames and plots.
 
         simulation.trajectory.plot(log_time=True)
 
     Args:
         points: The points.
-        metric: What their values are of.
+        metric: Metric of their values.
     """
 
     metric: str
 
     def __new__(cls, points: Iterable[TrajectoryPoint] = (), *, metric: str = "value") -> Self:
-        """Make one of points."""
+        """Create a trajectory from points."""
         made = super().__new__(cls, points)
         made.metric = metric
         return made
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, str]]:
-        """Arrive in another process as it is."""
+        """Return the arguments of `__new__`, for pickle."""
         return (tuple(self),), {"metric": self.metric}
 
     def plot(
@@ -64,13 +64,13 @@ class Trajectory(Tabular, tuple[TrajectoryPoint, ...]):  # noqa: SLOT001 - it ha
         log_time: bool = False,
         log_value: bool = False,
     ) -> Axes:
-        """Draw the best value so far over simulated time, as steps; return the axes.
+        """Draw the best value so far over simulated time, as steps, and return the axes.
 
         Args:
-            ax: Where to draw; None: axes of a new figure of pyplot, which notebooks show.
-            label: Of the line, for a legend.
-            log_time: Whether the axis of time is logarithmic.
-            log_value: Likewise that of the value.
+            ax: Axes to draw on; None: axes of a new pyplot figure, which notebooks show.
+            label: Label of the line, for a legend.
+            log_time: Whether the time axis is logarithmic.
+            log_value: Whether the value axis is logarithmic.
 
         Raises:
             ImportError: matplotlib is not installed.
@@ -93,8 +93,8 @@ class Trajectory(Tabular, tuple[TrajectoryPoint, ...]):  # noqa: SLOT001 - it ha
         return f"({begun}, … {len(self):,} points of {self.metric})"
 
     def _repr_html_(self) -> str:
-        """Return the points as a table with units, as notebooks show it."""
-        # Not at the top: a program has no use for it.
+        """Return the points as an HTML table with units, for notebooks."""
+        # Imported here because only notebooks need it.
         from bench_client.notebooks import html_of_columns  # noqa: PLC0415
 
         title = f"{len(self):,} points of {self.metric}"
@@ -112,13 +112,13 @@ class Trajectory(Tabular, tuple[TrajectoryPoint, ...]):  # noqa: SLOT001 - it ha
 
 
 def new_axes() -> Any:
-    """Return the axes of a new figure of pyplot.
+    """Return the axes of a new pyplot figure.
 
     Raises:
         ImportError: matplotlib is not installed.
     """
     with needs("study", "drawing"):
-        # Not at the top: few draw, and it takes longer to load than all else.
+        # Imported here because few programs draw, and matplotlib loads more slowly than the client.
         from matplotlib import pyplot  # noqa: ICN001, PLC0415
 
     _, axes = pyplot.subplots(layout="constrained")

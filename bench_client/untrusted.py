@@ -1,8 +1,7 @@
-"""Checks of what a server sent: texts for a terminal, names of files, headers.
+"""Checks of untrusted data from a server: texts for terminals, file names, headers.
 
-A server is not trusted. A name becomes a file only where it is one plain component of a path, a
-text loses its control characters before it is shown, and a malformed or oversized header counts as
-missing.
+File names must be a single plain component of a path, control characters are removed from texts
+before they are shown, and malformed or oversized headers count as missing.
 """
 
 from __future__ import annotations
@@ -31,22 +30,21 @@ _DEVICES: Final = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"}
     | {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
 )
-"""Names that are no files on Windows, whatever their suffix."""
+"""Names reserved for devices on Windows, with any suffix."""
 
 _DELTA: Final = re.compile(r"[0-9]{1,12}")
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,200}"')
 _LONGEST_WAIT: Final = 366 * 86400.0
-"""Seconds; a server that says to come again later than that says nothing."""
+"""Seconds; longer pauses in a `Retry-After` header are ignored."""
 _LONGEST_ID: Final = 200
 _MOST_MEMBERS: Final = 1000
 
 
 def cleaned(text: str) -> str:
-    """Return a text as a terminal may show it: one line, no control characters.
+    """Return a text that is safe for a terminal: one line without control characters.
 
-    What ends a line or moves to a column becomes a space. Characters that command terminals (ESC
-    and the rest of C0 and C1), reverse the direction of a text, take no room or stand for nothing
-    are left out.
+    Line ends, tabs and other white space become spaces. Control characters (C0 and C1, including
+    ESC), marks of text direction, zero-width and unassigned characters are removed.
     """
     if text.isprintable():
         return text
@@ -56,37 +54,37 @@ def cleaned(text: str) -> str:
 
 
 def one_file_name(name: str) -> str:
-    """Return a name if it is one plain component of a path on every system.
+    """Return a name if it is a single plain component of a path on every system.
 
-    Plain are letters, digits, `_`, `-`, `+` and `.` of ASCII, 128 at most, without a point at
-    either end; names of devices of Windows are none.
+    It may have up to 128 ASCII letters, digits, `_`, `-`, `+` and `.`, no dot at either end, no `-`
+    or `+` at its start, and may not be the name of a Windows device.
 
     Raises:
-        ValueError: It is anything else; the message does not repeat it.
+        ValueError: The name is anything else; the message does not repeat it.
     """
     if not _FILE_NAME.fullmatch(name) or name.endswith("."):
         raise ValueError("not a plain file name")
     if name.partition(".")[0].lower() in _DEVICES:
-        raise ValueError("the name of a device")
+        raise ValueError("the name of a Windows device")
     return name
 
 
 def unlike_each_other(names: list[str]) -> None:
-    """Refuse names of which two are one file where upper and lower case are alike.
+    """Check that names differ even on file systems that ignore case.
 
     Raises:
-        ValueError: Two are.
+        ValueError: Two names are equal if case is ignored.
     """
     if len({name.casefold() for name in names}) < len(names):
-        raise ValueError("two files of one name")
+        raise ValueError("two files have the same name")
 
 
 def finite(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return a JSON object in which every number is one.
+    """Return a JSON object after checking that its numbers are finite.
 
     Raises:
-        ValueError: It holds NaN or an infinity, which JSON has not, or an integer of more than 64
-            bits.
+        ValueError: The object has NaN or an infinity, which JSON cannot represent, or an integer
+            of more than 64 bits.
     """
     rest: list[Any] = [value]
     while rest:
@@ -97,31 +95,31 @@ def finite(value: dict[str, Any] | None) -> dict[str, Any] | None:
             rest += one
         elif isinstance(one, float) and not math.isfinite(one):
             raise ValueError("a number that is not finite")
-        elif isinstance(one, int) and one.bit_length() > 64:  # noqa: PLR2004 - the sentence above
+        elif isinstance(one, int) and one.bit_length() > 64:  # noqa: PLR2004 - see the docstring
             raise ValueError("an integer of more than 64 bits")
     return value
 
 
 def few_members(value: object) -> object:
-    """Return what will be checked as an object, if it has a thousand members at most.
+    """Return a value after checking that it is not a JSON object with more than 1000 keys.
 
     Raises:
-        ValueError: It has more: an error for each of millions would fill the memory.
+        ValueError: It has more; validation errors for millions of keys would fill the memory.
     """
     if isinstance(value, dict) and len(value) > _MOST_MEMBERS:
-        raise ValueError(f"more than {_MOST_MEMBERS} members")
+        raise ValueError(f"more than {_MOST_MEMBERS} keys")
     return value
 
 
 def delta_seconds(text: str | None) -> float | None:
-    """Return the seconds in a header that holds nothing else; None for what is no such number."""
+    """Return a number of seconds or bytes from a header with digits only; otherwise None."""
     return float(text) if text is not None and _DELTA.fullmatch(text) else None
 
 
 def retry_seconds(text: str | None) -> float | None:
-    """Return the seconds that `Retry-After` asks to wait, in either of its forms, a year at most.
+    """Return the pause of a `Retry-After` header (seconds or date), in seconds.
 
-    None: it says nothing that makes sense.
+    None: the header is missing, malformed, or asks for more than a year.
     """
     text = (text or "").strip()
     seconds = delta_seconds(text)
@@ -132,17 +130,17 @@ def retry_seconds(text: str | None) -> float | None:
                 moment = moment.replace(tzinfo=UTC)
             seconds = max(0.0, (moment - datetime.now(UTC)).total_seconds())
         except (ValueError, TypeError, IndexError, ArithmeticError):
-            # What a malformed date raises depends on where it is malformed.
+            # Malformed dates raise different errors.
             return None
     return seconds if seconds <= _LONGEST_WAIT else None
 
 
 def entity_tag(headers: Mapping[str, str]) -> str:
-    """Return the `ETag` that may be sent back to a server; empty for none or a malformed one."""
+    """Return the `ETag` of a response; empty if missing or malformed."""
     text = headers.get("ETag", "")
     return text if _ENTITY_TAG.fullmatch(text) else ""
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """Return what identifies the request in the logs of the server, if it said so."""
+    """Return the id of the request in the logs of the server, if the response has it."""
     return cleaned(headers.get("X-Request-ID", ""))[:_LONGEST_ID] or None

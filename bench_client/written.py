@@ -1,8 +1,8 @@
-"""The benchmarks with models and questions written by hand: the one list of them in the client.
+"""Registry of the benchmarks with hand-written models and queries.
 
-Editors and type checkers read their signatures. All else about them is in their descriptions
-(`benchmark_spec.published`), as it is for declared tables. A further one needs a module of models,
-a module of questions, and its lines here.
+They are hand-written so that editors and type checkers know their signatures. Everything else is in
+the benchmarks' descriptions (`benchmark_spec.published`), as for declared tables. A new one needs a
+module of models, a module of queries, and its entries here.
 """
 
 from __future__ import annotations
@@ -30,15 +30,14 @@ __all__ = ["Written", "WrittenQuestions", "written"]
 
 
 class Written(NamedTuple):
-    """A benchmark with models and questions of its own; each is loaded when it is first used.
+    """A benchmark with hand-written models and queries, all imported on first use.
 
     Attributes:
-        module: Has its models.
-        query: Finds its question about runs.
-        query_many: Finds that about the runs of many architectures; None where it has no runs.
-        curves: Finds that about learning curves; None likewise.
-        describe: Finds that about the names of an architecture; None where nothing more is known
-            than what it is asked by.
+        module: Module of its models.
+        query: Returns its query for runs.
+        query_many: Returns its query for the runs of many architectures; None if it has no runs.
+        curves: Returns its query for learning curves; None if it has no runs.
+        describe: Returns its query for the spellings of an architecture; None if there is only one.
     """
 
     module: Any
@@ -49,7 +48,7 @@ class Written(NamedTuple):
 
     @property
     def models(self) -> TableModels:
-        """The models of its answers."""
+        """The models of the benchmark."""
         found: TableModels = self.module.MODELS
         return found
 
@@ -92,16 +91,16 @@ _WRITTEN: Final[Mapping[str, Written]] = MappingProxyType(
 
 
 def written(benchmark: str) -> Written | None:
-    """Return what is written by hand for a benchmark; None where all is made.
+    """Return the hand-written parts of a benchmark; None for a declared table.
 
     Raises:
-        BenchmarkNotInstalledError: The name is no text.
+        BenchmarkNotInstalledError: The name is not a string.
     """
     return _WRITTEN.get(checked_name(benchmark))
 
 
 class WrittenQuestions:
-    """The methods of clients that ask one benchmark alone."""
+    """Client methods about a single benchmark."""
 
     query_nb101 = Operation(lambda: nasbench101.query_nb101)
     query_nb101_many = Operation(lambda: nasbench101.query_nb101_many)

@@ -1,7 +1,7 @@
 """Descriptions of benchmarks as data: architectures, axes, statistics with units and directions.
 
-The lowest package: it needs the standard library alone, so that the tables, the client and the
-server can all read the same description.
+This is the lowest package. It needs only the standard library, so that generators, databases,
+client and server can all read the same description.
 """
 
 from benchmark_spec.errors import SpecError, SpellingError

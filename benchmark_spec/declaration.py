@@ -1,8 +1,8 @@
-"""A declared table: one TOML file that says what it is and how its raw files are read.
+"""Declarations: one TOML file describes a table and how its raw files are read.
 
-The language is data: a path to a value (`a.b[2]`, `[*]` for one a run, `$key`, `$file`, `$value`),
-a scale, a map from value to value, and which values mean "not recorded". docs/adding-a-benchmark.md
-has an example of every key.
+A value is found by a path (`a.b[2]`, `[*]` for one value per run, `$key`, `$file`, `$value`), and
+may be scaled, mapped to another value, or count as "not recorded". docs/adding-a-benchmark.md has
+an example of every key.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _EPOCHS: Final = "epochs"
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """How the value of a statistic is found in a record, and what becomes of it.
+    """Path and conversion of the value of a statistic in a record.
 
     Attributes:
-        path: Where it is; with `[*]` one value a run.
-        scale: What it is multiplied by; a negative power of ten divides exactly.
-        map: Values that stand for others, by their text.
-        null: Values that mean "not recorded", beside those of all figures.
+        path: Path of the value; with `[*]` there is one value per run.
+        scale: Factor of the value; a negative power of ten divides exactly.
+        map: Replacements of values, by their text.
+        null: Values that mean "not recorded", in addition to those of all statistics.
     """
 
     path: str
@@ -60,13 +60,13 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Arch:
-    """How an architecture is found in a record.
+    """Path and conversion of the architecture in a record.
 
     Attributes:
-        path: Where its spelling is.
-        choices: Names of the numbers, where it is a tuple of numbers.
-        order: For each place of the space, where in the tuple it is; None: in order. With it, a
-            whole number stands for the tuple of its digits, as many as there are places.
+        path: Path of its spelling.
+        choices: Names of the numbers, if the spelling is a tuple of numbers.
+        order: Index in the tuple for each position of the space; None: in order. With an order, an
+            integer means the tuple of its digits, padded to the number of positions.
     """
 
     path: str
@@ -76,15 +76,15 @@ class Arch:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """How records are found.
+    """How records are read from a raw file.
 
     Attributes:
-        reader: Of which format the raw file is.
-        each: Where the records are, for formats that are no tables: a path, `items`, or `list`.
-        arch: Their architecture.
-        parts: Where the value of an axis is, or the value itself.
-        label: Where the label of a run is; None where a record has all runs or the only one.
-        runs: Runs in a record.
+        reader: Format of the raw file.
+        each: Location of the records in formats that are not tabular: a path, `items`, or `list`.
+        arch: Architecture of a record.
+        parts: Path of the value of each axis, or the value itself.
+        label: Path of the label of a run; None if a record has all runs or the only one.
+        runs: Runs per record.
         null: Values that mean "not recorded".
     """
 
@@ -99,13 +99,13 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Equality:
-    """What a record must say of itself: a value is a reduction of a statistic's runs.
+    """Check that a value of a record equals a reduction of a statistic over the record's runs.
 
     Attributes:
-        path: Where the value is.
+        path: Path of the value.
         reduction: `mean`, `std`, `min` or `max`.
-        stat: The statistic.
-        tolerance: How far they may be apart.
+        stat: Name of the statistic.
+        tolerance: Largest allowed difference.
     """
 
     path: str
@@ -116,13 +116,13 @@ class Equality:
 
 @dataclass(frozen=True, kw_only=True)
 class Golden:
-    """A published figure: the mean of a statistic over the runs of an architecture.
+    """A published value to check: the mean of a statistic over the runs of an architecture.
 
     Attributes:
         arch: The architecture.
-        part: Values by axis, where there are several.
-        stat: The statistic.
-        value: The figure, compared to as many decimals as it is given with.
+        part: Values of axes with several values.
+        stat: Name of the statistic.
+        value: The published value, compared to as many decimals as it has.
     """
 
     arch: str | int
@@ -133,13 +133,13 @@ class Golden:
 
 @dataclass(frozen=True, kw_only=True)
 class Checks:
-    """What must be true of the rows.
+    """Checks of the rows.
 
     Attributes:
-        complete: Whether every architecture of the space is there.
-        range: Least and greatest value of each statistic.
-        equal: What records must say of themselves.
-        golden: Published figures.
+        complete: Whether every architecture of the space must be recorded.
+        range: Smallest and largest allowed value of each statistic.
+        equal: Values of records that must equal reductions.
+        golden: Published values.
     """
 
     complete: bool
@@ -153,10 +153,10 @@ class Declaration:
     """A declared table.
 
     Attributes:
-        spec: What it is.
-        rows: How its records are found.
-        figures: How its statistics are found in a record, by name.
-        checks: What must be true of them.
+        spec: Description of the table.
+        rows: How its records are read.
+        figures: How its statistics are read from a record, by name.
+        checks: Checks of the rows.
     """
 
     spec: BenchmarkSpec
@@ -166,7 +166,7 @@ class Declaration:
 
 
 def shipped_declarations() -> dict[str, Path]:
-    """Return the declarations that come with the program, by name."""
+    """Return the paths of the built-in declarations, by name."""
     return {path.stem: path for path in sorted(_TABLES.glob("*.toml"))}
 
 
@@ -174,9 +174,9 @@ def read_declaration(path: Path) -> Declaration:
     """Read a declaration.
 
     Raises:
-        SpecError: It is malformed, has an unknown key, or contradicts itself. The message says
-            where.
-        OSError: It cannot be read.
+        SpecError: The declaration is malformed, has an unknown key, or is inconsistent. The message
+            says where.
+        OSError: The file cannot be read.
     """
     root = TomlFile(path).root()
     metrics = root.table("metrics")
@@ -230,7 +230,7 @@ def _space(table: TomlTable) -> Space:
             equal=_equal(table.table("equal")),
         )
     else:
-        raise table.error(f"kind {shown(kind)} is none of product, listed, like")
+        raise table.error(f"kind {shown(kind)} is not one of product, listed, like")
     table.finish()
     return space
 
@@ -241,7 +241,7 @@ def _choices(table: TomlTable) -> tuple[str | tuple[str, ...], ...]:
         return table.texts("choices")
     for choices in found:
         if not isinstance(choices, list) or not all(isinstance(one, str) for one in choices):
-            raise table.error(f"{shown(choices)} is no list of texts for a place", "choices")
+            raise table.error(f"{shown(choices)} is not a list of texts", "choices")
     return tuple(map(tuple, found))
 
 
@@ -250,7 +250,7 @@ def _equal(table: TomlTable) -> Equal | None:
         return None
     groups: list[Any] = table.take("within", list)
     if not all(isinstance(group, list) and all(type(p) is int for p in group) for group in groups):
-        raise table.error(f"{shown(groups)} are no lists of places", "within")
+        raise table.error(f"{shown(groups)} are not lists of positions", "within")
     equal = Equal(within=tuple(map(tuple, groups)), drop=table.take("drop", str))
     table.finish()
     return equal
@@ -272,7 +272,7 @@ def _axes(table: TomlTable) -> tuple[Axis, ...]:
             inner.finish()
         values = said if isinstance(said, list) else [said]
         if not all(type(value) in (str, int) for value in values):
-            raise table.error(f"{shown(values)} are no names or whole numbers", name)
+            raise table.error(f"{shown(values)} are neither names nor whole numbers", name)
         axes.append(
             Axis(
                 name=name,
@@ -293,7 +293,7 @@ def _label(table: TomlTable, rows: Rows) -> Label | None:
     sentence = "Number of the run, from 0" if several else "What tells the runs apart"
     description = table.take("description", str, f"{sentence}; null when several are reduced.")
     if several == (rows.label is not None):
-        raise table.error("either a record has `runs`, or a label has a `path`")
+        raise table.error("either records need several `runs`, or the label needs a `path`")
     table.finish()
     return Label(name=name, description=description)
 
@@ -305,18 +305,18 @@ def _rows(table: TomlTable, axes: tuple[Axis, ...], label: str | None) -> Rows:
     each = table.find("each", str)
     if (each is not None) == (reader in _TABULAR):
         told = "has no" if reader in _TABULAR else "needs"
-        raise table.error(f"a reader of {reader} {told} `each`, which says where records are")
+        raise table.error(f"the reader {reader} {told} `each`, the location of the records")
     runs = table.take("runs", int, 1)
     if not 1 <= runs <= _MOST_RUNS:
-        raise table.error(f"{runs} runs, which are 1 to {_MOST_RUNS}", "runs")
+        raise table.error(f"{runs} runs; there may be 1 to {_MOST_RUNS}", "runs")
     parts = table.table("parts")
     found = {name: parts.any(name) for name in parts.keys}
     for name, value in found.items():
         if name not in [axis.name for axis in axes] or type(value) not in (str, int):
-            raise parts.error(f"{name} = {shown(value)} says of no axis where its value is", name)
+            raise parts.error(f"{name} = {shown(value)} is not a path or value of an axis", name)
     for axis in axes:
         if len(axis.values) > 1 and axis.name not in found:
-            raise parts.error(f"say where the {axis.name} of a record is: it has several values")
+            raise parts.error(f"the path of {axis.name} is missing; the axis has several values")
     rows = Rows(
         reader=reader,
         each=each or "",
@@ -341,7 +341,7 @@ def _arch(table: TomlTable) -> Arch:
         order=None if order is None else tuple(order),
     )
     if arch.order is not None and sorted(arch.order) != list(range(len(arch.order))):
-        raise inner.error(f"{shown(order)} is no order of places", "order")
+        raise inner.error(f"{shown(order)} is not an order of positions", "order")
     inner.finish()
     return arch
 
@@ -392,9 +392,9 @@ def _figure(table: TomlTable, rows: Rows) -> Figure:
         null=tuple(table.find("null", list) or ()),
     )
     if not figure.scale:
-        raise table.error("a scale of 0", "scale")
+        raise table.error("scale must not be 0", "scale")
     if figure.of_runs and rows.runs == 1:
-        raise table.error(f"{figure.path} has a value a run: say how many `runs`", "path")
+        raise table.error(f"{figure.path} has a value per run: `runs` is missing", "path")
     for key in (*_OF_STATS, *(key for key in table.keys if key.startswith("by_"))):
         table.any(key)
     table.finish()
@@ -409,14 +409,14 @@ def _checks(table: TomlTable, spec: BenchmarkSpec) -> Checks:
         ends = ranges.any(name)
         numbers = isinstance(ends, list) and all(type(end) in (int, float) for end in ends)
         if name not in names or not numbers or ends != sorted(ends) or len(ends) != 2:  # noqa: PLR2004 - two ends
-            raise ranges.error(f"{name} = {shown(ends)} is no range of a metric", name)
+            raise ranges.error(f"{name} = {shown(ends)} is not the range of a metric", name)
         found[name] = (float(ends[0]), float(ends[1]))
     missing = [name for name in names if name not in found]
     if missing:
-        raise ranges.error(f"say in which range {', '.join(missing)} may be: wrong units show so")
+        raise ranges.error(f"no range for {', '.join(missing)}: ranges reveal wrong units")
     golden = tuple(one for entry in table.tables("golden") for one in _golden(entry, spec))
     if not golden:
-        raise table.error("there is no `golden` figure: give one that was published")
+        raise table.error("there is no `golden` entry: give at least one published value")
     checks = Checks(
         complete=table.take("complete", bool, False),  # noqa: FBT003 - a default
         range=found,
@@ -442,7 +442,7 @@ def _equality(table: TomlTable, said: Any, names: list[str]) -> Equality:
 def _golden(entry: TomlTable, spec: BenchmarkSpec) -> list[Golden]:
     arch = entry.any("arch")
     if type(arch) not in (str, int):
-        raise entry.error(f"{shown(arch)} is no architecture", "arch")
+        raise entry.error(f"{shown(arch)} is not an architecture", "arch")
     part = {axis.name: entry.any(axis.name) for axis in spec.axes if axis.name in entry.keys}
     for stat in spec.stats:
         if f"{stat.name}_mean" in entry.keys and stat.name in entry.keys:

@@ -1,7 +1,7 @@
-"""Reads frozen dataclasses from JSON, strictly: a description in a file may say anything.
+"""Conversion of frozen dataclasses to JSON, and strict validation back.
 
-`encoded` and `decoded` are inverse to each other. A value of a type that the field does not have,
-a field that is missing and one that is unknown are errors that name their place.
+`decoded` is the inverse of `encoded`. Wrong types, missing fields and unknown fields are errors
+that name their place, because files are untrusted.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["decoded", "encoded"]
 D = TypeVar("D")
 
 _KIND: Final = "kind"
-"""Member of an object that says which of several classes it is of: their attribute `kind`."""
+"""Key of an object that tells its class among several; each class has an attribute `kind`."""
 
 
 def encoded(value: Any) -> Any:
-    """Return a value as JSON has it: dataclasses and mappings as objects, tuples as lists."""
+    """Convert a value for JSON: dataclasses and mappings to objects, tuples to lists."""
     if is_dataclass(value) and not isinstance(value, type):
         kind = _kind_of(type(value))
         named = {} if kind is None else {_KIND: kind}
@@ -40,21 +40,21 @@ def encoded(value: Any) -> Any:
 
 
 def _kind_of(kind: Any) -> str | None:
-    """Return by which name a class is told from others in its place; None for most."""
+    """Return the value of `kind` that identifies a class among alternatives; None for most."""
     name = vars(kind).get(_KIND)
     return name if isinstance(name, str) else None
 
 
 def decoded(kind: type[D], value: Any, where: str) -> D:
-    """Return the dataclass that `encoded` made a value of.
+    """Return the dataclass of a value that `encoded` returned.
 
     Args:
         kind: The class.
         value: Decoded JSON.
-        where: What the value is, for messages.
+        where: Name of the value, for messages.
 
     Raises:
-        SpecError: It is none of this class.
+        SpecError: The value is not one of this class.
     """
     return cast("D", _decoded(kind, value, where))
 
@@ -63,13 +63,13 @@ def _decoded(kind: Any, value: Any, where: str) -> Any:
     origin = get_origin(kind)
     if origin is Literal:
         if value not in get_args(kind) or isinstance(value, bool):
-            raise SpecError(f"{where}: {shown(value)} is none of {', '.join(get_args(kind))}")
+            raise SpecError(f"{where}: {shown(value)} is not one of {', '.join(get_args(kind))}")
         return value
     if origin in (Union, UnionType):
         return _of_union(get_args(kind), value, where)
     if origin is tuple:
         if not isinstance(value, list):
-            raise SpecError(f"{where}: {shown(value)} is no list")
+            raise SpecError(f"{where}: {shown(value)} is not a list")
         inner = get_args(kind)[0]
         return tuple(_decoded(inner, one, f"{where}[{n}]") for n, one in enumerate(value))
     if origin is not None and issubclass(origin, Mapping):
@@ -84,7 +84,7 @@ def _decoded(kind: Any, value: Any, where: str) -> Any:
 
 def _object(value: Any, where: str) -> list[tuple[str, Any]]:
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-        raise SpecError(f"{where}: {shown(value)} is no object")
+        raise SpecError(f"{where}: {shown(value)} is not an object")
     return list(value.items())
 
 
@@ -96,14 +96,15 @@ def _of_union(members: tuple[Any, ...], value: Any, where: str) -> Any:
     if len(classes) > 1:
         given = dict(_object(value, where)).get(_KIND)
         if not isinstance(given, str) or given not in classes:
-            raise SpecError(f"{where}: {shown(given)} is none of {', '.join(map(str, classes))}")
+            known = ", ".join(map(str, classes))
+            raise SpecError(f"{where}: {shown(given)} is not one of {known}")
         return _of_class(classes[given], value, where)
     if len(others) == 1:
         return _decoded(others[0], value, where)
     for member in others:
         if type(value) is (list if get_origin(member) is tuple else member):
             return _decoded(member, value, where)
-    raise SpecError(f"{where}: {shown(value)} is of the wrong type")
+    raise SpecError(f"{where}: {shown(value)} has the wrong type")
 
 
 @lru_cache(maxsize=64)
@@ -123,8 +124,7 @@ def _of_class(kind: Any, value: Any, where: str) -> Any:
         if field.default is MISSING and field.default_factory is MISSING and name not in given
     }
     if unknown or missing:
-        told = f"unknown are {sorted(unknown)}, missing {sorted(missing)}"
-        raise SpecError(f"{where}: not the members it has: {told}")
+        raise SpecError(f"{where}: unknown keys {sorted(unknown)}, missing keys {sorted(missing)}")
     hints = _hints(kind)
     return kind(
         **{name: _decoded(hints[name], one, f"{where}.{name}") for name, one in given.items()}
@@ -137,5 +137,5 @@ def _plain(kind: Any, value: Any, where: str) -> Any:
     if kind is float and type(value) is int and abs(value) <= sys.float_info.max:
         return float(value)
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
-        raise SpecError(f"{where}: {shown(value)} is no {kind.__name__}")
+        raise SpecError(f"{where}: {shown(value)} is not of type {kind.__name__}")
     return value

@@ -1,7 +1,7 @@
-"""What can be wrong with a description of a benchmark, and with an architecture.
+"""Errors in descriptions of benchmarks and in architectures.
 
 ValueError
-├── SpecError       a description contradicts itself, or a declaration is malformed; says where
+├── SpecError       a description is inconsistent, or a declaration malformed; says where
 └── SpellingError   an architecture is malformed or outside its space
 """
 
@@ -13,16 +13,16 @@ from typing import Final
 __all__ = ["SpecError", "SpellingError", "shown"]
 
 _LONGEST_SHOWN: Final = 80
-"""Characters of a value in a message: one line of a terminal."""
+"""Characters of a value in a message, which fit on one line of a terminal."""
 _LONGEST_INTEGER: Final = 8192  # bits
 
 
 class SpecError(ValueError):
-    """A description of a benchmark that contradicts itself, or a malformed declaration.
+    """A description of a benchmark is inconsistent, or a declaration is malformed.
 
     Args:
         message: What is wrong, and where.
-        path: The keys that lead to it in a declaration, where one is at fault.
+        path: Keys that lead to the error in a declaration, if it is in one.
     """
 
     def __init__(self, message: str, *, path: tuple[str, ...] = ()) -> None:
@@ -31,11 +31,11 @@ class SpecError(ValueError):
 
 
 class SpellingError(ValueError):
-    """An architecture that is malformed or lies outside its space."""
+    """An architecture is malformed or outside its space."""
 
 
 class _ShortRepr(Repr):
-    """Shows containers in part: one that holds another one many times may have no end."""
+    """Shortens containers, because the `repr` of nested references can grow exponentially."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ _SHORT: Final = _ShortRepr()
 
 
 def shown(value: object, width: int = _LONGEST_SHOWN) -> str:
-    """Return a value as an error message may show it: short, whatever was sent."""
+    """Return a short text of any value for an error message."""
     try:
         text = _SHORT.repr(value)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Names of architectures: what items call them, and the numbers that stand for them."""
+"""Names and indices of architectures."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from benchmark_spec.errors import SpellingError, shown
 __all__ = ["MOST_DIGITS", "Field", "Names", "examples_of", "in_range"]
 
 Names: TypeAlias = dict[str, Any]
-"""Every name of an architecture, by the name of the field."""
+"""All spellings of an architecture, by field name."""
 
 MOST_DIGITS: Final = 20
-"""Digits of an index that are looked at: a longer one is out of range in any case."""
+"""Digits of an index that are parsed; a longer index is out of range in any case."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """A name of an architecture as an item of an answer has it.
+    """Field of an item with one spelling of an architecture.
 
     Attributes:
-        name: Its name.
+        name: Name of the field.
         kind: `integer`, `text`, `object`, or a list or an object of either.
         description: A sentence.
-        example: One, if there is any.
+        example: An example; None for none.
     """
 
     name: str
@@ -35,15 +35,15 @@ class Field:
 
 
 def examples_of(fields: Iterable[Field]) -> tuple[Any, ...]:
-    """Return the examples of the fields that have one: spellings, where each name is one."""
+    """Return the examples of the fields that have one."""
     return tuple(field.example for field in fields if field.example is not None)
 
 
 def in_range(number: int, size: int) -> int:
-    """Return the number of an architecture of a space of some size.
+    """Return an index after checking that it is in 0 to size - 1.
 
     Raises:
-        SpellingError: It is out of range.
+        SpellingError: The index is out of range.
     """
     if not 0 <= number < size:
         raise SpellingError(

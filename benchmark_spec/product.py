@@ -1,4 +1,4 @@
-"""Architectures that make one choice at each of a fixed number of places."""
+"""Search spaces with one choice at each of a fixed number of positions."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _LONGEST_CHOICE: Final = 60
 _CHOICE: Final = re.compile(r"[\w.+-]+", re.ASCII)
 _SEPARATOR: Final = "|"
 _JSON_OVERHEAD: Final = 6
-"""Characters that a choice takes in a generously spaced JSON list beside its own."""
+"""Characters per choice for quotes, comma and generous spacing in a JSON list."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Equal:
-    """Which architectures of a product are the same network: `drop` may move within a group.
+    """Equivalence of architectures of a product: `drop` may move within a group of positions.
 
     Attributes:
-        within: Groups of neighbouring places, counted from 0. In a group the choices other than
-            `drop` keep their order, and where `drop` stands makes no difference.
-        drop: The choice that changes nothing, such as an identity.
+        within: Groups of neighbouring positions, counted from 0. Architectures are equivalent if
+            the choices other than `drop` have the same order in each group.
+        drop: The choice without effect, such as an identity.
     """
 
     within: tuple[tuple[int, ...], ...]
@@ -40,19 +40,19 @@ class Equal:
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
-    """Architectures that make one choice at each of a fixed number of places.
+    """Search space with one choice at each of a fixed number of positions.
 
-    All spellings are accepted: the string of the choices' names, joined by `|`; the string of their
-    digits, where they have some; the list of names or of positions of choices; the number.
+    Accepted spellings: the names of the choices joined by `|`; the string of their digits, if
+    `digits` is set; the list of names or indices of choices; the number.
 
     Attributes:
-        length: How many places.
-        choices: The names of the choices: the same at each place, or a list for each place.
-        digits: A character for each choice; with them the string of an architecture is `0210`.
-        equal: Which are the same network.
+        length: Number of positions.
+        choices: Names of the choices: the same at each position, or a tuple for each position.
+        digits: One character for each choice; the string of an architecture is then, say, `0210`.
+        equal: Equivalence of architectures.
 
     Raises:
-        SpecError: Something contradicts itself, such as digits that can be a number as well.
+        SpecError: The space is inconsistent, such as digit strings that could be numbers.
     """
 
     kind: ClassVar[str] = "product"
@@ -64,33 +64,33 @@ class Product:
 
     def __post_init__(self) -> None:
         if not 1 <= self.length <= _MOST_CHOICES:
-            raise SpecError(f"space: a length of {self.length}, which is 1 to {_MOST_CHOICES}")
+            raise SpecError(f"space: length is {self.length}; it must be 1 to {_MOST_CHOICES}")
         differing = [choices for choices in self.choices if not isinstance(choices, str)]
         if differing and not len(differing) == len(self.choices) == self.length:
             raise SpecError(
-                f"space: choices {shown(self.choices)}: neither names, nor a list of names for "
-                f"each of {self.length} places"
+                f"space: choices {shown(self.choices)} are neither names nor a list of names for "
+                f"each of {self.length} positions"
             )
         if differing and (self.digits is not None or self.equal is not None):
-            raise SpecError("space: digits and equal need the same choices at each place")
+            raise SpecError("space: digits and equal need the same choices at each position")
         for choices in self.places[: None if differing else 1] or ((),):
             _check_choices(choices)
         if self.size > _MOST_ENUMERATED:
             raise SpecError(
-                f"space: {self.length} places have more than {_MOST_ENUMERATED:,} architectures: "
-                "declare the space as listed"
+                f"space: {self.length} positions have more than {_MOST_ENUMERATED:,} architectures;"
+                " declare the space as listed"
             )
         if self.digits is not None:
             self._check_digits(self.digits)
         elif self.length == 1 and any(choice.isdecimal() for choice in self.places[0]):
             # Without a separator, the name of a single choice would be read as a number.
-            raise SpecError("space: of one place, its choices must not be numbers")
+            raise SpecError("space: with one position, choices must not be numbers")
         if self.equal is not None:
             self._check_equal(self.equal)
 
     @cached_property
     def places(self) -> tuple[tuple[str, ...], ...]:
-        """The choices of each place."""
+        """Choices of each position."""
         same = tuple(choice for choice in self.choices if isinstance(choice, str))
         if same:
             return (same,) * self.length
@@ -98,7 +98,7 @@ class Product:
 
     @cached_property
     def size(self) -> int:
-        """How many architectures there are."""
+        """Number of architectures."""
         return prod(map(len, self.places))
 
     @property
@@ -116,13 +116,13 @@ class Product:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The list of choices, the string and the index."""
+        """Fields for the list of choices, the string and the index."""
         example = self.names(self.size - 1)
         return (
             Field(
                 name="arch",
                 kind="list of text",
-                description=f"The choice at each of {self.length} places: {self._told}.",
+                description=f"The choice at each of {self.length} positions: {self._told}.",
                 example=example["arch"],
             ),
             Field(
@@ -134,17 +134,17 @@ class Product:
             Field(
                 name="index",
                 kind="integer",
-                description=f"Place of the architecture in the order of the choices, 0 to "
+                description=f"Index of the architecture in the order of the choices, 0 to "
                 f"{self.size - 1:,}.",
                 example=example["index"],
             ),
         )
 
     def number(self, spelling: Any) -> int:
-        """Return the index of an architecture given in any of its spellings.
+        """Return the index of an architecture in any spelling.
 
         Raises:
-            SpellingError: It is malformed or outside the space.
+            SpellingError: The architecture is malformed or outside the space.
         """
         if isinstance(spelling, str):
             return self._of_text(spelling.strip())
@@ -168,7 +168,7 @@ class Product:
         }
 
     def neighbors(self, number: int) -> list[int]:
-        """Return those that differ in one choice, place by place, in the order of the choices."""
+        """Return the numbers that differ in one choice, by position and order of the choices."""
         found = []
         around = zip(self._positions(number), self._weights, self.places, strict=True)
         for present, weight, choices in around:
@@ -177,14 +177,14 @@ class Product:
         return found
 
     def equals(self, number: int) -> int:
-        """Return the smallest number of those whose networks compute the same."""
+        """Return the smallest number of the architectures equivalent to this one."""
         if self.equal is None:
             return number
         positions = self._positions(number)
         drop = self.choices.index(self.equal.drop)
         for group in self.equal.within:
             kept = [positions[place] for place in group if positions[place] != drop]
-            # The smallest order: what changes nothing stands before the first larger choice.
+            # The smallest number has the dropped choices before the first larger choice.
             before = next((at for at, one in enumerate(kept) if one > drop), len(kept))
             dropped = [drop] * (len(group) - len(kept))
             ordered = kept[:before] + dropped + kept[before:]
@@ -199,7 +199,7 @@ class Product:
 
     @cached_property
     def _read_at(self) -> tuple[Mapping[Any, int], ...]:
-        """Positions of the choices of each place by what a list may hold: names, and numbers."""
+        """For each position, the index of a choice by its name or number."""
         read = {choices: _positions_of(choices) for choices in set(self.places)}
         return tuple(read[choices] for choices in self.places)
 
@@ -239,7 +239,7 @@ class Product:
 
     def _of_text(self, text: str) -> int:
         if len(text) > self._longest:
-            raise SpellingError(f"an architecture of {len(text)} characters; none is that long")
+            raise SpellingError(f"{len(text)} characters are longer than any architecture")
         if self.digits is not None and len(text) == self.length and set(text) <= set(self.digits):
             return self._counted([self.digits.index(digit) for digit in text])
         if text.isascii() and text.isdecimal():
@@ -249,8 +249,8 @@ class Product:
         if _SEPARATOR in text or text in self.places[0]:
             return self._of_list(text.split(_SEPARATOR))
         raise SpellingError(
-            f"{shown(text)} is no architecture: write it like {self._text(self._example)}, an "
-            "index, or a list as JSON"
+            f"{shown(text)} is not an architecture: write it like {self._text(self._example)}, as "
+            "an index, or as a JSON list"
         )
 
     def _of_list(self, choices: Sequence[Any]) -> int:
@@ -261,7 +261,7 @@ class Product:
             position = known.get(choice) if type(choice) in (int, str) else None
             if position is None:
                 raise SpellingError(
-                    f"{shown(choice)} at place {place}; there may be "
+                    f"unknown choice {shown(choice)} at position {place}; known are "
                     f"{', '.join(self.places[place])}"
                 )
             positions.append(position)
@@ -275,7 +275,7 @@ class Product:
         if not digits.isascii() or not digits.isalnum():
             raise SpecError(f"space: digits {shown(digits)} are not letters and digits")
         decimal = any(digit.isdecimal() for digit in digits)
-        # An index of as many digits could be meant as well; over HTTP all of it is text.
+        # A text of so many digits could also be an index; over HTTP both are text.
         if decimal and self.size > 10 ** (self.length - 1):
             raise SpecError(
                 f"space: {self.length} digits can be an architecture and an index of "
@@ -284,16 +284,18 @@ class Product:
 
     def _check_equal(self, equal: Equal) -> None:
         if equal.drop not in self.choices:
-            raise SpecError(f"space: equal drops {shown(equal.drop)}, which is none of its choices")
+            raise SpecError(f"space: equal drops {shown(equal.drop)}, which is not a choice")
         places = [place for group in equal.within for place in group]
         if len(set(places)) != len(places) or not all(0 <= place < self.length for place in places):
-            raise SpecError(f"space: equal within {shown(equal.within)}: not places, each once")
+            raise SpecError(
+                f"space: equal within {shown(equal.within)} are not distinct positions of the space"
+            )
 
 
 def _positions_of(choices: Sequence[str]) -> dict[Any, int]:
-    """Return the positions of choices by name and number.
+    """Return the indices of choices by name and number.
 
-    A number is a position, unless a name is a number: then it means the choice of that name.
+    A number is an index, unless a name is a number: then numbers mean the choices of these names.
     """
     by_name: dict[Any, int] = {name: place for place, name in enumerate(choices)}
     numbers = [name for name in choices if name.isdecimal()]
@@ -304,12 +306,12 @@ def _positions_of(choices: Sequence[str]) -> dict[Any, int]:
 
 def _check_choices(choices: tuple[str, ...]) -> None:
     if not 1 < len(choices) <= _MOST_CHOICES or len(set(choices)) != len(choices):
-        raise SpecError(f"space: choices {shown(choices)}: not two or more, each once")
+        raise SpecError(f"space: choices {shown(choices)} are not two or more distinct names")
     for choice in choices:
         if not _CHOICE.fullmatch(choice) or len(choice) > _LONGEST_CHOICE:
             raise SpecError(
-                f"space: choice {shown(choice)} is no name of letters, digits, `_.+-` and at most "
-                f"{_LONGEST_CHOICE} characters"
+                f"space: choice {shown(choice)} is not a name of letters, digits and `_.+-` with at"
+                f" most {_LONGEST_CHOICE} characters"
             )
 
 
@@ -319,5 +321,5 @@ def _listed(text: str) -> Sequence[Any]:
     except (ValueError, RecursionError) as error:
         raise SpellingError(f"the architecture is not valid JSON: {error}") from error
     if not isinstance(decoded, list):
-        raise SpellingError(f"the architecture is no list but {shown(decoded)}")
+        raise SpellingError(f"the architecture is not a list but {shown(decoded)}")
     return decoded

@@ -1,12 +1,12 @@
-"""What an architecture of a table is: its spellings, names, neighbors and equals.
+"""Search spaces of tables: spellings, indices, neighbours and equivalent architectures.
 
-A space turns every spelling of an architecture into its number, and a number into its names.
+A space converts every spelling of an architecture to its number, and a number to its spellings.
 
-* `Product`: a fixed number of places, each with one of some choices. The number counts in the
-  order of the choices, the first place most significant.
-* `Listed`: the architectures that a file has, and no others. Who opens it brings their names.
-* `Like`: the architectures of another benchmark, which reads and names them.
-* `Coded`: what the code of a benchmark reads and names, with the names that items have.
+* `Product`: a fixed number of positions with one choice each. Numbers count in the order of the
+  choices, the first position being the most significant.
+* `Listed`: the architectures that a file lists; their names are passed to `opened`.
+* `Like`: the architectures of another benchmark, whose code parses them.
+* `Coded`: architectures that the code of a benchmark parses.
 """
 
 from __future__ import annotations
@@ -31,34 +31,34 @@ _PATTERN: Final = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
 
 
 class OpenSpace(Protocol):
-    """A space whose architectures can be read and named."""
+    """A space that can parse and spell its architectures."""
 
     @property
     def size(self) -> int:
-        """How many architectures there are."""
+        """Number of architectures."""
 
     def number(self, spelling: Any) -> int:
-        """Return the number of an architecture given in any of its spellings.
+        """Return the number of an architecture in any spelling.
 
         Raises:
-            SpellingError: It is malformed or outside the space.
+            SpellingError: The architecture is malformed or outside the space.
         """
 
     def names(self, number: int) -> Names:
-        """Return every name of the architecture with a number."""
+        """Return all spellings of the architecture with a number."""
 
     def neighbors(self, number: int) -> list[int] | None:
-        """Return the numbers one edit away, in a fixed order; None where there are no edits."""
+        """Return the numbers one edit away, in a fixed order; None if the space has no edits."""
 
     def equals(self, number: int) -> int:
-        """Return the smallest number of those whose networks compute the same."""
+        """Return the smallest number of the architectures equivalent to this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """The architectures that a file has: each has a name, and no other spelling but its number.
+    """The architectures that a file lists, spelled by their names or numbers.
 
-    `opened` gives the space of the names, ascending; before that nothing can be read.
+    `opened` returns the space for the sorted names; only that space can parse architectures.
 
     Attributes:
         example: A name, for documents.
@@ -85,19 +85,19 @@ class Listed:
     def fields(self) -> tuple[Field, ...]:
         """The name and the index."""
         return _text_and_index(
-            "The architecture as published.",
-            "Place of the architecture among the published ones, by name.",
+            "Published name of the architecture.",
+            "Index of the architecture among the sorted names.",
             self.example,
         )
 
     def opened(self, names: Sequence[str]) -> ListedNames:
-        """Return the space of these names, which are ascending and each there once."""
+        """Return the space of sorted names without duplicates."""
         return ListedNames(tuple(names))
 
 
 @dataclass(frozen=True)
 class ListedNames:
-    """The space of listed names; a number is the place among them.
+    """The space of listed names; the number of an architecture is the index of its name.
 
     Attributes:
         listed: The names, ascending.
@@ -107,14 +107,14 @@ class ListedNames:
 
     @property
     def size(self) -> int:
-        """How many architectures there are."""
+        """Number of architectures."""
         return len(self.listed)
 
     def number(self, spelling: Any) -> int:
         """Return the number of an architecture given by name or number.
 
         Raises:
-            SpellingError: There is none of this name, or it is outside the list.
+            SpellingError: There is no such name, or the number is out of range.
         """
         if isinstance(spelling, int) and not isinstance(spelling, bool):
             return in_range(spelling, self.size)
@@ -132,10 +132,10 @@ class ListedNames:
         return {"arch_str": self.listed[in_range(number, self.size)], "index": number}
 
     def neighbors(self, number: int) -> None:
-        """Return None: a list has no edits."""
+        """Return None, because a list defines no edits."""
 
     def equals(self, number: int) -> int:
-        """Return the number itself: what a list says is all that is known."""
+        """Return the number itself, because a list defines no equivalence."""
         return number
 
 
@@ -144,7 +144,7 @@ class Like:
     """The architectures of another benchmark.
 
     Attributes:
-        benchmark: Its name.
+        benchmark: Name of the benchmark.
     """
 
     kind: ClassVar[str] = "like"
@@ -153,7 +153,7 @@ class Like:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]*", self.benchmark):
-            raise SpecError(f"space: like {shown(self.benchmark)}, which is no name of a benchmark")
+            raise SpecError(f"space: like {shown(self.benchmark)}, which cannot name a benchmark")
 
     @property
     def arch(self) -> str:
@@ -167,30 +167,29 @@ class Like:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The published string and the index."""
+        """The architecture string and the index."""
         return _text_and_index(
-            f"The architecture as {self.benchmark} writes it.",
-            f"Number of the architecture in {self.benchmark}.",
+            f"Architecture string of {self.benchmark}.",
+            f"Index of the architecture in {self.benchmark}.",
             None,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Coded:
-    """Architectures that the benchmark's own class reads and names: cells, graphs, networks.
+    """Architectures that the benchmark's own code parses: cells, graphs, networks.
 
     Attributes:
-        size: How many there are; None where they are too many to count.
-        fields: The names that an architecture has, in the order of an item.
+        size: Number of architectures; None if they are too many to count.
+        fields: Fields of an item with spellings of the architecture, in order.
         arch: A sentence that says how an architecture is spelled.
-        examples: Spellings, as JSON has them.
-        choices: What can be chosen, by the name of the choice; none where there is no fixed number
-            of choices.
-        template: Where every combination of choices is an architecture: how one is written, with
-            `{}` in the place of each choice, in order.
+        examples: Spellings as JSON values.
+        choices: Candidates by the name of the choice; empty if the number of choices varies.
+        template: If every combination of choices is an architecture, its string with `{}` for each
+            choice, in order.
 
     Raises:
-        SpecError: The template has another number of places than there are choices.
+        SpecError: The template does not have one `{}` per choice.
     """
 
     kind: ClassVar[str] = "coded"
@@ -206,10 +205,10 @@ class Coded:
 
     def __post_init__(self) -> None:
         if self.template is not None and self.template.count("{}") != len(self.choices):
-            raise SpecError(f"space: {shown(self.template)} has not a place for each choice")
+            raise SpecError(f"space: {shown(self.template)} does not have one {{}} per choice")
 
     def spell(self, values: Sequence[str | int]) -> str:
-        """Return the architecture of these choices, as its template writes it.
+        """Return the architecture string of these choices.
 
         Raises:
             SpecError: Not every combination of choices is an architecture.
@@ -217,11 +216,11 @@ class Coded:
         return self._template.format(*values)
 
     def read(self, arch: str) -> list[str | int]:
-        """Return the choices of an architecture that a template wrote.
+        """Return the choices of an architecture string.
 
         Raises:
             SpecError: Not every combination of choices is an architecture.
-            SpellingError: It is not written so.
+            SpellingError: The string does not match the template.
         """
         found = self._pattern.fullmatch(arch)
         if found is None:
@@ -230,7 +229,7 @@ class Coded:
         for text, choices in zip(found.groups(), self.choices.values(), strict=True):
             value = next((choice for choice in choices if str(choice) == text), None)
             if value is None:
-                raise SpellingError(f"{shown(text)} is none of {', '.join(map(str, choices))}")
+                raise SpellingError(f"{shown(text)} is not one of {', '.join(map(str, choices))}")
             values.append(value)
         return values
 
@@ -256,14 +255,14 @@ def _text_and_index(text: str, index: str, example: str | None) -> tuple[Field, 
 
 
 def check_listed_name(name: Any) -> str:
-    """Return a name that an architecture of a list may have.
+    """Return a name after checking that a listed architecture may have it.
 
     Raises:
-        SpellingError: It is none: it is empty, long, no text, has characters beyond ASCII or spaces
-            at its ends, or is a number, which would be read as an index.
+        SpellingError: The name is not a string, empty, too long, has characters beyond ASCII or
+            outer spaces, or is a number, which would be read as an index.
     """
     if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_LISTED:
-        raise SpellingError(f"{shown(name)} is no name of 1 to {_LONGEST_LISTED} characters")
+        raise SpellingError(f"{shown(name)} is not a name of 1 to {_LONGEST_LISTED} characters")
     if not _PATTERN.fullmatch(name) or name.isdecimal():
-        raise SpellingError(f"{shown(name)} is no name: printable ASCII, and not a number")
+        raise SpellingError(f"{shown(name)} is not a name: it must be printable ASCII, no number")
     return name

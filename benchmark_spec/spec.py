@@ -1,8 +1,8 @@
-"""Description of a benchmark: everything about it that is data, said once.
+"""Description of a benchmark: all its properties that are data.
 
-A `BenchmarkSpec` is a frozen value that is checked when it is made. It knows nothing of SQL, HTTP
-or PyTorch; tables, questions, wire models, columns and documents are made from it. The database of
-a declared table carries its description as JSON, so that a server needs no code for it.
+A `BenchmarkSpec` is frozen and validated when it is created. It does not depend on SQL, HTTP or
+PyTorch; tables, queries, wire models, columns and documents are generated from it. The database of
+a declared table holds its description as JSON, so that a server needs no code for it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LONGEST_NAME: Final = 60
 _LONGEST_TEXT: Final = 4_000
 _MOST_STATS: Final = 200
 _MOST_AXES: Final = 20
-"""Headers name a part by all of them, twice at most: clients read some 64 KB of a header."""
+"""Response headers name the values of all axes up to twice; clients read some 64 KB of headers."""
 _MOST_VALUES: Final = 1_000
 _MOST_JSON: Final = 2**20
 _BUDGET: Final = "num_epochs"
@@ -50,32 +50,32 @@ RESERVED_NAMES: Final = frozenset(
         *("key", "status", "studies", "zoo"),
     }
 )
-"""What stands in the place of a benchmark's name in an address and is none."""
+"""Path segments of URLs at the place of a benchmark's name that are not benchmarks."""
 
 RESERVED_FIELDS: Final = frozenset(
     {
-        # Of items and of what they are in.
+        # Fields of items and responses.
         *("arch", "arch_str", "index", "config", "num_runs", "intermediates", "current_epoch"),
         *("size_source", "synthetic", "provenance", "items", "results", "next_cursor"),
         *("metrics", "value", "values", "rank", "of", "best", "regret", "fraction", "position"),
-        # Of questions.
+        # Arguments of queries.
         *("archs", "reduction", "include_intermediates", "limit", "cursor", "sort", "metric", "n"),
         *("x", "y", "points", "format", "benchmark", "top_k", "resamples", "resample_seed"),
         *("bins", "numbers", "theme", "x_log", "x_from", "x_to", "log", "from", "to"),
         *("path", "file", "filters", "options", "self"),
-        # Of tables.
+        # Columns of database tables.
         *("curve", "run_id", "part", "keys"),
-        # Of the classes that items are made of.
+        # Methods of pydantic's models.
         *("construct", "copy", "dict", "from_orm", "json", "schema", "schema_json", "validate"),
         *("parse_file", "parse_obj", "parse_raw", "update_forward_refs"),
     }
 )
-"""What no axis, label or statistic may be called."""
+"""Names that no axis, label or statistic may have."""
 
 _RESERVED_STARTS: Final = ("min_", "max_", "after_")
 _RESERVED_OF_MADE: Final = ("model_", "choice", "y_")
-"""pydantic's methods, columns of frames and filters of questions start so; classes written by hand
-are known not to hide one."""
+"""Prefixes of pydantic's methods, data frame columns and filters, reserved in generated models;
+hand-written models are known to have no conflict."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +83,8 @@ class RawFile:
     """A published file that a database is made from.
 
     Attributes:
-        name: Its published name.
-        sha256: Its digest; None where none is known.
+        name: Published name.
+        sha256: SHA-256 of the file; None if unknown.
     """
 
     name: str
@@ -92,22 +92,22 @@ class RawFile:
 
     def __post_init__(self) -> None:
         if not self.name or "/" in self.name or self.name.startswith("."):
-            raise SpecError(f"file {shown(self.name)} is no plain file name")
+            raise SpecError(f"file {shown(self.name)} is not a plain file name")
         if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise SpecError(f"file {self.name}: sha256 {shown(self.sha256)} is none")
+            raise SpecError(f"file {self.name}: {shown(self.sha256)} is not a SHA-256 digest")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """What tells parts of a benchmark apart, such as a data set or a training budget.
+    """An axis of a benchmark, such as its data sets or training budgets.
 
     Attributes:
         name: Name of the filter and of the field.
-        values: The values there are, all text or all whole numbers. Their order is in the digest.
+        values: All values, which are texts or integers. Their order is part of the digest.
         description: A sentence.
-        unit: Of whole numbers, if they have one.
-        same_as: Names that mean another value.
-        implied: Whether neither items nor questions name it, because there is one value.
+        unit: Unit of integers, if they have one.
+        same_as: Aliases of values, by alias.
+        implied: Whether items and queries leave the axis out, because it has one value.
     """
 
     name: str
@@ -120,16 +120,16 @@ class Axis:
     def __post_init__(self) -> None:
         where = f"axis {self.name}"
         if not 1 <= len(self.values) <= _MOST_VALUES:
-            raise SpecError(f"{where}: {len(self.values)} values, which are 1 to {_MOST_VALUES}")
+            raise SpecError(f"{where}: {len(self.values)} values; there may be 1 to {_MOST_VALUES}")
         if self.implied and len(self.values) > 1:
-            raise SpecError(f"{where}: of several values none is implied")
+            raise SpecError(f"{where}: an implied axis must have one value")
         if len({type(value) for value in self.values}) != 1:
             raise SpecError(f"{where}: its values are not all text or all whole numbers")
         for value in self.values:
             _check_value(where, value)
         told = [str(value).lower() for value in self.values]
         if len(set(told)) != len(told):
-            raise SpecError(f"{where}: two of its values are the same, whatever the case")
+            raise SpecError(f"{where}: two of its values differ only in case")
         for name, meant in self.same_as.items():
             if name.lower() in told or meant not in self.values:
                 raise SpecError(f"{where}: {shown(name)} cannot mean {shown(meant)}")
@@ -142,10 +142,10 @@ class Axis:
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """What tells the runs of one configuration apart: a whole number.
+    """Integer that identifies a run among those of one configuration.
 
     Attributes:
-        name: `seed`, `repeat`, `run` or the like.
+        name: `seed`, `repeat`, `run` or a similar name.
         description: A sentence.
     """
 
@@ -155,13 +155,13 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column that describes a configuration beside its key.
+    """A column that describes a configuration in addition to its key.
 
     Attributes:
-        name: Its name.
-        kind: What its values are.
+        name: Name of the column.
+        kind: Type of its values.
         description: A sentence.
-        unit: Its unit, if it has one.
+        unit: Unit of the values, if they have one.
     """
 
     name: str
@@ -175,15 +175,15 @@ class Stat:
     """A statistic that a run records once.
 
     Attributes:
-        name: Its name, the same everywhere.
+        name: Name of the statistic, the same everywhere.
         unit: One of `UNITS`.
-        better: Which way is better.
+        better: Whether larger or smaller values are better.
         description: A sentence.
         example: A value, for documents.
         derived: Whether it was computed from other records.
-        unit_by: Another unit by axis and value, where it depends on them.
-        better_by: Another direction, likewise.
-        absent: For which values of an axis it is never recorded.
+        unit_by: Other units by axis and value, if the unit depends on an axis.
+        better_by: Other directions by axis and value.
+        absent: By axis, values for which it is never recorded.
     """
 
     name: str
@@ -207,20 +207,20 @@ class Stat:
                 )
 
     def better_within(self, part: Mapping[str, Any]) -> Better:
-        """Return which way is better in a part, whose values are given by axis."""
+        """Return whether larger or smaller values are better for the given axis values."""
         by_axis = (by.get(str(part.get(axis))) for axis, by in self.better_by.items())
         return next((better for better in by_axis if better is not None), self.better)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """A statistic that a run records at each of its epochs.
+    """A learning curve: a statistic that a run records at each epoch.
 
     Attributes:
-        name: Its name.
+        name: Name of the curve.
         unit: One of `UNITS`.
         description: A sentence.
-        of: The statistic whose course it is, if it is that of one.
+        of: Statistic whose course it is, if any.
     """
 
     name: str
@@ -231,27 +231,27 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkSpec:
-    """What a benchmark is, validated.
+    """Validated description of a benchmark.
 
     Attributes:
-        name: Name in addresses and file names: small letters, digits and single hyphens.
-        title: Name in prose.
+        name: Name in URLs and file names: lower-case letters, digits and single hyphens.
+        title: Title for people.
         citation: The paper.
         licence: Licence of the published data.
-        homepage: Where it is published.
-        notes: Peculiarities that change how an answer must be read.
-        raw_files: What a database is made from.
-        space: What an architecture is.
-        axes: What tells parts apart, in the order of the key.
-        label: What tells runs apart; None for a table without runs.
-        described_by: Columns that describe a configuration beside its key.
-        stats: The statistics, in the order of items.
-        curves: The learning curves.
-        not_answered: Questions it does not answer, by topic, each with why.
-        own_questions: Topics that it answers beside the common ones.
+        homepage: Where the data is published.
+        notes: Peculiarities that affect how results must be read.
+        raw_files: Published files that a database is made from.
+        space: Search space.
+        axes: Axes, in the order of the key.
+        label: Label that identifies runs; None for a table without runs.
+        described_by: Columns that describe a configuration in addition to its key.
+        stats: Statistics, in the order of items.
+        curves: Learning curves.
+        not_answered: Topics of unsupported queries, each with the reason.
+        own_questions: Topics of supported queries in addition to the common ones.
 
     Raises:
-        SpecError: Something contradicts itself. The message says what.
+        SpecError: The description is inconsistent.
     """
 
     name: str
@@ -273,15 +273,15 @@ class BenchmarkSpec:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
             raise SpecError(
-                f"name {shown(self.name)}: not small letters, digits and single hyphens, at most "
-                f"{_LONGEST_NAME}"
+                f"name {shown(self.name)} is not lower-case letters, digits and single hyphens, at "
+                f"most {_LONGEST_NAME} characters"
             )
         if self.name in RESERVED_NAMES:
-            raise SpecError(f"name {self.name} means something else in addresses")
+            raise SpecError(f"name {self.name} is reserved for another URL")
         if not self.stats or len(self.stats) > _MOST_STATS:
-            raise SpecError(f"{len(self.stats)} statistics, which are 1 to {_MOST_STATS}")
+            raise SpecError(f"{len(self.stats)} statistics; there may be 1 to {_MOST_STATS}")
         if len(self.axes) > _MOST_AXES:
-            raise SpecError(f"{len(self.axes)} axes, which are at most {_MOST_AXES}")
+            raise SpecError(f"{len(self.axes)} axes; there may be at most {_MOST_AXES}")
         self._check_fields()
         self._check_texts()
         for stat in self.stats:
@@ -291,92 +291,89 @@ class BenchmarkSpec:
         for curve in self.curves:
             if curve.of is not None and curve.of not in known:
                 raise SpecError(
-                    f"curve {curve.name} is of {shown(curve.of)}, which is no statistic"
+                    f"curve {curve.name} is of {shown(curve.of)}, which is not a statistic"
                 )
 
     def axis(self, name: str) -> Axis | None:
-        """Return the axis of a name, if there is one."""
+        """Return the axis with a name; None if there is none."""
         return next((axis for axis in self.axes if axis.name == name), None)
 
     def stat(self, name: Any) -> Stat | None:
-        """Return the statistic of a name, if there is one."""
+        """Return the statistic with a name; None if there is none."""
         return next((stat for stat in self.stats if stat.name == name), None)
 
     def implied(self, name: str) -> bool:
-        """Tell whether an axis has one value that neither items nor questions name."""
+        """Return whether items and queries leave an axis out, because it has one value."""
         axis = self.axis(name)
         return axis is not None and axis.implied
 
     @property
     def declared_space(self) -> Product | Listed | Like:
-        """The space, of a table that no code belongs to.
+        """The space of a declared table, which needs no code.
 
         Raises:
-            SpecError: It is one that only code can read.
+            SpecError: The space needs code to parse architectures.
         """
         if isinstance(self.space, Coded):
-            raise SpecError(f"only the program itself can read the architectures of {self.name}")
+            raise SpecError(f"the architectures of {self.name} need code of their own to be parsed")
         return self.space
 
     @property
     def spelled_by(self) -> str | None:
-        """The field that spells an architecture in the one way that stands for all others.
-
-        None where no single text does.
-        """
+        """Name of the field with the canonical spelling of an architecture; None if not a text."""
         fields = self.space.fields
         return next((field.name for field in fields if field.kind == "text"), None)
 
     @property
     def stat_names(self) -> tuple[str, ...]:
-        """The names of the statistics, in the order of items."""
+        """Names of the statistics, in the order of items."""
         return tuple(stat.name for stat in self.stats)
 
     @property
     def curve_names(self) -> tuple[str, ...]:
-        """The names of the learning curves."""
+        """Names of the learning curves."""
         return tuple(curve.name for curve in self.curves)
 
     def names_on(self, axis: str) -> tuple[str, ...]:
-        """Return the values of an axis as text; none where there is no such axis."""
+        """Return the values of an axis as text; empty if there is no such axis."""
         found = self.axis(axis)
         return () if found is None else tuple(map(str, found.values))
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """The data sets, where they are an axis."""
+        """Values of the axis `dataset`; empty if there is no such axis."""
         return self.names_on("dataset")
 
     @property
     def budgets(self) -> tuple[int, ...]:
-        """The training budgets in epochs, where they are an axis."""
+        """Values of the axis `num_epochs`; empty if there is no such axis."""
         axis = self.axis(_BUDGET)
         values = () if axis is None else axis.values
         return tuple(value for value in values if isinstance(value, int))
 
     def json(self) -> dict[str, Any]:
-        """Return the description as JSON has it."""
+        """Return the description as a JSON object."""
         made: dict[str, Any] = encoded(self)
         return made
 
     @classmethod
     def of_json(cls, value: Any) -> Self:
-        """Return the description that `json` returned.
+        """Return the description of a JSON object that `json` returned.
 
         Raises:
-            SpecError: It is none, or contradicts itself.
+            SpecError: The object is malformed, or the description is inconsistent.
         """
         return decoded(cls, value, "the description")
 
     @classmethod
     def of_text(cls, text: str) -> Self:
-        """Return the description that a file holds as text of JSON.
+        """Return the description of a JSON text.
 
         Raises:
-            SpecError: It is none, or contradicts itself.
+            SpecError: The text is malformed or too long, or the description is inconsistent.
         """
         if len(text) > _MOST_JSON:
-            raise SpecError(f"a description of {len(text)} characters; it has at most {_MOST_JSON}")
+            raise SpecError(f"the description has {len(text)} characters, more than {_MOST_JSON}")
         try:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -385,16 +382,16 @@ class BenchmarkSpec:
 
     @cached_property
     def text(self) -> str:
-        """The description as canonical text of JSON."""
+        """The description as canonical JSON text."""
         return json.dumps(self.json(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the description: equal ones describe the same."""
+        """SHA-256 of the canonical text."""
         return f"sha256:{hashlib.sha256(self.text.encode()).hexdigest()}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Read-only mappings cannot be pickled; simulations hold descriptions, and are.
+        # Simulations are pickled with their descriptions, but read-only mappings cannot be.
         return type(self).of_text, (self.text,)
 
     def _check_fields(self) -> None:
@@ -406,20 +403,20 @@ class BenchmarkSpec:
         for name in (*filters, *items):
             _check_field(name, made=made)
             if name in seen:
-                raise SpecError(f"two fields are called {name}")
+                raise SpecError(f"two fields have the name {name}")
             seen.add(name)
         if len({curve.name for curve in self.curves}) != len(self.curves):
             raise SpecError("two curves have the same name")
         for curve in self.curves:
             _check_field(curve.name, made=made)
             if curve.name in {*filters, *(column.name for column in self.described_by)}:
-                raise SpecError(f"a curve and another field are called {curve.name}")
+                raise SpecError(f"a curve and another field have the name {curve.name}")
         budget = self.axis(_BUDGET)
         if budget is not None and budget.kind != "integer":
-            raise SpecError(f"axis {_BUDGET}: its values are whole numbers")
+            raise SpecError(f"axis {_BUDGET}: its values must be whole numbers")
         dataset = self.axis("dataset")
         if dataset is not None and dataset.kind != "text":
-            raise SpecError("axis dataset: its values are names")
+            raise SpecError("axis dataset: its values must be names")
 
     def _check_texts(self) -> None:
         label = () if self.label is None else (self.label.description,)
@@ -439,7 +436,7 @@ class BenchmarkSpec:
 
     def _check_by(self, stat: Stat, by: Mapping[str, Iterable[str]]) -> None:
         if len({*stat.unit_by, *stat.better_by}) > 1:
-            raise SpecError(f"{stat.name}: unit and direction depend on one axis at most")
+            raise SpecError(f"{stat.name}: unit and direction may depend on one axis only")
         self._check_known(stat, by)
 
     def _check_known(self, stat: Stat, by: Mapping[str, Iterable[str]]) -> None:
@@ -448,19 +445,19 @@ class BenchmarkSpec:
             known = () if axis is None else tuple(map(str, axis.values))
             unknown = [value for value in values if value not in known]
             if unknown or axis is None:
-                raise SpecError(f"{stat.name} differs by {name} {shown(unknown)}, which is unknown")
+                raise SpecError(f"{stat.name} depends on unknown values {shown(unknown)} of {name}")
 
 
 def _check_field(name: str, *, made: bool) -> None:
-    """Refuse what a field cannot be called; of a table whose classes are made, more than others."""
+    """Check the name of a field; `made` reserves more names, for generated models."""
     if not _FIELD.fullmatch(name) or len(name) > _LONGEST_NAME:
         raise SpecError(
-            f"{shown(name)} is no name of a field: small letters, digits and `_`, at most "
-            f"{_LONGEST_NAME}"
+            f"{shown(name)} is not a field name: lower-case letters, digits and `_`, at most "
+            f"{_LONGEST_NAME} characters"
         )
     reserved = name in RESERVED_FIELDS or name.startswith(_RESERVED_STARTS)
     if reserved or keyword.iskeyword(name) or (made and name.startswith(_RESERVED_OF_MADE)):
-        raise SpecError(f"no field can be called {name}: the name means something else")
+        raise SpecError(f"the field name {name} is reserved")
 
 
 def _check_value(where: str, value: AxisValue) -> None:
@@ -469,13 +466,13 @@ def _check_value(where: str, value: AxisValue) -> None:
             raise SpecError(f"{where}: {shown(value)} is not in 0 to 2^53")
         return
     if not 1 <= len(value) <= _LONGEST_NAME or not value.isprintable() or value != value.strip():
-        raise SpecError(f"{where}: {shown(value)} is no name of 1 to {_LONGEST_NAME} characters")
+        raise SpecError(f"{where}: {shown(value)} is not a name of 1 to {_LONGEST_NAME} characters")
     if value != value.lower():
-        raise SpecError(f"{where}: {shown(value)} has capitals; names are read in any case")
+        raise SpecError(f"{where}: {shown(value)} has capitals; write it in lower case")
 
 
 def _check_text(text: str) -> None:
     if len(text) > _LONGEST_TEXT or not text.replace("\n", " ").isprintable():
         raise SpecError(
-            f"{shown(text)}: not a text of at most {_LONGEST_TEXT} printable characters"
+            f"{shown(text)} is not a text of at most {_LONGEST_TEXT} printable characters"
         )

@@ -1,7 +1,7 @@
-"""Reads tables of a TOML file strictly: an unknown key is an error with its line and a suggestion.
+"""Strict reading of TOML tables: an unknown key is an error with its line and a suggestion.
 
-`tomllib` does not say where a key stands, so that the line is looked for in the text once there is
-something to say about it.
+`tomllib` does not report the lines of keys, so the line is searched in the text for an error
+message.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ _HEADER: Final = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?")
 
 
 class KeyPlaces(Protocol):
-    """Says where the keys of some tables stand."""
+    """Source of tables, with the lines of keys."""
 
     @property
     def name(self) -> str:
-        """What messages call the whole."""
+        """Name of the source in messages."""
 
     def line_of(self, path: Sequence[str]) -> int | None:
-        """Return the line of a key, counted from 1; None where there are no lines."""
+        """Return the line of a key, from 1; None if the source has no lines."""
 
 
 class TomlFile:
-    """A TOML file, and where in it keys stand.
+    """A TOML file, with the lines of its keys.
 
     Args:
-        path: The file, at most a megabyte.
+        path: The file, at most 1 MiB.
 
     Raises:
-        SpecError: It is too large or no TOML.
-        OSError: It cannot be read.
+        SpecError: The file is too large or not valid TOML.
+        OSError: The file cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,14 +55,14 @@ class TomlFile:
             self._text = data.decode()
             self._values = tomllib.loads(self._text)
         except (ValueError, RecursionError) as error:
-            raise SpecError(f"{path.name} is no TOML: {error}") from error
+            raise SpecError(f"{path.name} is not valid TOML: {error}") from error
 
     def root(self) -> TomlTable:
-        """Return the table of everything."""
+        """Return the root table."""
         return TomlTable(self, (), self._values)
 
     def line_of(self, path: Sequence[str]) -> int | None:
-        """Return the line of a key, counted from 1; None where it is not found."""
+        """Return the line of a key, from 1; None if it is not found."""
         *table, key = path
         best: int | None = None
         for number, header, line in self._lines():
@@ -76,7 +76,7 @@ class TomlFile:
         return best
 
     def _lines(self) -> Iterator[tuple[int, str, str]]:
-        """Yield the number of each line, the table that it belongs to, and its text."""
+        """Yield the number of each line, the table it belongs to, and its text."""
         header = ""
         for number, line in enumerate(self._text.splitlines(), 1):
             found = _HEADER.match(line)
@@ -86,12 +86,12 @@ class TomlFile:
 
 
 class TomlTable:
-    """A table whose keys are taken one by one; what is left is unknown.
+    """A table whose keys are taken one by one; `finish` refuses the others as unknown.
 
     Args:
-        file: Of which file it is, or of what else has such keys.
-        path: The keys that lead to it.
-        values: What it holds.
+        file: Source of the table, such as its file.
+        path: Keys that lead to the table.
+        values: Content of the table.
     """
 
     def __init__(self, file: KeyPlaces, path: tuple[str, ...], values: Mapping[str, Any]) -> None:
@@ -109,20 +109,20 @@ class TomlTable:
         """Return the value of a key.
 
         Raises:
-            SpecError: It is missing and there is no default, or it is of another type.
+            SpecError: The key is missing and has no default, or its value has another type.
         """
         found = self.find(key, kind)
         if found is not None:
             return found
         if default is None:
-            raise self.error(f"there is no `{key}`")
+            raise self.error(f"`{key}` is missing")
         return default
 
     def find(self, key: str, kind: type[K]) -> K | None:
-        """Return the value of a key, None where it is missing.
+        """Return the value of a key; None if it is missing.
 
         Raises:
-            SpecError: It is of another type.
+            SpecError: The value has another type.
         """
         value = self.any(key)
         if value is None:
@@ -130,50 +130,50 @@ class TomlTable:
         if kind is float and type(value) is int:
             return kind(value)  # type: ignore[call-arg]  # a float of an int
         if type(value) is not kind:
-            raise self.error(f"{shown(value)} is no {_TYPES.get(kind, kind.__name__)}", key)
+            raise self.error(f"{shown(value)} is not {_TYPES.get(kind, kind.__name__)}", key)
         return value
 
     def any(self, key: str) -> Any:
-        """Return the value of a key, whatever it is; None where it is missing."""
+        """Return the value of a key with any type; None if it is missing."""
         self._known.append(key)
         return self._values.get(key)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return the texts of a list, none where it is missing.
+        """Return the texts of a list; empty if it is missing.
 
         Raises:
-            SpecError: It is no list of texts.
+            SpecError: The value is not a list of texts.
         """
         found: list[Any] = self.find(key, list) or []
         if not all(isinstance(one, str) for one in found):
-            raise self.error(f"{shown(found)} is no list of texts", key)
+            raise self.error(f"{shown(found)} is not a list of texts", key)
         return tuple(found)
 
     def table(self, key: str) -> TomlTable:
-        """Return a table inside, empty where it is missing.
+        """Return a nested table; empty if it is missing.
 
         Raises:
-            SpecError: It is no table.
+            SpecError: The value is not a table.
         """
         values: dict[str, Any] = self.find(key, dict) or {}
         return TomlTable(self.file, (*self.path, key), values)
 
     def tables(self, key: str) -> list[TomlTable]:
-        """Return the tables of a list, none where it is missing.
+        """Return the tables of a list; empty if it is missing.
 
         Raises:
-            SpecError: It is no list of tables.
+            SpecError: The value is not a list of tables.
         """
         found: list[Any] = self.find(key, list) or []
         if not all(isinstance(one, dict) for one in found):
-            raise self.error(f"{shown(found)} is no list of tables", key)
+            raise self.error(f"{shown(found)} is not a list of tables", key)
         return [TomlTable(self.file, (*self.path, key), values) for values in found]
 
     def finish(self) -> None:
-        """Refuse keys that nobody has taken.
+        """Check that all keys were taken.
 
         Raises:
-            SpecError: There is one. The message has its line and what may be meant.
+            SpecError: A key is unknown. The message has its line and a suggestion.
         """
         for key in self._values:
             if key not in self._known:
@@ -183,7 +183,7 @@ class TomlTable:
                 raise self.error(f"unknown key `{key}`{meant}{known}", key)
 
     def error(self, message: str, key: str | None = None) -> SpecError:
-        """Return an error with the place: file, line, table."""
+        """Return an error whose message starts with file, line and table."""
         path = self.path if key is None else (*self.path, key)
         line = self.file.line_of(path) if path else None
         at = self.file.name if line is None else f"{self.file.name}, line {line}"
@@ -192,10 +192,10 @@ class TomlTable:
 
 
 _TYPES: Final = {
-    str: "text",
-    int: "whole number",
-    float: "number",
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
     bool: "true or false",
-    list: "list",
-    dict: "table",
+    list: "a list",
+    dict: "a table",
 }

@@ -1,4 +1,4 @@
-"""Units that figures can have, each with what it says."""
+"""Units of statistics, with descriptions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNITS: Final[Mapping[str, str]] = MappingProxyType(
         "fraction": "0 to 1",
         "cross-entropy": "mean cross-entropy, in nats",
         "score": "a number without a unit, such as a zero-cost proxy",
-        "count": "how many",
+        "count": "number of items",
         "seconds": "seconds",
         "milliseconds": "thousandths of a second",
         "joules": "joules",
@@ -27,7 +27,7 @@ UNITS: Final[Mapping[str, str]] = MappingProxyType(
         "miou": "mean intersection over union, in percent",
         "per": "phoneme error rate",
         "wer": "word error rate",
-        "negative loss": "a loss with its sign turned, so that the larger is the better",
+        "negative loss": "a loss with its sign reversed, so that larger is better",
     }
 )
-"""By name, as the wire has it."""
+"""Description of each unit, by its name on the wire."""

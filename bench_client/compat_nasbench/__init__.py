@@ -1,19 +1,18 @@
-"""The API of the package `nasbench` (NAS-Bench-101) on this service, for moving programs over.
+"""Adapter with the API of the package `nasbench` (NAS-Bench-101), for porting programs.
 
 `from nasbench import api` becomes `from bench_client.compat_nasbench import api`, and the path
-given to `NASBench` becomes a client, the address of a service or a folder of databases. Figures are
-those of the package: accuracies from 0 to 1, times in seconds. As there, `query` draws one of the
-three runs at random, from Python's global generator. What differs:
+given to `NASBench` becomes a client, the address of a service or a folder of databases. Units are
+those of the package: accuracies from 0 to 1, times in seconds. As in the package, `query` draws one
+of the three runs at random from Python's global generator. Differences:
 
-* With a `seed` nothing is drawn: the same query has the same answer, in any order and process, and
-  another seed may choose another run. The package seeds the global generator with it instead, so
-  that answers depend on everything that is drawn before. Programs that ask again to meet other runs
-  leave the seed out, and call `random.seed` for repeatable draws.
-* `fixed_statistics` and `computed_statistics` look up what they are asked for, and load nothing
-  beforehand; they cannot be written to.
-* Nothing is trained (`evaluate`) or drawn as a picture (`visualize`): both say so.
+* With a `seed` nothing is drawn: the same query has the same result, in any order and process, and
+  another seed may choose another run. The package seeds the global generator instead, so that
+  results depend on all earlier draws. For repeatable draws of different runs, omit `seed` and call
+  `random.seed`.
+* `fixed_statistics` and `computed_statistics` fetch entries on access and are read-only.
+* `evaluate` (training) and `visualize` (drawing) raise UnsupportedQuestionError.
 
-Needs numpy, as matrices are arrays. New programs are better off with `BenchClient`.
+The adapter needs numpy, because matrices are arrays. New programs should use `BenchClient`.
 """
 
 from __future__ import annotations

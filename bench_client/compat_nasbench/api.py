@@ -1,4 +1,4 @@
-"""The table of `nasbench`, the cells that are asked for, and the budget that queries spend."""
+"""`NASBench`, `ModelSpec` and `OutOfDomainError` of the package `nasbench`."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class ModelSpec:
     Args:
         matrix: V x V upper triangular matrix of 0 and 1; an array or nested lists.
         ops: The V operation names, from `input` to `output`.
-        data_format: Kept; nothing here depends on it.
+        data_format: Stored, but has no effect.
 
     Attributes:
-        original_matrix: The matrix given, an array of its own.
-        original_ops: The names given.
-        matrix: The pruned matrix; None when no path leads from input to output.
-        ops: The names that remain; None likewise.
-        valid_spec: Whether such a path exists.
+        original_matrix: A copy of the given matrix, as an array.
+        original_ops: The given names.
+        matrix: The pruned matrix; None if no path leads from input to output.
+        ops: The remaining names; None if no path leads from input to output.
+        valid_spec: Whether a path leads from input to output.
 
     Raises:
         ValueError: The matrix is not square, not upper triangular or of another size than `ops`.
@@ -72,14 +72,14 @@ class ModelSpec:
         return f"{type(self).__name__}(matrix={matrix}, ops={ops})"
 
     def hash_spec(self, canonical_ops: Sequence[str]) -> str:
-        """Return the hash that the pruned cell, of any size, shares with isomorphic ones.
+        """Return the hash of the pruned cell, which isomorphic cells share; the cell has any size.
 
         Args:
-            canonical_ops: The operations in the order of their labels; the published hashes rest on
+            canonical_ops: Operations in the order of their labels; the published hashes use
                 `NASBench.config["available_ops"]`.
 
         Raises:
-            ValueError: An operation is none of them.
+            ValueError: An operation is not among them.
             OutOfDomainError: No path leads from input to output.
         """
         if self.matrix is None or self.ops is None:
@@ -91,18 +91,19 @@ class ModelSpec:
         )
 
     def visualize(self) -> None:
-        """Refuse: there are no pictures of single cells here.
+        """Raise UnsupportedQuestionError: this adapter draws no cells.
 
         Raises:
             UnsupportedQuestionError: Always.
         """
         raise UnsupportedQuestionError(
-            "cells are not drawn here: `matrix` and `ops` have what graphviz or networkx need"
+            "this adapter draws no cells: pass `matrix` and `ops` to graphviz or networkx, or use "
+            "`BenchClient.picture`"
         )
 
 
 def _on_paths(matrix: list[list[int]]) -> list[int]:
-    """Return the vertices on paths from the first to the last, ascending; none if there is none."""
+    """Return the ascending vertices on paths from the first to the last; empty if there is none."""
     vertices = range(len(matrix))
     reached = {0}
     for vertex in vertices:
@@ -141,16 +142,17 @@ class NASBench:
 
     Attributes:
         config: `module_vertices`, `max_edges`, `num_repeats` and `available_ops` of the space.
-        valid_epochs: The budgets that the installed data has, in epochs.
+        valid_epochs: Training budgets of the installed data, in epochs.
         fixed_statistics: By hash, `module_adjacency`, `module_operations` and
-            `trainable_parameters` of each cell that has runs; looked up when asked for.
+            `trainable_parameters` of each cell with runs; fetched on access.
         computed_statistics: By hash and budget, for each run `halfway_` and `final_`
-            `training_time`, `train_accuracy`, `validation_accuracy` and `test_accuracy`; likewise.
-        training_time_spent: Seconds of training that queries stood for.
-        total_epochs_spent: Epochs of training that they stood for.
+            `training_time`, `train_accuracy`, `validation_accuracy` and `test_accuracy`; fetched
+            on access.
+        training_time_spent: Training time of the queried runs, in seconds.
+        total_epochs_spent: Training epochs of the queried runs.
 
     Raises:
-        BenchmarkNotInstalledError: NAS-Bench-101 is not installed there.
+        BenchmarkNotInstalledError: NAS-Bench-101 is not installed.
         BenchError: As `BenchClient`.
     """
 
@@ -175,16 +177,16 @@ class NASBench:
         epochs: int = 108,
         stop_halfway: bool = False,  # noqa: FBT001, FBT002 - the signature that users know
     ) -> dict[str, Any]:
-        """Return what one of the runs of a cell recorded, and add its cost to the budget.
+        """Return the statistics of one run of a cell, and add its cost to the budget counters.
 
         Args:
             model_spec: The cell.
-            epochs: The training budget.
+            epochs: Training budget, in epochs.
             stop_halfway: Whether the run is stopped half-way through its epochs.
 
         Returns:
-            `module_adjacency` (an int8 array) and `module_operations` of the cell that was trained,
-            isomorphic to the one given; `trainable_parameters`; `training_time` in seconds;
+            `module_adjacency` (an int8 array) and `module_operations` of the trained cell, which is
+            isomorphic to the given one; `trainable_parameters`; `training_time` in seconds;
             `train_accuracy`, `validation_accuracy` and `test_accuracy` from 0 to 1.
 
         Raises:
@@ -192,7 +194,8 @@ class NASBench:
                 data does not have this budget.
         """
         if epochs not in self.valid_epochs:
-            raise OutOfDomainError(f"{epochs!r:.80} epochs are none of {sorted(self.valid_epochs)}")
+            known = sorted(self.valid_epochs)
+            raise OutOfDomainError(f"{epochs!r:.80} epochs are not one of {known}")
         module = _cell(model_spec).to_module()
         runs = self._bench.query_nb101(module, epochs, include_intermediates=stop_halfway)
         if not runs:
@@ -206,7 +209,7 @@ class NASBench:
         return fixed(run.config) | recorded
 
     def is_valid(self, model_spec: ModelSpec) -> bool:
-        """Return whether a cell, pruned, is in the space."""
+        """Return whether the pruned cell is in the space."""
         try:
             _cell(model_spec)
         except OutOfDomainError:
@@ -214,7 +217,7 @@ class NASBench:
         return True
 
     def get_budget_counters(self) -> tuple[float, int]:
-        """Return the seconds and epochs of training that queries stood for."""
+        """Return the training time (seconds) and epochs of the queried runs."""
         return self.training_time_spent, self.total_epochs_spent
 
     def reset_budget_counters(self) -> None:
@@ -223,28 +226,29 @@ class NASBench:
         self.total_epochs_spent = 0
 
     def evaluate(self, model_spec: ModelSpec, model_dir: str) -> None:
-        """Refuse: nothing is trained here.
+        """Raise UnsupportedQuestionError: this adapter trains nothing.
 
         Raises:
             UnsupportedQuestionError: Always.
         """
         raise UnsupportedQuestionError(
-            f"nothing is trained into {model_dir!r:.80}: recorded runs of {model_spec!r} are known"
+            f"this adapter trains nothing into {model_dir!r:.80}: `query` returns recorded runs of "
+            f"{model_spec!r}"
         )
 
     def hash_iterator(self) -> KeysView[str]:
-        """Return the hash of every cell that has runs, ascending; it has a length.
+        """Return a view of the hashes of all cells with runs, ascending.
 
-        It may be iterated as often as wanted; each time hashes are asked for a thousand at a time:
-        of the whole table in some 400 questions.
+        Each iteration fetches the hashes again, a thousand per request: some 400 requests for the
+        whole table.
         """
         return self.fixed_statistics.keys()
 
     def get_metrics_from_hash(self, module_hash: str) -> tuple[Fixed, Computed]:
-        """Return what is known of a cell and, by budget, what each of its runs recorded.
+        """Return the fixed statistics of a cell and, by budget, the statistics of its runs.
 
         Args:
-            module_hash: As `hash_iterator` gives it.
+            module_hash: Hash of the cell, as from `hash_iterator`.
 
         Returns:
             The entries of `fixed_statistics` and `computed_statistics`.
@@ -257,7 +261,7 @@ class NASBench:
         return fixed(runs[0].config), computed(runs)
 
     def get_metrics_from_spec(self, model_spec: ModelSpec) -> tuple[Fixed, Computed]:
-        """Return for a cell what `get_metrics_from_hash` returns for its hash.
+        """Return the result of `get_metrics_from_hash` for the hash of a cell.
 
         Raises:
             OutOfDomainError: The cell is outside the space.
@@ -266,7 +270,7 @@ class NASBench:
         return self.get_metrics_from_hash(self._hash_spec(model_spec))
 
     def _check_spec(self, model_spec: ModelSpec) -> None:
-        # Private in the package too, and called by programs all the same.
+        # Programs call this method, although it is private in the package too.
         _cell(model_spec)
 
     def _hash_spec(self, model_spec: ModelSpec) -> str:
@@ -277,7 +281,7 @@ def _cell(spec: ModelSpec) -> Cell:
     """Return the pruned cell.
 
     Raises:
-        OutOfDomainError: It is outside the space.
+        OutOfDomainError: The cell is outside the space.
     """
     if spec.matrix is None or spec.ops is None:
         raise OutOfDomainError(f"no path of {spec!r} leads from input to output")

@@ -1,4 +1,4 @@
-"""What is recorded of cells, in the words of `nasbench`: of one cell, and as tables by hash."""
+"""Recorded statistics of cells in the format of `nasbench`, for single cells and as mappings."""
 
 from __future__ import annotations
 
@@ -39,31 +39,31 @@ Fixed: TypeAlias = dict[str, Any]
 """`module_adjacency`, `module_operations` and `trainable_parameters` of a cell."""
 
 Computed: TypeAlias = dict[int, list[dict[str, Any]]]
-"""By budget, for each run of a cell what it recorded half-way and at its end."""
+"""By budget, the statistics of each run of a cell half-way and at its end."""
 
 NAME: Final = "nasbench101"
 
 _StatsPage: Final = Page[Nb101Stats]
 _PAGE: Final = 1000
 _BATCH: Final = 64
-"""Cells whose runs are asked for together."""
+"""Cells per request for runs."""
 
 _HASH: Final = re.compile("[0-9a-f]{32}")
 _PERCENT: Final = 100
 _ROUNDING: Final = 4e-16
-"""How far two roundings may take a number from what it was, relatively."""
+"""Relative error of two roundings."""
 
 _SINGLE: Final = struct.Struct("<f")
 
 
 class _Table(Mapping[str, V]):
-    """A value by hash for every cell that has runs, ascending by hash.
+    """Mapping from the hash of every cell with runs to a value, ascending by hash.
 
-    Single cells are asked for one at a time; whoever iterates gets pages.
+    Look-ups fetch single cells, iterations fetch pages.
 
     Args:
-        bench: Whom to ask.
-        info: What is installed there.
+        bench: The client.
+        info: Description of the installed benchmark.
     """
 
     def __init__(self, bench: BenchClient, info: BenchmarkInfo) -> None:
@@ -83,11 +83,11 @@ class _Table(Mapping[str, V]):
         return f"{type(self).__name__}({len(self)} cells)"
 
     def items(self) -> ItemsView[str, V]:
-        """Return hashes and values; each iteration asks for them page by page."""
+        """Return a view of hashes and values; each iteration fetches them page by page."""
         return _Items(self)
 
     def values(self) -> ValuesView[V]:
-        """Return the values; each iteration asks for them page by page."""
+        """Return a view of the values; each iteration fetches them page by page."""
         return _Values(self)
 
     @abstractmethod
@@ -95,7 +95,7 @@ class _Table(Mapping[str, V]):
         """Yield hashes and values."""
 
     def _asked(self, module_hash: str, **options: Any) -> Sequence[Nb101Stats]:
-        # What spells a cell in another way is no key.
+        # Other spellings of a cell are not keys.
         known = _HASH.fullmatch(str(module_hash))
         runs = self._bench.query_nb101(module_hash, **options) if known else ()
         if not runs:
@@ -103,13 +103,13 @@ class _Table(Mapping[str, V]):
         return runs
 
     def _configs(self) -> Iterator[Nb101Config]:
-        """Yield what is known of each cell, a thousand a question.
+        """Yield the configuration of each cell, a thousand per request.
 
         Raises:
-            TableReplacedError: The database was replaced meanwhile.
-            UnexpectedAnswerError: The server turns in circles.
+            TableReplacedError: The database was replaced between two requests.
+            UnexpectedAnswerError: The pages of the server do not end.
         """
-        # Where no cell lacks a budget, the runs at the largest one meet every cell.
+        # If no cell lacks a budget, the runs at the largest budget include every cell.
         filters = {"num_epochs": self._budget} if self._complete else {}
         options: dict[str, Any] = {"reduction": "mean", "limit": _PAGE}
         last, content = "", None
@@ -117,10 +117,10 @@ class _Table(Mapping[str, V]):
         asked = 0
         while True:
             question = Question("computed_stats", _StatsPage, NAME, filters, options)
-            page = self._bench._ask(question)  # noqa: SLF001 - no method of it gives single pages
+            page = self._bench._ask(question)  # noqa: SLF001 - no method returns single pages
             if content not in {None, page.provenance.content_digest}:
                 raise TableReplacedError(
-                    f"the database of {NAME} was replaced while its cells were read: iterate again"
+                    f"the database of {NAME} was replaced during the iteration: iterate again"
                 )
             content = page.provenance.content_digest
             for item in page.items:
@@ -149,10 +149,10 @@ class _Values(ValuesView[V]):
 
 
 class FixedStatistics(_Table[Fixed]):
-    """What is known of each cell that has runs, whatever was trained."""
+    """Mapping from hashes to statistics of cells that do not depend on the training."""
 
     def rows(self) -> Iterator[tuple[str, Fixed]]:
-        """Yield hashes and what is known of their cells."""
+        """Yield hashes and fixed statistics of cells."""
         return ((config.hash, fixed(config)) for config in self._configs())
 
     def __getitem__(self, module_hash: str) -> Fixed:
@@ -160,10 +160,10 @@ class FixedStatistics(_Table[Fixed]):
 
 
 class ComputedStatistics(_Table[Computed]):
-    """What the runs of each cell recorded, by budget."""
+    """Mapping from hashes to the statistics of the cells' runs, by budget."""
 
     def rows(self) -> Iterator[tuple[str, Computed]]:
-        """Yield hashes and what the runs of their cells recorded."""
+        """Yield hashes and statistics of the cells' runs."""
         hashes = iter(self)
         while batch := list(islice(hashes, _BATCH)):
             found = self._bench.query_nb101_many(batch, include_intermediates=True)
@@ -173,7 +173,7 @@ class ComputedStatistics(_Table[Computed]):
         """Return all runs of a cell.
 
         Raises:
-            KeyError: It has none.
+            KeyError: The cell has no runs.
         """
         return self._asked(module_hash, include_intermediates=True)
 
@@ -182,7 +182,7 @@ class ComputedStatistics(_Table[Computed]):
 
 
 def fixed(config: Nb101Config) -> Fixed:
-    """Return what is known of a cell."""
+    """Return the fixed statistics of a cell."""
     module = parse_cell(config.arch).to_module()
     return {
         "module_adjacency": array(module["module_adjacency"]).astype("int8"),
@@ -192,14 +192,14 @@ def fixed(config: Nb101Config) -> Fixed:
 
 
 def halfway(run: Nb101Stats) -> Nb101Epoch:
-    """Return what a run that was asked for with intermediate statistics recorded half-way."""
+    """Return the half-way statistics of a run that was queried with intermediate statistics."""
     if run.intermediates is None:
-        raise UnexpectedAnswerError("the answer lacks the intermediate statistics asked for")
+        raise UnexpectedAnswerError("the response lacks the requested intermediate statistics")
     return run.intermediates[0]
 
 
 def measured(at: Nb101Stats | Nb101Epoch) -> dict[str, Any]:
-    """Return what a run recorded: seconds, and accuracies from 0 to 1."""
+    """Return the statistics of a run: seconds, and accuracies from 0 to 1."""
     return {
         "training_time": at.training_time,
         "train_accuracy": _fraction(at.train_acc),
@@ -209,7 +209,7 @@ def measured(at: Nb101Stats | Nb101Epoch) -> dict[str, Any]:
 
 
 def computed(runs: Iterable[Nb101Stats]) -> Computed:
-    """Return what the runs of a cell recorded, by budget."""
+    """Return the statistics of a cell's runs, by budget."""
     by_budget: Computed = {}
     for run in runs:
         by_budget.setdefault(run.config.num_epochs, []).append(
@@ -219,9 +219,9 @@ def computed(runs: Iterable[Nb101Stats]) -> Computed:
 
 
 def _fraction(percent: float | None) -> float | None:
-    """Return an accuracy as recorded, from 0 to 1.
+    """Convert an accuracy in percent to the recorded value from 0 to 1.
 
-    The archive's are float32, which multiplication by 100 and division again may miss by a bit.
+    The archive has float32 values; multiplying by 100 and dividing again may change the last bit.
     """
     if percent is None:
         return None
@@ -241,6 +241,6 @@ def array(matrix: Any) -> Any:
         ImportError: numpy is not installed.
     """
     with needs("local", "a matrix of a cell"):
-        # Not at the top: nothing else here needs it.
+        # Imported here because nothing else in this module needs numpy.
         import numpy as np  # noqa: PLC0415
     return np.array(matrix)

@@ -1,20 +1,20 @@
-"""The API of the package `nats_bench` (1.8) on this service, for moving programs over.
+"""Adapter with the API of the package `nats_bench` (1.8), for porting programs.
 
-`from nats_bench import create` becomes `from bench_client.compat_nats_bench import create`, its
-modules alike, and the path given to `create` becomes a client, the address of a service or a folder
-of databases. Figures and their units are those of the package; they differ in the last digits only
-(`compat_nats_bench.run_results` says where). What else differs:
+`from nats_bench import create` becomes `from bench_client.compat_nats_bench import create`,
+likewise its modules, and the path given to `create` becomes a client, the address of a service or a
+folder of databases. Values and units are those of the package, except for the last digits (see
+`compat_nats_bench.run_results`). Other differences:
 
 * Where the package draws one of several runs at random (`is_random=True`, `simulate_train_eval`),
-  this does, too, from Python's global generator. With a `seed` the same question has the same
-  answer, whatever was asked before.
-* The `comment` of `get_more_info` says the same in other words; seeds of runs are numbers.
-* Trained weights are not served: `get_net_param` says so. Methods that would change recorded runs,
-  and `pickle_load` and `pickle_save`, say that there is nothing of the kind here.
-* Results are asked for when they are looked up. `fast_mode` and `verbose` change nothing, and
-  `reload` makes them be asked for again.
+  the adapter draws from Python's global generator, too. With a `seed` the same query has the same
+  result, whatever was queried before.
+* The `comment` of `get_more_info` is worded differently; seeds of runs are numbers.
+* Trained weights are not served. `get_net_param`, methods that would change recorded runs,
+  `pickle_load` and `pickle_save` raise UnsupportedQuestionError.
+* Results are fetched on access. `fast_mode` and `verbose` have no effect; after `reload`, results
+  are fetched again.
 
-New programs are better off with `BenchClient`.
+New programs should use `BenchClient`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ NATS_BENCH_TSS_NAMEs: Final = ("tss", "topology")
 
 
 def version() -> str:
-    """Return which version of the package this is the API of."""
+    """Return the version of the package whose API this is."""
     return NATS_BENCH_API_VERSIONs[-1]
 
 
@@ -66,27 +66,27 @@ def create(
     """Return the API of a space.
 
     Args:
-        file_path_or_dict: Whom to ask, in place of the file: a client, the address of a service, a
-            folder of databases, or None for `BenchClient()`.
+        file_path_or_dict: Instead of the file, a client, the address of a service, a folder of
+            databases, or None for `BenchClient()`.
         search_space: `tss` or `topology`; `sss` or `size`.
-        fast_mode: Taken and reported; nothing is loaded beforehand in either mode.
-        verbose: Taken; nothing is printed.
-        seed: Chooses the run where one of several answers, so that a search can be repeated; None:
-            Python's global generator draws it, as the package does.
+        fast_mode: Stored, but has no effect: results are fetched on access.
+        verbose: Ignored; nothing is printed.
+        seed: Seed of the choice among several runs, which makes a search repeatable; None: draw
+            from Python's global generator, as the package does.
 
     Raises:
         ValueError: There is no such space.
-        BenchmarkNotInstalledError: The folder holds no database that can be used.
+        BenchmarkNotInstalledError: The folder holds no usable database.
     """
     return _space(search_space)(file_path_or_dict, fast_mode, verbose, seed=seed)
 
 
 def search_space_info(main_tag: str, aux_tag: str | None = None) -> dict[str, Any]:
-    """Return what architectures of a space are made of.
+    """Return the operations and nodes, or channels and layers, of a space.
 
     Args:
         main_tag: `nats-bench`, or `nas-bench-201` for the topology space.
-        aux_tag: For the former, the space as for `create`.
+        aux_tag: For `nats-bench`, the space as for `create`.
 
     Returns:
         `op_names` and `num_nodes` of the topology space, `candidates` and `num_layers` of the size
@@ -98,7 +98,7 @@ def search_space_info(main_tag: str, aux_tag: str | None = None) -> dict[str, An
     if main_tag == "nas-bench-201" and aux_tag is None:
         aux_tag = "tss"
     elif main_tag != "nats-bench":
-        raise ValueError(f"no space is called {main_tag!r:.80}, {aux_tag!r:.80}")
+        raise ValueError(f"there is no space {main_tag!r:.80}, {aux_tag!r:.80}")
     if _space(aux_tag) is NATStopology:
         return {"op_names": list(topologies.OPERATIONS), "num_nodes": 4}
     return {"candidates": list(sizes.CHANNELS), "num_layers": sizes.NUM_LAYERS}
@@ -109,4 +109,6 @@ def _space(name: str | None) -> type[NATStopology | NATSsize]:
         return NATStopology
     if name in NATS_BENCH_SSS_NAMEs:
         return NATSsize
-    raise ValueError(f"no search space is called {name!r:.80}: tss or topology, sss or size")
+    raise ValueError(
+        f"there is no search space {name!r:.80}; known are tss or topology, and sss or size"
+    )

@@ -12,11 +12,11 @@ from benchmark_db.natssss import architecture as sizes
 __all__ = ["ALL_BASE_NAMES", "NATSsize"]
 
 ALL_BASE_NAMES: Final = ["NATS-sss-v1_0-50262"]
-"""What the archives are called."""
+"""Names of the archives."""
 
 
 class NATSsize(NASBenchMetaAPI):
-    """The size space. Arguments are those of both spaces (`create`)."""
+    """API of the size space; arguments as for `create`."""
 
     search_space_name = "size"
     is_size = True

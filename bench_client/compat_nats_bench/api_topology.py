@@ -14,11 +14,11 @@ from missing_extra import needs
 __all__ = ["ALL_BASE_NAMES", "NATStopology"]
 
 ALL_BASE_NAMES: Final = ["NATS-tss-v1_0-3ffb9"]
-"""What the archives are called."""
+"""Names of the archives."""
 
 
 class NATStopology(NASBenchMetaAPI):
-    """The topology space: NAS-Bench-201. Arguments are those of both spaces (`create`)."""
+    """API of the topology space, NAS-Bench-201; arguments as for `create`."""
 
     search_space_name = "topology"
     is_size = False
@@ -28,7 +28,7 @@ class NATStopology(NASBenchMetaAPI):
     _budgets: ClassVar = {"12": 12, "200": 200}
 
     def get_unique_str(self, arch: Any) -> str:
-        """Return the key that an architecture shares with those that compute the same.
+        """Return the key of the isomorphism class of an architecture.
 
         Raises:
             ValueError: The space has no such architecture.
@@ -40,25 +40,25 @@ class NATStopology(NASBenchMetaAPI):
         """Return for each node the operations and sources of its edges.
 
         Args:
-            arch_str: A string as published, of any number of nodes and with any operations.
+            arch_str: Architecture string with any number of nodes and any operations.
 
         Raises:
-            ValueError: It is none.
+            ValueError: The string is malformed.
         """
         return nodes_of(arch_str)
 
     @staticmethod
     def str2matrix(arch_str: str, search_space: Sequence[str] = topologies.OPERATIONS) -> Any:
-        """Return the V x V array that has at [target, source] the number of the operation there.
+        """Return a V x V array with the number of the edge's operation at [target, source].
 
-        Where there is no edge is 0, which is `none` among the operations of the space.
+        Missing edges are 0, the number of `none` among the operations of the space.
 
         Args:
-            arch_str: A string as published, of any number of nodes.
-            search_space: The operations, in the order of their numbers.
+            arch_str: Architecture string with any number of nodes.
+            search_space: Operations in the order of their numbers.
 
         Raises:
-            ValueError: It is none, or has another operation.
+            ValueError: The string is malformed, or has an unknown operation.
             ImportError: numpy is not installed.
         """
         nodes = nodes_of(arch_str)
@@ -66,7 +66,8 @@ class NATStopology(NASBenchMetaAPI):
         for target, node in enumerate(nodes, start=1):
             for operation, source in node:
                 if operation not in search_space:
-                    raise ValueError(f"{operation!r:.80} is none of {', '.join(search_space)}")
+                    known = ", ".join(search_space)
+                    raise ValueError(f"{operation!r:.80} is not one of {known}")
                 matrix[target, source] = list(search_space).index(operation)
         return matrix
 
@@ -82,6 +83,6 @@ class NATStopology(NASBenchMetaAPI):
 
 def _zeros(nodes: int) -> Any:
     with needs("local", "a matrix of a cell"):
-        # Not at the top: nothing else here needs it.
+        # Imported here because nothing else in this module needs numpy.
         import numpy as np  # noqa: PLC0415
     return np.zeros((nodes, nodes))

@@ -1,4 +1,4 @@
-"""What both spaces of NATS-Bench are asked alike, and the results of an architecture."""
+"""Base class of the APIs of both spaces of NATS-Bench."""
 
 from __future__ import annotations
 
@@ -41,32 +41,32 @@ __all__ = [
 ]
 
 _ARCHS_KEPT: Final = 128
-"""Architectures whose results are kept: a search asks for accuracy, cost and latency in a row."""
+"""Architectures whose results are cached: a search queries accuracy, cost and latency in a row."""
 
 _RULE: Final = 40
-"""How wide the rules of `show` are on either side."""
+"""Width of the rules of `show` on either side."""
 
 _SEARCHED: Final = ("cifar10", "cifar100", "ImageNet16-120")
-"""What `simulate_train_eval` takes."""
+"""Data sets of `simulate_train_eval`."""
 
 
 class NASBenchMetaAPI(ABC):
-    """Base of both spaces.
+    """Base class of the APIs of both spaces.
 
     Args:
-        where: Whom to ask: a client, the address of a service, a folder of databases, or None for
+        where: A client, the address of a service, a folder of databases, or None for
             `BenchClient()`.
-        fast_mode: Taken and reported; nothing is loaded beforehand in either mode.
-        verbose: Taken; nothing is printed.
-        seed: Chooses the run where one of several answers; None: Python's global generator does.
+        fast_mode: Stored, but has no effect: results are fetched on access.
+        verbose: Ignored; nothing is printed.
+        seed: Seed of the choice among several runs; None: draw from Python's global generator.
 
     Attributes:
-        archive_dir: The folder of databases, if one was given, as text.
-        filename: Its name.
-        used_time: Seconds that simulated training took so far.
+        archive_dir: Folder of the databases as text, if one was given.
+        filename: Name of the folder.
+        used_time: Simulated training time so far, in seconds.
 
     Raises:
-        BenchmarkNotInstalledError: The folder holds no database that can be used.
+        BenchmarkNotInstalledError: The folder holds no usable database.
     """
 
     search_space_name: ClassVar[str]
@@ -97,7 +97,7 @@ class NASBenchMetaAPI(ABC):
         self._results = lru_cache(_ARCHS_KEPT)(self._asked_results)
 
     def __getstate__(self) -> dict[str, Any]:
-        # What is kept of answers stays where it is: a copy asks for itself.
+        # The cache is not copied.
         return {name: value for name, value in self.__dict__.items() if name != "_results"}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -106,28 +106,28 @@ class NASBenchMetaAPI(ABC):
 
     @cached_property
     def meta_archs(self) -> list[str]:
-        """The published strings of all architectures, by index."""
+        """Architecture strings of all architectures, by index."""
         return self._names()
 
     @cached_property
     def archstr2index(self) -> dict[str, int]:
-        """The index of each architecture, by its published string."""
+        """Index of each architecture, by its string."""
         return {name: index for index, name in enumerate(self.meta_archs)}
 
     @cached_property
     def evaluated_indexes(self) -> set[int]:
-        """The architectures that the installed data has runs of, at 12 epochs; asked for once."""
+        """Indices of architectures with installed runs at 12 epochs; fetched once."""
         runs = self._bench.query(self._benchmark, None, 12, "cifar10", reduction="mean")
         return {run.config.index for run in runs}
 
     @cached_property
     def arch2infos_dict(self) -> Mapping[int, Mapping[str, ArchResults]]:
-        """By index and budget all runs of an architecture, asked for when looked up."""
+        """All runs of an architecture, by index and budget; fetched on access."""
         return _Infos(self)
 
     @property
     def avaliable_hps(self) -> list[str]:
-        """The budgets: epochs as two digits or more."""
+        """Training budgets: epochs with at least two digits."""
         return list(self._budgets)
 
     def __len__(self) -> int:
@@ -143,7 +143,7 @@ class NASBenchMetaAPI(ABC):
         return f"{type(self).__name__}({len(self)} architectures, {self._bench!r})"
 
     def arch(self, index: int) -> str:
-        """Return the published string of an architecture.
+        """Return the architecture string of an index.
 
         Raises:
             ValueError: The index is out of range.
@@ -159,13 +159,13 @@ class NASBenchMetaAPI(ABC):
         self.used_time = 0.0
 
     def query_index_by_arch(self, arch: Any) -> int:
-        """Return the index of an architecture; -1 when the space has none such.
+        """Return the index of an architecture; -1 if it is not in the space.
 
         Args:
-            arch: The published string, the index, or an object whose `tostr()` gives the string.
+            arch: Architecture string, index, or an object whose `tostr()` returns the string.
 
         Raises:
-            ValueError: An index is out of range.
+            ValueError: The index is out of range.
         """
         if hasattr(arch, "tostr"):
             arch = arch.tostr()
@@ -180,7 +180,7 @@ class NASBenchMetaAPI(ABC):
         raise ValueError(f"index {index} is not in 0 to {len(self) - 1}")
 
     def query_meta_info_by_index(self, arch_index: int, hp: str | int = "12") -> ArchResults:
-        """Return all runs of an architecture at a budget.
+        """Return all runs of an architecture at a training budget.
 
         Raises:
             ValueError: The index is out of range, there is no such budget, or no runs.
@@ -191,7 +191,7 @@ class NASBenchMetaAPI(ABC):
     def query_by_index(
         self, arch_index: int, dataname: str | None = None, hp: str | int = "12"
     ) -> Any:
-        """Return all runs of an architecture at a budget; for one data set, the runs by seed.
+        """Return all runs of an architecture at a training budget; for one data set, by seed.
 
         Raises:
             ValueError: As `query_meta_info_by_index`, or there are no runs on the data set.
@@ -200,15 +200,15 @@ class NASBenchMetaAPI(ABC):
         return results if dataname is None else results.query(dataname)
 
     def query_by_arch(self, arch: Any, hp: str | int = "12") -> str:
-        """Return what `query_info_str_by_arch` returns."""
+        """Return the result of `query_info_str_by_arch`."""
         return self.query_info_str_by_arch(arch, hp)
 
     def query_info_str_by_arch(self, arch: Any, hp: str | int = "12") -> str:
-        """Return sizes and mean final figures of an architecture as the package's lines of text.
+        """Return sizes and mean final metrics of an architecture as text, in the package's format.
 
-        Lines count from 0: its string, its data sets, then of `cifar10-valid`, `cifar10`,
-        `cifar100` and `ImageNet16-120` one of sizes and one of losses and accuracies: those of the
-        last three are lines 5, 7 and 9.
+        Lines, counted from 0: the string, the data sets, then for `cifar10-valid`, `cifar10`,
+        `cifar100` and `ImageNet16-120` a line of sizes and a line of losses and accuracies. The
+        losses and accuracies of the last three are on lines 5, 7 and 9.
 
         Raises:
             ValueError: As `query_meta_info_by_index`.
@@ -218,14 +218,14 @@ class NASBenchMetaAPI(ABC):
         return "\n".join(summary(results, f"arch-index={index}", is_topology=self.is_topology))
 
     def show(self, index: int = -1) -> None:
-        """Print what is known of an architecture at each budget; of all when it is negative."""
+        """Print the runs of an architecture at each budget; of all if the index is negative."""
         if index < 0:
-            print(self)  # noqa: T201 - what it is for
+            print(self)  # noqa: T201 - the purpose
         for number in sorted(self.evaluated_indexes) if index < 0 else [index]:
             self._show_one(number)
 
     def statistics(self, dataset: str, hp: str | int) -> dict[int, int]:
-        """Return how many architectures have how many runs on a data set, by number of runs.
+        """Return the number of architectures by their number of runs on a data set.
 
         Raises:
             ValueError: There is no such data set or budget.
@@ -237,7 +237,7 @@ class NASBenchMetaAPI(ABC):
         return dict(Counter(runs.get(index, 0) for index in self.evaluated_indexes | runs.keys()))
 
     def clear_params(self, index: int, hp: str | int | None = None) -> None:
-        """Do nothing but check the arguments: there are no weights that take memory.
+        """Check the arguments and do nothing else, because no weights are held in memory.
 
         Raises:
             ValueError: The index is out of range, or there is no such budget.
@@ -248,14 +248,14 @@ class NASBenchMetaAPI(ABC):
 
     def reload(
         self,
-        archive_root: str | None = None,  # noqa: ARG002 - the client that was given is asked again
+        archive_root: str | None = None,  # noqa: ARG002 - the client does not change
         index: int | None = None,
     ) -> None:
-        """Forget what is kept of architectures, so that it is asked for anew.
+        """Clear the cache, so that results are fetched again.
 
         Args:
-            archive_root: Taken; whom to ask does not change.
-            index: Which architecture is meant; None: all.
+            archive_root: Ignored; the client does not change.
+            index: Index to check; the whole cache is cleared in any case.
 
         Raises:
             ValueError: The index is out of range.
@@ -265,11 +265,11 @@ class NASBenchMetaAPI(ABC):
         self._results.cache_clear()
 
     def reset_archive_dir(self, archive_dir: str | None) -> None:
-        """Set `archive_dir`, which has no meaning here; whom to ask does not change."""
+        """Set `archive_dir`, which has no effect; the client does not change."""
         self.archive_dir = archive_dir
 
     def reset_fast_mode(self, fast_mode: bool) -> None:  # noqa: FBT001 - the signature users know
-        """Set `fast_mode`, which has no meaning here."""
+        """Set `fast_mode`, which has no effect."""
         self.fast_mode = fast_mode
 
     get_net_param = refusing(NO_WEIGHTS)
@@ -288,23 +288,23 @@ class NASBenchMetaAPI(ABC):
             index: The architecture, as for `query_index_by_arch`.
             dataset: `cifar10-valid`, `cifar10`, `cifar100` or `ImageNet16-120`.
             iepoch: The epoch, counting from 0; None: the last.
-            hp: The budget.
-            is_random: True: one of the runs; False: the mean over all; an integer: the run of this
-                seed.
+            hp: Training budget, in epochs.
+            is_random: True: one of the runs; False: the mean over all; an integer: the run with
+                this seed.
 
         Returns:
             `{set}-loss`, `{set}-accuracy`, `{set}-per-time` (an epoch) and `{set}-all-time` (up to
-            this epoch) of each set that was evaluated after it. The sets are `train`, and
+            this epoch) of each set that was evaluated at the epoch. The sets are `train`, and
 
             * cifar10-valid: `valid`, half of the training images; `test`, the test images;
             * cifar10: `test`, the test images;
             * cifar100, ImageNet16-120: `valid` and `test`, the halves of the test images;
               `valtest`, all of them.
 
-            For the first two, a `comment` tells them apart.
+            For the first two, `comment` names the training images.
 
         Raises:
-            ValueError: The architecture, data set, epoch, budget or seed is not there.
+            ValueError: There is no such architecture, data set, epoch, budget or seed.
             BenchError: As `BenchClient`.
         """
         return more_info(self.query_meta_info_by_index(index, hp), dataset, iepoch, is_random)
@@ -320,7 +320,7 @@ class NASBenchMetaAPI(ABC):
         return self.query_meta_info_by_index(index, hp).get_compute_costs(dataset)
 
     def get_latency(self, index: int, dataset: str, hp: str | int = "12") -> float | None:
-        """Return the latency in seconds; None when it was not recorded."""
+        """Return the latency in seconds; None if it was not recorded."""
         return self.query_meta_info_by_index(index, hp).get_latency(dataset)
 
     def simulate_train_eval(
@@ -331,30 +331,31 @@ class NASBenchMetaAPI(ABC):
         hp: str | int = "12",
         account_time: bool = True,  # noqa: FBT001, FBT002 - the signature that users know
     ) -> tuple[float, float | None, float, float]:
-        """Pretend to train an architecture up to an epoch and to validate it once.
+        """Simulate training an architecture up to an epoch and validating it once.
 
         Args:
             arch: The architecture, as for `query_index_by_arch`.
             dataset: `cifar10` (trained on half of its images), `cifar100` or `ImageNet16-120`.
             iepoch: The epoch, counting from 0; None: the last.
-            hp: The budget.
+            hp: Training budget, in epochs.
             account_time: Whether `used_time` grows by the cost.
 
         Returns:
-            Validation accuracy in percent, of validation and test images together where only these
-            were evaluated after the epoch; latency, cost and `used_time` in seconds.
+            Validation accuracy in percent (on validation and test images together if only these
+            were evaluated at the epoch); latency, cost and `used_time` in seconds.
 
         Raises:
-            ValueError: The architecture, data set, epoch or budget is not there, or no times are.
+            ValueError: There is no such architecture, data set, epoch or budget, or no recorded
+                time.
         """
         if dataset not in _SEARCHED:
-            raise ValueError(f"{dataset!r:.80} is none of {', '.join(_SEARCHED)}")
+            raise ValueError(f"{dataset!r:.80} is not one of {', '.join(_SEARCHED)}")
         trained = "cifar10-valid" if dataset == "cifar10" else dataset
         info = self.get_more_info(arch, trained, iepoch, hp)
         if "valid-accuracy" in info:
             accuracy, seconds = info["valid-accuracy"], info["valid-per-time"]
         else:
-            # Asked anew because the original draws a run anew.
+            # A second query, because the package draws a second run here.
             last = self.get_more_info(arch, trained, None, hp)
             accuracy, seconds = info["valtest-accuracy"], last["valid-per-time"]
         if info["train-all-time"] is None or seconds is None:
@@ -372,20 +373,21 @@ class NASBenchMetaAPI(ABC):
         flop_max: float | None = None,
         param_max: float | None = None,
         hp: str | int = "12",
-        enforce_all: bool | None = None,  # noqa: ARG002, FBT001 - all installed ones always count
+        enforce_all: bool | None = None,  # noqa: ARG002, FBT001 - all architectures count
     ) -> tuple[int, float | None]:
-        """Return the index of the architecture of the highest mean accuracy, and that accuracy.
+        """Return the index of the architecture with the highest mean accuracy, and that accuracy.
 
         Args:
-            dataset: As for `get_more_info`; of `cifar10`, `valid` is that of `cifar10-valid`.
+            dataset: As for `get_more_info`; for `cifar10`, `valid` is that of `cifar10-valid`.
             metric_on_set: `train`, `valid`, `test` or `valtest`, or as `ResultsCount.get_eval`.
             flop_max: Most multiply-adds, in millions, as the mean over the runs.
-            param_max: Most parameters, in millions, likewise.
-            hp: The budget.
-            enforce_all: Taken; all architectures that have runs count.
+            param_max: Most parameters, in millions, as the mean over the runs.
+            hp: Training budget, in epochs.
+            enforce_all: Ignored; all architectures with runs count.
 
         Returns:
-            Of equals the smallest index; -1 and None when none is within the bounds.
+            Index and accuracy, the smallest index among equals; -1 and None if no architecture is
+            within the bounds.
 
         Raises:
             ValueError: There is no such data set, set or budget.
@@ -404,7 +406,7 @@ class NASBenchMetaAPI(ABC):
         return (found[0].config.index, found[0].value) if found else (-1, None)
 
     def get_net_config(self, index: int, dataset: str) -> dict[str, Any]:
-        """Return what it takes to build the network of an architecture for a data set.
+        """Return the configuration for building the network of an architecture for a data set.
 
         Raises:
             ValueError: The index is out of range, or there is no such data set.
@@ -414,7 +416,7 @@ class NASBenchMetaAPI(ABC):
 
     @abstractmethod
     def _names(self) -> list[str]:
-        """Return the published strings of all architectures, by index."""
+        """Return the architecture strings of all architectures, by index."""
 
     @abstractmethod
     def _curves(self, index: int, epochs: int, dataset: Any) -> Sequence[Any]:
@@ -422,20 +424,20 @@ class NASBenchMetaAPI(ABC):
 
     @abstractmethod
     def _arch_config(self, arch_str: str) -> dict[str, Any]:
-        """Return what networks are made of, by the archive's names, but for the classes."""
+        """Return the configuration of a network, with the archive's names, without the classes."""
 
     def _index(self, arch: Any) -> int:
         index = self.query_index_by_arch(arch)
         if index < 0:
             raise ValueError(
-                f"{arch!r:.200} is no architecture of the {self.search_space_name} space"
+                f"{arch!r:.200} is not an architecture of the {self.search_space_name} space"
             )
         return index
 
     def _epochs(self, hp: str | int) -> int:
         epochs = self._budgets.get(str(hp).zfill(2))
         if epochs is None:
-            raise ValueError(f"hp {hp!r:.80} is none of {', '.join(self._budgets)}")
+            raise ValueError(f"hp {hp!r:.80} is not one of {', '.join(self._budgets)}")
         return epochs
 
     def _asked_results(self, index: int, epochs: int) -> ArchResults:
@@ -450,7 +452,7 @@ class NASBenchMetaAPI(ABC):
         return ArchResults(index, name, stats, curves, self._choice, self._arch_config(name))
 
     def _show_one(self, index: int) -> None:
-        """Print what is known of an architecture, one budget below the other."""
+        """Print the runs of an architecture at each budget."""
         infos = self.arch2infos_dict.get(index, {})
         lines = [] if infos else [f"the installed {self._benchmark} has no runs of {index}"]
         for results in infos.values():
@@ -458,7 +460,7 @@ class NASBenchMetaAPI(ABC):
             lines.append(f"{rule} {results.get_total_epoch():03d} epochs {rule}")
             lines += summary(results, is_topology=self.is_topology)
         lines.append(f"{'<' * _RULE}------------{'<' * _RULE}")
-        print("\n".join(lines))  # noqa: T201 - what it is for
+        print("\n".join(lines))  # noqa: T201 - the purpose
 
 
 class _NoRunsError(ValueError):
@@ -466,7 +468,7 @@ class _NoRunsError(ValueError):
 
 
 class _Infos(Mapping[int, Mapping[str, ArchResults]]):
-    """By index and budget, all runs of the architectures that have any."""
+    """Mapping from index and budget to all runs of an architecture, for architectures with runs."""
 
     def __init__(self, api: NASBenchMetaAPI) -> None:
         self._api = api
@@ -488,5 +490,5 @@ class _Infos(Mapping[int, Mapping[str, ArchResults]]):
         return len(self._api.evaluated_indexes)
 
 
-pickle_load = refusing("pickles are not read here: they may run what they like")
-pickle_save = refusing("pickles are not written here: the standard library does")
+pickle_load = refusing("this adapter reads no pickles, because pickles can run arbitrary code")
+pickle_save = refusing("this adapter writes no pickles: use the standard library")

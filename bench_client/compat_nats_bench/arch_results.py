@@ -1,6 +1,6 @@
-"""All runs of an architecture at one budget: their means, and what is told of them.
+"""All runs of an architecture at one training budget, and their means.
 
-`more_info` tells figures as a dict, `summary` as text of fixed lines.
+`more_info` returns them as a dict, `summary` as text with a fixed order of lines.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ Trial: TypeAlias = bool | int
 """True: one of the runs; False: the mean over all; an integer: the run of this seed."""
 
 _TRUSTED_SEED: Final = 888
-"""Whose sizes `nats_bench` takes where the runs of an architecture disagree about them."""
+"""Seed of the run whose sizes `nats_bench` uses if the runs of an architecture disagree."""
 
 _SIZE_DIGITS: Final = 5
-"""Decimals in which sizes must agree."""
+"""Decimals to which sizes must agree."""
 
 _PROPOSED: Final = {"valid": "x-valid", "test": "x-test", "valtest": "ori-test"}
 _REPORTED: Final[Mapping[str, Mapping[str, str]]] = {
@@ -48,7 +48,7 @@ _REPORTED: Final[Mapping[str, Mapping[str, str]]] = {
     "cifar100": _PROPOSED,
     "ImageNet16-120": _PROPOSED,
 }
-"""By data set, what `get_more_info` calls the splits."""
+"""By data set, the names of splits in `get_more_info`, with the archive's names."""
 
 _TRAINED_ON: Final = {
     "cifar10-valid": "half of CIFAR-10's training images",
@@ -57,15 +57,15 @@ _TRAINED_ON: Final = {
 
 
 class ArchResults:
-    """All runs of an architecture at one budget.
+    """All runs of an architecture at one training budget.
 
     Args:
-        arch_index: Its index.
-        arch_str: Its published string.
-        stats: What its runs recorded at their ends; at least one.
-        curves: Asks for the learning curves of its runs on a data set.
+        arch_index: Index of the architecture.
+        arch_str: Architecture string.
+        stats: Final statistics of its runs; at least one.
+        curves: Fetches the learning curves of its runs on a data set.
         choice: Chooses one of several runs.
-        arch_config: What it takes to build the network, but for the classes.
+        arch_config: Configuration of the network without the number of classes.
 
     Attributes:
         dataset_seed: By data set, the seeds of its runs.
@@ -108,20 +108,20 @@ class ArchResults:
         return [run.seed for run in self._runs(dataset)]
 
     def get_total_epoch(self, dataset: str | None = None) -> int:
-        """Return the budget, in epochs."""
+        """Return the training budget, in epochs."""
         return self._runs(dataset or next(iter(self.dataset_seed)))[0].epochs
 
     def query(self, dataset: str, seed: int | None = None) -> Any:
-        """Return the run of a seed, or without one all runs on the data set, by seed."""
+        """Return the run of a seed; without a seed all runs on the data set, by seed."""
         if seed is None:
             return {run.seed: run for run in self._runs(dataset)}
         return self.trials(dataset, seed)[0]
 
     def trials(self, dataset: str, is_random: Trial) -> Sequence[ResultsCount]:
-        """Return the runs on a data set that are meant.
+        """Return the runs on a data set that `is_random` selects.
 
         Raises:
-            ValueError: There are no runs on the data set, or none of the seed.
+            ValueError: There are no runs on the data set, or none with the seed.
         """
         runs = self._runs(dataset)
         if is_random is False:
@@ -148,7 +148,7 @@ class ArchResults:
             dataset: The data set.
             setname: The split, as for `ResultsCount.get_eval`.
             iepoch: The epoch, counting from 0; None: the last.
-            is_random: True: of one of the runs; False: averaged; an integer: of this seed.
+            is_random: True: one of the runs; False: the mean; an integer: the run with this seed.
 
         Raises:
             ValueError: There is no such run or epoch, or nothing is recorded.
@@ -157,17 +157,18 @@ class ArchResults:
         return averaged([run.get_eval(setname, iepoch) for run in trials])
 
     def get_latency(self, dataset: str) -> float | None:
-        """Return the mean recorded latency, in seconds; None when there is none."""
+        """Return the mean of the recorded latencies, in seconds; None if there are none."""
         measured = [run.get_latency() for run in self._runs(dataset) if run.latency]
         return _mean(measured) if measured else None
 
     def get_compute_costs(self, dataset: str) -> dict[str, float | None]:
         """Return `flops` and `params` in millions, `latency` and times in seconds.
 
-        Where the runs disagree about a size, that of seed 888 counts, as in the original.
+        If the runs disagree about a size, that of seed 888 is used, as in the package.
 
         Raises:
-            ValueError: There are no runs on the data set, or they disagree and seed 888 is none.
+            ValueError: There are no runs on the data set, or they disagree and there is no run
+                with seed 888.
         """
         runs = self._runs(dataset)
         return {
@@ -178,21 +179,21 @@ class ArchResults:
         }
 
     def arch_idx_str(self) -> str:
-        """Return the index as six digits."""
+        """Return the index with six digits."""
         return f"{self.arch_index:06d}"
 
     def clear_params(self) -> None:
-        """Do nothing: there are no weights that take memory."""
+        """Do nothing, because no weights are held in memory."""
 
     def debug_test(self) -> None:
         """Print latencies, runs and their times, data set by data set."""
         for dataset in self.dataset_seed:
-            print(f"{dataset}: latency {self.get_latency(dataset)} s")  # noqa: T201 - asked for
+            print(f"{dataset}: latency {self.get_latency(dataset)} s")  # noqa: T201 - the purpose
             for run in self._runs(dataset):
-                print(f"  {run}: {run.get_times()}")  # noqa: T201 - asked for
+                print(f"  {run}: {run.get_times()}")  # noqa: T201 - the purpose
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is recorded of all runs, by the names of the attributes."""
+        """Return the recorded attributes of all runs, by name."""
         names = ("arch_index", "arch_str", "dataset_seed", "clear_net_done")
         runs = {key: run.state_dict() for key, run in self.all_results.items()}
         return {name: getattr(self, name) for name in names} | {"all_results": runs}
@@ -218,7 +219,7 @@ class ArchResults:
         if _TRUSTED_SEED not in seeds:
             raise ValueError(
                 f"the runs of {self!r} disagree about its size ({', '.join(map(str, sizes))}), and "
-                f"there is none of seed {_TRUSTED_SEED} to follow"
+                f"there is no run with seed {_TRUSTED_SEED} to decide"
             )
         return sizes[seeds.index(_TRUSTED_SEED)]
 
@@ -230,7 +231,7 @@ class ArchResults:
 
 
 def averaged(infos: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
-    """Return the mean of each value of the first; None where one of the others lacks it."""
+    """Return the mean of each value of the first mapping; None if another mapping lacks it."""
     means: dict[str, Any] = {}
     for key in infos[0]:
         values = [info.get(key) for info in infos]
@@ -239,8 +240,8 @@ def averaged(infos: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
 
 
 def _mean(values: Sequence[Any]) -> float:
-    # From left to right, as in the original, whose last digit users compare: `sum` corrects its
-    # rounding from Python 3.12 on.
+    # Plain addition from left to right has the package's last digit; `sum` compensates rounding
+    # errors from Python 3.12 on.
     total: float = reduce(operator.add, values)
     return total / len(values)
 
@@ -251,7 +252,7 @@ def more_info(
     """Return losses, accuracies and times on a data set after an epoch, as `get_more_info` does.
 
     Raises:
-        ValueError: The data set, epoch or seed is not there.
+        ValueError: There is no such data set, epoch or seed.
     """
     name = dataset_named(dataset)
     trials = results.trials(name, is_random)
@@ -265,11 +266,11 @@ def more_info(
 
 
 def accuracy_named(dataset: str, metric_on_set: str) -> tuple[str, str]:
-    """Return data set and metric of the service for what `find_best` is asked.
+    """Return the service's data set and metric for arguments of `find_best`.
 
     Args:
-        dataset: The data set; of `cifar10`, the set `valid` is that of `cifar10-valid`.
-        metric_on_set: `train`, `valid`, `test` or `valtest`, or the split as the archive names it.
+        dataset: The data set; for `cifar10`, the set `valid` is that of `cifar10-valid`.
+        metric_on_set: `train`, `valid`, `test` or `valtest`, or the archive's name of the split.
 
     Raises:
         ValueError: There is no such data set, or it has no such set.
@@ -283,19 +284,19 @@ def accuracy_named(dataset: str, metric_on_set: str) -> tuple[str, str]:
 
 
 def summary(results: ArchResults, extra_info: str | None = None, *, is_topology: bool) -> list[str]:
-    """Return the lines of text that the package has of an architecture.
+    """Return the lines of text about an architecture, in the package's format.
 
-    Programs read figures by the number of the line and by their places in it: after the string and
-    the data sets come two lines a data set, of sizes and of mean figures at the last epoch.
+    Programs read values by line number and position: after the string and the data sets, each data
+    set has two lines, with sizes and with mean metrics at the last epoch.
 
     Args:
         results: The runs of the architecture.
-        extra_info: What the second line ends with.
-        is_topology: Whether it is of the topology space, whose text leaves out the test images of
-            `cifar10-valid`.
+        extra_info: End of the second line.
+        is_topology: Whether the architecture is in the topology space, whose text leaves out the
+            test images of `cifar10-valid`.
 
     Raises:
-        ValueError: The runs disagree about their size, or were not evaluated at the end.
+        ValueError: The runs disagree about a size, or were not evaluated at the end.
     """
     names = results.get_dataset_names()
     lines = [results.arch_str, f"datasets : {names}, extra-info : {extra_info}"]
@@ -309,7 +310,7 @@ def summary(results: ArchResults, extra_info: str | None = None, *, is_topology:
 
 
 def _named(called: str, metrics: Sequence[Metrics | None]) -> dict[str, Any]:
-    """Return the mean of the metrics of runs on a split; nothing where one was not evaluated."""
+    """Return the mean metrics of runs on a split; empty if a run was not evaluated on it."""
     evaluated = [each for each in metrics if each is not None]
     if len(evaluated) < len(metrics):
         return {}
@@ -335,7 +336,7 @@ def _figures(results: ArchResults, dataset: str, splits: Mapping[str, str]) -> s
     parts = []
     for called, split in splits.items():
         metrics = results.get_metrics(dataset, split)
-        # Wider where it stands below the word `valid`.
+        # Padded to the width of `valid` in other lines.
         word = "test " if dataset == "cifar10" and called == "test" else called
         parts.append(f"{word} : [loss = {metrics['loss']:.3f} & top1 = {metrics['accuracy']:.2f}%]")
     return f"{dataset:14s} {', '.join(parts)}"
@@ -346,12 +347,12 @@ def remap_dataset_set_names(
     metric_on_set: str,
     verbose: bool = False,  # noqa: ARG001, FBT001, FBT002 - the signature that users know
 ) -> tuple[str, str]:
-    """Return data set and split, by the archive's names, for what `find_best` is asked.
+    """Return the archive's names of data set and split for arguments of `find_best`.
 
     Args:
-        dataset: The data set; of `cifar10`, the set `valid` is that of `cifar10-valid`.
-        metric_on_set: `train`, `valid` or `test`, or the split as the archive names it.
-        verbose: Taken; nothing is printed.
+        dataset: The data set; for `cifar10`, the set `valid` is that of `cifar10-valid`.
+        metric_on_set: `train`, `valid` or `test`, or the archive's name of the split.
+        verbose: Ignored; nothing is printed.
 
     Raises:
         ValueError: There is no such data set.

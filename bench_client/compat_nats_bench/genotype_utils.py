@@ -1,4 +1,4 @@
-"""Cells of the topology space as nodes and edges, of any size and with any operations."""
+"""Cells of the topology space as nodes and edges, with any size and operations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 __all__ = ["Edge", "Node", "TopologyStructure", "nodes_of", "topology_str2structure"]
 
 Edge: TypeAlias = tuple[str, int]
-"""An operation and the node whose output it takes."""
+"""An operation and its source node."""
 
 Node: TypeAlias = tuple[Edge, ...]
 """The edges into a node, one or more."""
@@ -20,30 +20,30 @@ _NOTHING: Final = "#"
 
 
 def nodes_of(arch_str: str) -> list[Node]:
-    """Return for each node but the input the operations and sources of its edges.
+    """Return the operations and sources of the edges of each node except the input.
 
     Args:
         arch_str: Nodes joined by `+`, the edges of each between `|`: `|op~0|+|op~0|op~1|`.
 
     Raises:
-        ValueError: The text is no such string.
+        ValueError: The string is malformed.
     """
     return [tuple(_edges(arch_str, node)) for node in arch_str.split("+")]
 
 
 class TopologyStructure:
-    """A cell: for each node but the input, the edges into it.
+    """A cell: the edges into each node except the input.
 
     Args:
         genotype: The nodes in order, each a list or tuple of operations and sources.
 
     Attributes:
-        node_num: How many nodes, the input included.
-        nodes: The edges into each node but the input.
-        node_N: How many those are.
+        node_num: Number of nodes, including the input.
+        nodes: Edges into each node except the input.
+        node_N: Number of edges into each of these nodes.
 
     Raises:
-        ValueError: A node has no edge, or takes what comes later.
+        ValueError: A node has no edge, or an edge from a later node.
     """
 
     def __init__(self, genotype: Sequence[Sequence[Sequence[Any]]]) -> None:
@@ -66,7 +66,7 @@ class TopologyStructure:
         return f"{type(self).__name__}({self.node_num} nodes with {self.tostr()})"
 
     def node(self, index: int) -> Node:
-        """Return the edges into node `index + 1`, as the package counts.
+        """Return the edges into node `index + 1`, counted as in the package.
 
         Raises:
             ValueError: There is no such node.
@@ -76,10 +76,10 @@ class TopologyStructure:
         return self.nodes[index]
 
     def tolist(self, remove_str: str | None) -> tuple[list[Node] | None, bool]:
-        """Return the nodes with sorted edges but those of an operation, and whether all have any.
+        """Return the nodes with sorted edges, and whether each node has an edge; None if not.
 
         Args:
-            remove_str: The operation whose edges are left out.
+            remove_str: Operation whose edges are left out.
         """
         kept = [
             tuple(edge for edge in _by_source(node) if edge[0] != remove_str) for node in self.nodes
@@ -94,26 +94,26 @@ class TopologyStructure:
         )
 
     def check_valid(self) -> bool:
-        """Return whether the input reaches the output without `none`."""
+        """Return whether a path without `none` leads from the input to the output."""
         reached = [True]
         for node in self.nodes:
             reached.append(any(op != _ZERO and reached[source] for op, source in node))
         return reached[-1]
 
     def check_valid_op(self, op_names: Sequence[str]) -> bool:
-        """Return whether all operations are among these."""
+        """Return whether all operations are among the given ones."""
         return all(operation in op_names for node in self.nodes for operation, _ in node)
 
     def to_unique_str(
         self,
         consider_zero: bool | None = False,  # noqa: FBT001, FBT002 - the signature that users know
     ) -> str:
-        """Return a key that cells share which differ in the order of edges only.
+        """Return a key that is equal for cells which differ only in the order of edges.
 
         Args:
-            consider_zero: True: `none` gives nothing and `skip_connect` what it takes, as the
-                published count of 6,466 classes has it; False: only the latter; None: both are
-                operations like others.
+            consider_zero: True: `none` outputs zero and `skip_connect` its input, as in the
+                published count of 6,466 classes; False: only `skip_connect` is special; None: both
+                are operations like others.
         """
         keys = ["0"]
         for node in self.nodes:
@@ -122,23 +122,23 @@ class TopologyStructure:
 
     @staticmethod
     def str2structure(xstr: str | TopologyStructure) -> TopologyStructure:
-        """Return the cell of a string; a cell as it is.
+        """Return the cell of a string; a cell is returned unchanged.
 
         Raises:
-            ValueError: It is no such string.
+            ValueError: The string is malformed.
         """
         return xstr if isinstance(xstr, TopologyStructure) else TopologyStructure(nodes_of(xstr))
 
     @staticmethod
     def str2fullstructure(xstr: str, default_name: str = _ZERO) -> TopologyStructure:
-        """Return the cell of a string, with an edge more wherever one between two nodes is missing.
+        """Return the cell of a string, with missing edges between two nodes added.
 
         Args:
             xstr: The string.
-            default_name: The operation of edges that are added.
+            default_name: Operation of the added edges.
 
         Raises:
-            ValueError: It is no such string.
+            ValueError: The string is malformed.
         """
         return TopologyStructure(
             [
@@ -153,12 +153,12 @@ class TopologyStructure:
         num: int,
         return_ori: bool,  # noqa: FBT001 - the signature that users know
     ) -> list[Any]:
-        """Return every cell of a number of nodes with an edge between any two.
+        """Return all cells with a number of nodes and an edge between any two.
 
         Args:
             search_space: The operations.
-            num: How many nodes, the input included; 2 or more.
-            return_ori: Whether lists of nodes are wanted in place of cells.
+            num: Number of nodes, including the input; 2 or more.
+            return_ori: Whether to return lists of nodes instead of cells.
 
         Raises:
             ValueError: There are too few nodes.
@@ -169,7 +169,7 @@ class TopologyStructure:
 
 
 def topology_str2structure(xstr: str | TopologyStructure) -> TopologyStructure:
-    """Return what `TopologyStructure.str2structure` returns."""
+    """Return the cell of a string, as `TopologyStructure.str2structure` does."""
     return TopologyStructure.str2structure(xstr)
 
 
@@ -177,7 +177,7 @@ def _edges(arch_str: str, node: str) -> Iterator[Edge]:
     for edge in filter(None, node.split("|")):
         operation, separator, source = edge.partition("~")
         if not separator or not source.isdecimal():
-            raise ValueError(f"{edge!r:.80} of {arch_str!r:.200} is no operation~source")
+            raise ValueError(f"{edge!r:.80} of {arch_str!r:.200} is not operation~source")
         yield operation, int(source)
 
 
@@ -186,7 +186,7 @@ def _by_source(node: Sequence[Edge]) -> Node:
 
 
 def _missing(node: Node, number: int) -> list[int]:
-    """Return the sources that a node lacks, as the package has it: never the node before it."""
+    """Return the missing sources of a node; as in the package, never the node before it."""
     present = {source for _, source in node}
     return [source for source in range(number) if source not in present]
 
@@ -202,7 +202,7 @@ def _key(edge: Edge, keys: Sequence[str], consider_zero: bool | None) -> str:  #
 
 def _every(search_space: Sequence[str], num: int) -> Iterator[list[Node]]:
     if num < 2:  # noqa: PLR2004 - an input and an output
-        raise ValueError(f"a cell has two nodes or more, not {num}")
+        raise ValueError(f"a cell has at least two nodes, not {num}")
     sources = [source for node in range(1, num) for source in range(node)]
     for operations in product(search_space, repeat=len(sources)):
         edges = iter(zip(operations, sources, strict=True))

@@ -1,8 +1,8 @@
-"""One run of NATS-Bench, and what a data set and its splits are called here and there.
+"""A run of NATS-Bench, and the names of data sets and splits in package and service.
 
-The service has the last epoch of a run as recorded, and the epochs before it as the shortest
-decimals of float32, within 1.2e-7 of what is recorded. The archives have one time an epoch for a
-run, so that the time up to an epoch is that time as many times over.
+The service has the last epoch of a run exactly, and earlier epochs as the shortest decimals of
+float32, within 1.2e-7 of the recorded values. The archives have one time per epoch for a run, so
+the time up to an epoch is a multiple of it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _RECORDED: Final = (
     *("train_acc1es", "train_acc5es", "train_losses", "train_times"),
     *("eval_names", "eval_acc1es", "eval_losses", "eval_times"),
 )
-"""What the archive has of a run."""
+"""Attributes of a run in the archive."""
 
 _HELD_OUT: Final = {"x-valid": "valid", "x-test": "test", "ori-test": "ori_test"}
 _SERVED_AS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -52,7 +52,7 @@ _SERVED_AS: Final[Mapping[str, Mapping[str, str]]] = {
     "cifar100": _HELD_OUT,
     "ImageNet16-120": _HELD_OUT,
 }
-"""By data set, how the service names the archive's splits."""
+"""By data set, the service's names of the archive's splits."""
 
 
 def dataset_named(name: str) -> str:
@@ -68,21 +68,21 @@ def dataset_named(name: str) -> str:
 
 
 def served_as(dataset: str, split: str) -> str | None:
-    """Return how the service names a split of a data set; None if the data set has no such."""
+    """Return the service's name of a split of a data set; None if there is no such split."""
     return TRAIN if split == TRAIN else _SERVED_AS[dataset].get(split)
 
 
 def refusing(reason: str) -> Callable[..., NoReturn]:
-    """Return a method of the package that has no meaning here, and says so.
+    """Return a method that raises UnsupportedQuestionError, for methods without a meaning here.
 
     Args:
-        reason: Why not, and what there is instead.
+        reason: Message of the error.
     """
 
     def refuse(*_: object, **__: object) -> NoReturn:
         raise UnsupportedQuestionError(reason)
 
-    refuse.__doc__ = f"""Refuse: {reason}.
+    refuse.__doc__ = f"""Raise UnsupportedQuestionError: {reason}.
 
         Raises:
             UnsupportedQuestionError: Always.
@@ -90,19 +90,19 @@ def refusing(reason: str) -> Callable[..., NoReturn]:
     return refuse
 
 
-NO_WEIGHTS: Final = "trained weights are not served, only what was recorded of their training"
-READ_ONLY: Final = "recorded runs are read here, not made or changed"
+NO_WEIGHTS: Final = "trained weights are not served, only the statistics of their training"
+READ_ONLY: Final = "recorded runs are read-only"
 
 
 def network_of(
     arch_config: Mapping[str, Any], str2structure: Callable[[str], Any] | None = None
 ) -> dict[str, Any]:
-    """Return what it takes to build a network, as AutoDL-Projects takes it.
+    """Return the configuration for building a network with AutoDL-Projects.
 
     Args:
-        arch_config: As a run has it.
-        str2structure: Makes a structure, `genotype`, of the string of a cell; None: the string of
-            a topology stays as `arch_str`.
+        arch_config: Configuration of a run.
+        str2structure: Converts the string of a cell to a structure, `genotype`; None: the string
+            of a topology stays as `arch_str`.
     """
     classes = {"num_classes": arch_config["class_num"]}
     if "channels" in arch_config:
@@ -119,21 +119,21 @@ class ResultsCount:
     """One training run.
 
     Args:
-        stats: What the run recorded at its end.
-        curves: Gives the learning curves of all runs on a data set, by seed; called for epochs
+        stats: Final statistics of the run.
+        curves: Returns the learning curves of all runs on a data set, by seed; called for epochs
             before the last.
-        arch_config: What it takes to build the network, but for the classes.
+        arch_config: Configuration of the network without the number of classes.
 
     Attributes:
         name: The data set.
         seed: The seed.
-        epochs: The budget.
+        epochs: Training budget, in epochs.
         params: Trainable parameters, in millions.
         flop: Multiply-adds, in millions.
         latency: Latencies in seconds, at most one.
-        eval_names: The splits that were evaluated.
-        arch_config: What the network is made of, by the archive's names.
-        train_acc5es: None: accuracies among the first five are not served.
+        eval_names: The evaluated splits.
+        arch_config: Configuration of the network, with the archive's names.
+        train_acc5es: None: top-5 accuracies are not served.
         net_state_dict: None: trained weights are not served.
     """
 
@@ -166,23 +166,23 @@ class ResultsCount:
 
     @cached_property
     def train_acc1es(self) -> dict[int, float]:
-        """Accuracy on the training images in percent, by epoch, which counts from 0."""
+        """Accuracy on the training images in percent, by epoch, from 0."""
         return {epoch: accuracy for epoch, accuracy, _ in self._history(TRAIN)}
 
     @cached_property
     def train_losses(self) -> dict[int, float]:
-        """Loss on the training images, by epoch."""
+        """Loss on the training images, by epoch, from 0."""
         return {epoch: loss for epoch, _, loss in self._history(TRAIN)}
 
     @cached_property
     def train_times(self) -> dict[int, float] | None:
-        """Seconds of each epoch of training; None where no times are recorded."""
+        """Training time of each epoch, in seconds; None if no times are recorded."""
         seconds = self._seconds(TRAIN)
         return None if seconds is None else dict.fromkeys(range(self.epochs), seconds)
 
     @cached_property
     def eval_acc1es(self) -> dict[str, float]:
-        """Accuracy in percent, by `split@epoch`, for epochs after which a split was evaluated."""
+        """Accuracy in percent, by `split@epoch`, for epochs at which a split was evaluated."""
         return {
             f"{split}@{epoch}": accuracy
             for split in self.eval_names
@@ -191,7 +191,7 @@ class ResultsCount:
 
     @cached_property
     def eval_losses(self) -> dict[str, float]:
-        """Loss, by `split@epoch`, likewise."""
+        """Loss, by `split@epoch`, for epochs at which a split was evaluated."""
         return {
             f"{split}@{epoch}": loss
             for split in self.eval_names
@@ -200,7 +200,7 @@ class ResultsCount:
 
     @cached_property
     def eval_times(self) -> dict[str, float]:
-        """Seconds that an evaluation takes, by `split@epoch`, for every epoch."""
+        """Evaluation time in seconds, by `split@epoch`, for every epoch."""
         return {
             f"{split}@{epoch}": seconds
             for split in self.eval_names
@@ -209,15 +209,15 @@ class ResultsCount:
         }
 
     def get_total_epoch(self) -> int:
-        """Return the budget, in epochs."""
+        """Return the training budget, in epochs."""
         return self.epochs
 
     def get_latency(self) -> float:
-        """Return the latency in seconds; -1 when it was not recorded."""
+        """Return the latency in seconds; -1 if it was not recorded."""
         return self.latency[0] if self.latency else -1.0
 
     def get_eval_set(self) -> list[str]:
-        """Return the splits that were evaluated."""
+        """Return the evaluated splits."""
         return self.eval_names
 
     def get_train(self, iepoch: int | None = None) -> Metrics:
@@ -248,7 +248,7 @@ class ResultsCount:
         return metrics
 
     def evaluated(self, name: str, iepoch: int | None = None) -> Metrics | None:
-        """Return what `get_eval` returns, or None if the split was not evaluated then.
+        """Return the result of `get_eval`, or None if the split was not evaluated at the epoch.
 
         Raises:
             ValueError: There is no such epoch.
@@ -270,7 +270,7 @@ class ResultsCount:
         }
 
     def get_times(self) -> dict[str, float | None]:
-        """Return the seconds of one epoch and of the run: of training, and of each evaluation."""
+        """Return the times of training and evaluations in seconds, per epoch and for the run."""
         times: dict[str, float | None] = {}
         for split in (TRAIN, *self.eval_names):
             seconds = self._seconds(split)
@@ -282,21 +282,21 @@ class ResultsCount:
         """Check an epoch.
 
         Raises:
-            ValueError: There is no such.
+            ValueError: There is no such epoch.
         """
         if not 0 <= iepoch < self.epochs:
             raise ValueError(f"iepoch {iepoch} is not in 0 to {self.epochs - 1}")
 
     def get_config(self, str2structure: Callable[[str], Any] | None) -> dict[str, Any]:
-        """Return what it takes to build the network.
+        """Return the configuration for building the network.
 
         Args:
-            str2structure: Makes a structure, `genotype`, of the string of a cell; or None.
+            str2structure: Converts the string of a cell to a structure, `genotype`; or None.
         """
         return network_of(self.arch_config, str2structure)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is recorded of the run, by the names of the attributes."""
+        """Return the recorded attributes of the run, by name."""
         return {name: getattr(self, name) for name in _RECORDED}
 
     get_net_param = refusing(NO_WEIGHTS)
@@ -311,7 +311,7 @@ class ResultsCount:
     update_train_info = refusing(READ_ONLY)
 
     def _history(self, served: str) -> Iterator[tuple[int, float, float]]:
-        """Yield epoch, accuracy and loss wherever a split, as the service names it, has them."""
+        """Yield epoch, accuracy and loss of a split (service's name) where recorded."""
         for epoch in range(self.epochs):
             accuracy, loss = self._recorded(served, epoch)
             if accuracy is not None:
@@ -326,7 +326,7 @@ class ResultsCount:
         return seconds
 
     def _recorded(self, served: str, epoch: int) -> tuple[float | None, float]:
-        """Return accuracy and loss on a split as the service names it; no accuracy, no loss."""
+        """Return accuracy and loss on a split (service's name); the accuracy may be None."""
         names = (f"{served}_acc", f"{served}_loss")
         if epoch == self.epochs - 1:
             accuracy, loss = (getattr(self._stats, name) for name in names)
@@ -334,5 +334,5 @@ class ResultsCount:
             accuracy, loss = (getattr(curves, name)[epoch] for name in names)
         else:
             accuracy = loss = None
-        # An evaluated split has a loss; the service writes one that is no number as null.
+        # An evaluated split always has a loss; the service returns NaN as null.
         return accuracy, math.nan if loss is None else loss

@@ -1,18 +1,18 @@
-"""The benchmarks of NNI on this service, for moving programs over.
+"""Adapter with the functions of NNI's benchmarks, for porting programs.
 
 `from nni.nas.benchmarks.nasbench101 import …` becomes `from bench_client.compat_nni.nasbench101
-import …`; `nasbench201` and `nds` alike, and everything is here too. The functions take one more
-argument, `client`: a client, the address of a service or a folder of databases. They yield dicts
-with the names of NNI's fields and more; `intermediates` is there when asked for. What differs:
+import …`, likewise `nasbench201` and `nds`; this package exports all names too. The functions take
+an additional argument, `client`: a client, the address of a service or a folder of databases. They
+yield dicts with NNI's field names and more; `intermediates` is included if requested. Differences:
 
-* Times of finished runs of NAS-Bench-101 are in seconds, where NNI has 60 times as many, and a cell
-  is pruned before it is hashed, as the benchmark itself does.
+* Times of finished runs of NAS-Bench-101 are in seconds, where NNI's are 60 times as large, and a
+  cell is pruned before it is hashed, as in the benchmark itself.
 * `valid_acc` and `valid_loss` of `cifar10` in NAS-Bench-201, which has no validation images, are
   None, where NNI repeats those on the test images.
-* Rows have no `id`, and the tables of NNI's database (`Nb101TrialStats`, …) are not there. A mean
+* Rows have no `id`, and the tables of NNI's database (`Nb101TrialStats`, …) do not exist. A mean
   over runs has the means of their curves as `intermediates`, where NNI has none.
 
-New programs are better off with `BenchClient`.
+New programs should use `BenchClient`.
 """
 
 from __future__ import annotations

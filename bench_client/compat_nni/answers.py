@@ -1,4 +1,4 @@
-"""How NNI's functions ask, and what their answers look like."""
+"""Queries and results in the form of NNI's functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench_client.errors import InvalidRequestError
 __all__ = ["NniReduction", "answers"]
 
 NniReduction: TypeAlias = Reduction | Literal["none"] | None
-"""How several runs of one configuration become one item; NNI says "none" for None, too."""
+"""How several runs of one configuration become one item; "none" means None, as in NNI."""
 
 
 def answers(
@@ -26,20 +26,20 @@ def answers(
     *,
     include_intermediates: bool,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the runs that a client knows, as dicts.
+    """Yield the runs of a query as dicts.
 
     Args:
-        where: Whom to ask; a client that is not given is opened for this one question.
-        ask: Asks it.
-        reduction: As the functions take it.
-        include_intermediates: Whether intermediate statistics were asked for.
+        where: The client; if another value is given, a client is opened for this query.
+        ask: Performs the query.
+        reduction: Reduction as in NNI's functions.
+        include_intermediates: Whether to include intermediate statistics.
     """
     try:
         with _opened(where) as bench:
             runs = ask(bench, None if reduction == "none" else reduction)
     except InvalidRequestError as error:
         if {str(part) for one in error.errors for part in one.loc[-1:]} == {"num_epochs"}:
-            return  # NNI compares with what it has: of another budget there is nothing
+            return  # NNI yields nothing for unknown budgets
         raise
     left_out = None if include_intermediates else {"intermediates"}
     for run in runs:

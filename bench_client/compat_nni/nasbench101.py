@@ -1,4 +1,4 @@
-"""The names of NNI's NAS-Bench-101."""
+"""Names and functions of NNI's NAS-Bench-101."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ CONV3X3_BN_RELU, CONV1X1_BN_RELU, MAXPOOL3X3 = PUBLISHED_OPERATION_NAMES
 CONV3X3, CONV1X1 = CONV3X3_BN_RELU, CONV1X1_BN_RELU
 
 LABEL2ID: Final = {INPUT: -1, OUTPUT: -2, CONV3X3: 0, CONV1X1: 1, MAXPOOL3X3: 2}
-"""What the hash is made of, by operation."""
+"""Labels of operations in the hash."""
 
 
 def infer_num_vertices(architecture: Mapping[str, Any]) -> int:
-    """Return the vertices of `{"op1": …, "input1": …}`, input and output included.
+    """Return the number of vertices of `{"op1": …, "input1": …}`, including input and output.
 
     Raises:
-        InvalidArchitectureError: It has no `op1`, or its operations are not numbered in a row.
+        InvalidArchitectureError: `op1` is missing, or operations are not numbered consecutively.
     """
     named = {key for key in architecture if key.startswith("op")}
     if named != {f"op{vertex}" for vertex in range(1, len(named) + 1)}:
         raise InvalidArchitectureError(
-            f"operations are op1 to op{len(named)}, not {', '.join(sorted(named))}"
+            f"operations must be op1 to op{len(named)}, not {', '.join(sorted(named))}"
         )
     return len(named) + 2
 
@@ -55,7 +55,7 @@ def hash_module(architecture: Mapping[str, Any], vertices: int) -> str:
 
     Args:
         architecture: The cell; operation names may be short or published.
-        vertices: How many vertices it has.
+        vertices: Number of vertices of the cell.
 
     Raises:
         InvalidArchitectureError: The cell is malformed or outside the space, or has another number
@@ -64,7 +64,7 @@ def hash_module(architecture: Mapping[str, Any], vertices: int) -> str:
     cell = parse_cell(dict(architecture))
     if cell.num_vertices != vertices:
         raise InvalidArchitectureError(f"the cell has {cell.num_vertices} vertices, not {vertices}")
-    # Not at the top: it needs NumPy, which questions to a server do without.
+    # Imported here because it needs numpy, and queries to a server do not.
     from benchmark_db.nasbench101.graph_hash import hash_cell  # noqa: PLC0415
 
     return hash_cell(cell)
@@ -97,16 +97,16 @@ def query_nb101_trial_stats(
     *,
     client: Where = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the runs that match, as dicts, their operations by the names of this module.
+    """Yield the runs that match, as dicts, with the operation names of this module.
 
     Args:
         arch: The cell; None is a wildcard.
         num_epochs: Training budget, in epochs; None is a wildcard.
         isomorphism: As for `BenchClient.query_nb101`.
         reduction: As for `BenchClient.query_nb101`; "none" is None.
-        include_intermediates: Whether each run carries what it was half-way and at its end.
-        client: Whom to ask: a client, the address of a service, a folder of databases; None: a
-            `BenchClient()` for this one question.
+        include_intermediates: Whether to include the statistics half-way and at the end.
+        client: A client, the address of a service, or a folder of databases; None: a
+            `BenchClient()` for this query.
 
     Raises:
         BenchError: As `BenchClient.query_nb101`.
@@ -129,7 +129,7 @@ def query_nb101_trial_stats(
 
 
 query_nb101_computed_stats = query_nb101_trial_stats
-"""The name in NNI 1."""
+"""Name of the function in NNI 1."""
 
 
 def _published(cell: Cell) -> dict[str, str | list[int]]:

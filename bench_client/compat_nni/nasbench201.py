@@ -1,4 +1,4 @@
-"""The names of NNI's NAS-Bench-201."""
+"""Names and functions of NNI's NAS-Bench-201."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def query_nb201_trial_stats(
     """Yield the runs that match, as dicts; None is a wildcard.
 
     Args:
-        arch: The architecture, `{"0_1": …}` or in another of its spellings.
+        arch: Architecture, as `{"0_1": …}` or in another spelling.
         num_epochs: Training budget, in epochs.
         dataset: The data set.
         reduction: As for `BenchClient.query_nb201`; "none" is None.
-        include_intermediates: Whether each run carries its learning curves.
-        client: Whom to ask: a client, the address of a service, a folder of databases; None: a
-            `BenchClient()` for this one question.
+        include_intermediates: Whether to include learning curves.
+        client: A client, the address of a service, or a folder of databases; None: a
+            `BenchClient()` for this query.
 
     Raises:
         BenchError: As `BenchClient.query_nb201`.
@@ -66,4 +66,4 @@ def query_nb201_trial_stats(
 
 
 query_nb201_computed_stats = query_nb201_trial_stats
-"""The name in NNI 1."""
+"""Name of the function in NNI 1."""

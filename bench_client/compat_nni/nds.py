@@ -1,4 +1,4 @@
-"""The names of NNI's NDS."""
+"""Names and functions of NNI's NDS."""
 
 from __future__ import annotations
 
@@ -65,17 +65,17 @@ def query_nds_trial_stats(  # noqa: PLR0913, PLR0917 - the signature that users 
     """Yield the runs that match, as dicts; None is a wildcard.
 
     Args:
-        model_family: As for `BenchClient.query_nds`, and so on.
-        proposer: Whose design space.
+        model_family: As for `BenchClient.query_nds`, and so are the filters below.
+        proposer: Proposer of the design space.
         generator: How networks were sampled.
-        model_spec: The network, its keys in any order.
-        cell_spec: Its cells, likewise.
+        model_spec: Specification of the network, keys in any order.
+        cell_spec: Specification of its cells, keys in any order.
         dataset: The data set.
         num_epochs: Training budget, in epochs.
         reduction: As for `BenchClient.query_nds`; "none" is None.
-        include_intermediates: Whether each run carries its learning curves.
-        client: Whom to ask: a client, the address of a service, a folder of databases; None: a
-            `BenchClient()` for this one question.
+        include_intermediates: Whether to include learning curves.
+        client: A client, the address of a service, or a folder of databases; None: a
+            `BenchClient()` for this query.
 
     Raises:
         BenchError: As `BenchClient.query_nds`.
@@ -99,4 +99,4 @@ def query_nds_trial_stats(  # noqa: PLR0913, PLR0917 - the signature that users 
 
 
 query_nds_computed_stats = query_nds_trial_stats
-"""The name in NNI 1."""
+"""Name of the function in NNI 1."""

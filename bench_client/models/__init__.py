@@ -1,7 +1,7 @@
-"""The wire: frozen models that are sent, returned and submitted, units included.
+"""Wire models: frozen pydantic models of requests and responses, with units.
 
-A model is made when its module is imported: whoever needs a few imports `models.nasbench201`, and
-the names here load their module on first use.
+Names of this package import their module on first use, because building models takes time; a
+program that needs few of them imports, say, `models.nasbench201`.
 """
 
 from __future__ import annotations

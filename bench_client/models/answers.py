@@ -1,4 +1,4 @@
-"""The frames of answers: pages, batches, problems, and the origin of every number."""
+"""Base classes of wire models: pages, batches, problem documents and provenance."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _OTHERS: Final = frozenset({BaseModel, Generic, object})
 _HIDDEN: Final = frozenset(
     name for name in dir(BaseModel) if not name.startswith("__") and name not in _MODEL
 )
-"""What pydantic gives its models, and readers of an answer have no use for."""
+"""Attributes of pydantic that `dir` leaves out."""
 
 
 class WireModel(BaseModel):
-    """Base of everything that crosses the wire.
+    """Base class of wire models.
 
-    Frozen; unknown JSON fields are ignored, so that a newer server does not break this client.
-    NaN and infinities, which JSON has not, are none of its numbers.
+    Models are frozen. Unknown JSON fields are ignored, so that a newer server does not break an
+    older client. NaN and infinities are refused, because JSON cannot represent them.
 
     Attributes:
-        arch_columns: Of a model with an architecture: the columns of a data frame that it is taken
-            apart into, each with its place in the architecture.
+        arch_columns: Data frame columns that the architecture of a model is split into, each with
+            its key or index in the architecture.
     """
 
     arch_columns: ClassVar[Mapping[str, str | int]] = MappingProxyType({})
@@ -50,35 +50,35 @@ class WireModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Yield the fields as a representation shows them: of long lists the beginning."""
+        """Yield the fields for `repr`, with long lists shortened."""
         shortened = _notebooks().shortened
         for name, value in super().__repr_args__():
             yield name, shortened(value)
 
     def __dir__(self) -> list[str]:
-        """Return the fields and what is to be done with them: pydantic's own would hide them."""
+        """Return fields and methods without pydantic's own, which would crowd a completion."""
         own = {name for kind in type(self).__mro__ if kind not in _OTHERS for name in vars(kind)}
         public = {name for name in own if not name.startswith(("_", "model_"))}
         return sorted({*type(self).model_fields, *public, *_MODEL, *object.__dir__(self)} - _HIDDEN)
 
     def _repr_html_(self) -> str:
-        """Return the fields as a table with units, as notebooks show it."""
+        """Return the fields as an HTML table with units, for notebooks."""
         html: str = _notebooks().html_of_fields(self)
         return html
 
 
 class NetworkModel(WireModel):
-    """Base of what tells which network is meant: configurations and architectures.
+    """Base class of models that identify a network: configurations and architectures.
 
     Attributes:
-        benchmark: The benchmark whose architectures these are.
+        benchmark: Name of the benchmark of the architecture.
     """
 
     benchmark: ClassVar[str] = ""
 
 
 def _notebooks() -> Any:
-    # Not at the top: it knows the models, and a program has no use for it.
+    # Imported here because it imports the models, and only notebooks need it.
     return import_module("bench_client.notebooks")
 
 
@@ -86,47 +86,50 @@ T = TypeVar("T", bound=BaseModel)
 E = TypeVar("E")
 
 Listed: TypeAlias = Annotated[list[E], Field(fail_fast=True)]
-"""A list that is refused for its first bad element: an error for each of millions would fill the
-memory."""
+"""A list whose validation stops at the first error: an error for each of millions of elements would
+fill the memory."""
 
 Members: TypeAlias = Annotated[dict[str, E], BeforeValidator(few_members)]
-"""An object whose members have names of their own; it is refused whole where they are many."""
+"""A JSON object with arbitrary keys; objects with too many keys are refused."""
 
 
 class CellCounts(WireModel):
-    """How much of a table is there that is, or was, measured by a plan."""
+    """Completeness of a table that a plan measures or has measured."""
 
-    expected: int = Field(description="Cells of the plan: an architecture, a seed, a budget each.")
+    expected: int = Field(
+        description="Cells of the plan; a cell is an architecture, a seed and a training budget."
+    )
     there: int = Field(description="Cells in the table.")
-    diverged: int = Field(description="Of them, those whose loss was no finite number any more.")
+    diverged: int = Field(description="Cells in the table whose loss became NaN or infinite.")
     failed: int = Field(description="Cells that have failed.")
     withdrawn: int = Field(description="Results that were withdrawn.")
 
 
 class ProvenanceMark(WireModel):
-    """Which database the numbers of an answer come from."""
+    """Database that the numbers of a response come from."""
 
     benchmark: str = Field(description="Name of the benchmark.")
     source: str = Field(description="File or folder name of the raw archive.")
     synthetic: bool = Field(description="Whether the numbers are made up, for trying things out.")
     content_digest: str = Field(
-        description="SHA-256 of what the database answers, whatever archive it was made from."
+        description="SHA-256 of the database's content, whatever archive it was made from."
     )
-    version: int | None = Field(None, description="Of a table that a plan makes: which it is.")
+    version: int | None = Field(None, description="Version of the table; only for tables of plans.")
     complete: bool | None = Field(
-        None, description="Of a table that a plan makes: whether nothing more comes."
+        None, description="Whether the table is final; only for tables of plans."
     )
     cells: CellCounts | None = Field(
-        None, description="Of a table that a plan makes: how many of how many are there."
+        None, description="Completeness of the table; only for tables of plans."
     )
 
 
 class Page(WireModel, Generic[T]):
-    """Some of the items that match a question, in stable order."""
+    """A page of the items that match a query, in stable order."""
 
-    items: Listed[T] = Field(description="The items; empty when nothing matches.")
+    items: Listed[T] = Field(description="The items; empty if nothing matches.")
     next_cursor: str | None = Field(
-        description="Pass it as `cursor`, with the same filters, for the next page; null: no more."
+        description="Pass it as `cursor`, with the same filters, for the next page; null: last "
+        "page."
     )
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
 
@@ -141,34 +144,32 @@ class FieldError(WireModel):
 
 
 class Problem(WireModel):
-    """An error, as RFC 9457 (`application/problem+json`) writes it."""
+    """A problem document (RFC 9457, `application/problem+json`)."""
 
     type: str = Field("about:blank", description="URI that identifies the kind of problem.")
     title: str | None = Field(None, description="The kind of problem in a few words.")
-    status: int | None = Field(None, description="The HTTP status.")
+    status: int | None = Field(None, description="HTTP status code.")
     detail: str | None = Field(None, description="What happened here and what to do about it.")
     instance: str | None = Field(None, description="URI reference of this occurrence.")
-    request_id: str | None = Field(
-        None, description="Identifies the request in the logs of the server."
-    )
-    errors: Listed[FieldError] = Field([], description="For a malformed request: each bad field.")
+    request_id: str | None = Field(None, description="Id of the request in the logs of the server.")
+    errors: Listed[FieldError] = Field([], description="Invalid fields of a malformed request.")
 
 
 class BatchError(WireModel):
-    """Stands in a batch in the place of an architecture that is malformed."""
+    """Entry of a batch for a malformed architecture."""
 
     error: Problem = Field(description="What is wrong with the architecture.")
 
 
-# Tried in order: telling a list from an object needs no look at their contents.
+# Tried in order, which tells a list from an object without validating their contents twice.
 BatchResult: TypeAlias = Annotated[Listed[T] | BatchError, Field(union_mode="left_to_right")]
 
 
 class BatchAnswer(WireModel, Generic[T]):
-    """The answer to a question about many architectures."""
+    """Results for many architectures."""
 
     results: Listed[BatchResult[T]] = Field(
-        description="One entry an architecture, in the order asked: its items (empty when nothing "
-        "matches), or the error of a malformed architecture."
+        description="One entry per architecture, in the order of the request: its items (empty if "
+        "nothing matches), or the error of a malformed architecture."
     )
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")

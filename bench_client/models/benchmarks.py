@@ -1,4 +1,4 @@
-"""What there is to know of a benchmark: description, origin, fields with units."""
+"""Wire models of benchmarks: description, origin, and fields with units."""
 
 from __future__ import annotations
 
@@ -27,96 +27,102 @@ FieldKind: TypeAlias = Literal["config", "computed", "intermediate"]
 
 
 class FieldDescription(WireModel):
-    """One field of the items of a benchmark."""
+    """A field of the items of a benchmark."""
 
     name: str = Field(description="Name, the same in databases, JSON, client and exports.")
     kind: FieldKind = Field(
-        description="Part of the configuration, recorded once a run, or recorded every epoch."
+        description="config: part of the configuration; computed: recorded once per run; "
+        "intermediate: recorded every epoch."
     )
-    unit: str | None = Field(description="Unit of the value; null for names and plain counts.")
-    description: str = Field(description="What the value is.")
-    derived: bool = Field(description="Whether it was computed from other records.")
+    unit: str | None = Field(description="Unit of the value; null for names and counts.")
+    description: str = Field(description="Meaning of the value.")
+    derived: bool = Field(description="Whether the value was computed from other records.")
 
 
 class ProvenanceInfo(WireModel):
-    """Where a database comes from."""
+    """Provenance of a database."""
 
     benchmark: str = Field(description="Name of the benchmark.")
     source_name: str = Field(description="File or folder name of the raw archive.")
-    source_size: int = Field(description="Its size, in bytes.", json_schema_extra={UNIT: "bytes"})
+    source_size: int = Field(
+        description="Size of the raw archive, in bytes.", json_schema_extra={UNIT: "bytes"}
+    )
     source_sha256: str = Field(
-        description='Its SHA-256; for a folder, that of the lines "digest  name" of its files.'
+        description="SHA-256 of the raw archive; for a folder, that of the lines "
+        '"digest  name" of its files.'
     )
     synthetic: bool = Field(description="Whether the numbers are made up.")
-    generator_version: str = Field(description="Version that wrote the database.")
-    schema_version: int = Field(description="Version of the tables.")
-    created: str = Field(description="When it was written: UTC, ISO 8601.")
+    generator_version: str = Field(description="Version of the program that wrote the database.")
+    schema_version: int = Field(description="Version of the database schema.")
+    created: str = Field(description="Time the database was written: UTC, ISO 8601.")
     content_digest: str = Field(
-        description="SHA-256 of what the database answers, whatever archive it was made from."
+        description="SHA-256 of the database's content, whatever archive it was made from."
     )
-    contents: dict[str, Any] = Field(description="Counts of what is inside, and known gaps.")
+    contents: dict[str, Any] = Field(description="Counts of the content, and known gaps.")
 
 
 class BenchmarkInfo(WireModel):
     """An installed benchmark, or a table of costs that is joined to one."""
 
-    name: str = Field(description="Name in addresses and calls.", examples=["nasbench201"])
-    title: str = Field(description="Name in prose.")
+    name: str = Field(description="Name in URLs and calls.", examples=["nasbench201"])
+    title: str = Field(description="Title for people.")
     citation: str = Field(description="The paper to cite.")
     licence: str = Field(description="Licence of the published data.")
     datasets: Listed[str] = Field(description="Names of the data sets.")
     budgets: Listed[int] = Field(
-        description="Training budgets, in epochs; none where nothing was trained.",
+        description="Training budgets, in epochs; empty if nothing was trained.",
         json_schema_extra={UNIT: "epochs"},
     )
     num_architectures: int | None = Field(
-        description="Size of the whole space; null for samples of spaces too large to list."
+        description="Size of the whole space; null for samples of larger spaces."
     )
     notes: Listed[str] = Field(
-        description="Peculiarities of the data that change how an answer must be read."
+        description="Peculiarities of the data that affect how results must be read."
     )
     joined_to: str | None = Field(
-        description="The benchmark whose architectures it measures: its columns are metrics of that"
-        " one, too; null for most."
+        description="Benchmark whose architectures this table measures; its columns are metrics of"
+        " that benchmark, too. Null for most."
     )
     questions: Listed[str] = Field(
-        description="What is answered that not every benchmark answers: `architecture` (its names"
-        " and equals), `curves`, `neighbors`, `network` (building it), `picture`, `rank`.",
+        description="Optional queries that this benchmark supports: `architecture` (spellings and"
+        " isomorphic architectures), `curves`, `neighbors`, `network` (building it), `picture`,"
+        " `rank`.",
         examples=[["architecture", "curves", "neighbors", "network", "picture", "rank"]],
     )
-    provenance: ProvenanceInfo = Field(description="Where the database comes from.")
-    fields: Listed[FieldDescription] = Field(description="The fields of its items, with units.")
+    provenance: ProvenanceInfo = Field(description="Provenance of the database.")
+    fields: Listed[FieldDescription] = Field(description="Fields of the items, with units.")
     spec: dict[str, Any] | None = Field(
         None,
-        description="The whole description of a declared table, as its file carries it; left out "
-        "for benchmarks that this program knows.",
+        description="Complete description of a declared table, as in its database; left out for "
+        "built-in benchmarks.",
     )
 
 
 class BenchmarkList(WireModel):
-    """What is installed."""
+    """The installed benchmarks."""
 
-    items: Listed[BenchmarkInfo] = Field(description="One entry a benchmark.")
+    items: Listed[BenchmarkInfo] = Field(description="One entry per benchmark.")
 
 
 _NESTED: Final = frozenset({"config", "intermediates"})
-"""Fields of an item that hold the fields of the other two kinds."""
+"""Fields of an item that hold the fields of the kinds `config` and `intermediate`."""
 
 
 def fields_of(spec: BenchmarkSpec) -> list[FieldDescription]:
-    """Return the fields of a benchmark's items, read off the models that carry them.
+    """Return the fields of a benchmark's items, from their models.
 
-    Configuration first, then what is recorded once a run, then what is recorded every epoch.
+    Fields of the configuration come first, then those recorded once per run, then those recorded
+    every epoch.
 
     Args:
-        spec: The description of the benchmark.
+        spec: Description of the benchmark.
     """
     return list(_fields(spec.text))
 
 
 @lru_cache(maxsize=256)
 def _fields(description: str) -> tuple[FieldDescription, ...]:
-    """Return the fields of a benchmark's items, by its description as text."""
+    """Return the fields of a benchmark's items; the argument is text because it is hashable."""
     spec = BenchmarkSpec.of_text(description)
     known = written(spec.name)
     models = models_of(spec) if known is None else known.models

@@ -1,4 +1,4 @@
-"""Whole columns of a benchmark, and what there is to know of each."""
+"""Wire models of whole columns of a benchmark and their descriptions."""
 
 from __future__ import annotations
 
@@ -25,45 +25,46 @@ ColumnType: TypeAlias = Literal["float32", "int32", "uint8"]
 Better: TypeAlias = Literal["larger", "smaller"]
 
 _CODES: Final = {"float32": "f", "int32": "i", "uint8": "B"}
-"""Of `array.array`, by type."""
+"""Type codes of `array.array`, by column type."""
 
-_PART = "What tells the part apart, by axis; null where the columns are of several parts."
+_PART = "Axis values of the columns, by axis; null if they do not select one combination."
 
 
 class AxisOfColumns(WireModel):
-    """What tells parts of a benchmark apart."""
+    """An axis of a benchmark, such as its data sets."""
 
     name: str = Field(description="Name of the filter.", examples=["dataset"])
-    values: Listed[str | int] = Field(description="The values that it may have.")
-    required: bool = Field(description="Whether a question about figures must name one.")
+    values: Listed[str | int] = Field(description="Possible values.")
+    required: bool = Field(description="Whether queries about metrics must name a value.")
 
 
 class ColumnDescription(WireModel):
-    """A column: what it holds, and where its values are."""
+    """Description of a column and the URL of its values."""
 
-    name: str = Field(description="Its name, as `metric` takes it.", examples=["test_acc"])
+    name: str = Field(description="Name, for the parameter `metric`.", examples=["test_acc"])
     kind: Literal["metric", "number", "choice", "count", "flag"] = Field(
-        description="A metric; the candidates' numbers; a choice of the legend; a whole number; "
-        "or no and yes."
+        description="metric; number: the candidates' numbers; choice: an index into the legend; "
+        "count: an integer; flag: 0 or 1."
     )
-    type: ColumnType = Field(description="Of its values, which are little-endian.")
-    description: str = Field(description="A sentence.")
-    unit: str | None = Field(description="Its unit; null for what is no metric.")
-    better: Better | None = Field(description="Which way is better; null for what is no metric.")
+    type: ColumnType = Field(description="Type of the values, which are little-endian.")
+    description: str = Field(description="Description in one sentence.")
+    unit: str | None = Field(description="Unit of the values; null unless a metric.")
+    better: Better | None = Field(description="Which values are better; null unless a metric.")
     source: str | None = Field(
-        description="Name of the published data that it is of; null for what follows from the "
-        "architecture alone."
+        description="Name of the published data of the column; null for features of the "
+        "architecture."
     )
-    legend: Listed[str] = Field(description="What its values mean, by value, for choices.")
+    legend: Listed[str] = Field(description="Meaning of the values of a choice, by value.")
     missing: int | None = Field(
-        description="Candidates of the part without a value; null where no part is named."
+        description="Candidates without a value; null unless the query selects one combination of "
+        "axis values."
     )
-    smallest: float | None = Field(description="Smallest finite value of the part; null likewise.")
-    largest: float | None = Field(description="Largest finite value; null likewise.")
-    distinct: int | None = Field(description="How many different values are sent; null likewise.")
+    smallest: float | None = Field(description="Smallest finite value; null as for `missing`.")
+    largest: float | None = Field(description="Largest finite value; null as for `missing`.")
+    distinct: int | None = Field(description="Number of distinct values; null as for `missing`.")
     address: str = Field(
-        description="Address of its values, relative to that of this answer; the axes that were "
-        "not named are to be added.",
+        description="URL of the values, relative to that of this response; add the axes that the "
+        "query did not name.",
         examples=["column?metric=test_acc&dataset=cifar100&num_epochs=200"],
     )
 
@@ -72,11 +73,14 @@ class Columns(Tabular, WireModel):
     """The columns of a benchmark."""
 
     rows: int | None = Field(
-        description="Candidates of the part, which every column has; null where none is named."
+        description="Number of candidates, the length of every column; null unless the query "
+        "selects one combination of axis values."
     )
     part: Members[str | int | None] | None = Field(description=_PART)
-    axes: Listed[AxisOfColumns] = Field(description="What tells its parts apart.")
-    parts: Listed[Members[str | int | None]] = Field(description="The parts that are recorded.")
+    axes: Listed[AxisOfColumns] = Field(description="Axes of the benchmark.")
+    parts: Listed[Members[str | int | None]] = Field(
+        description="Recorded combinations of axis values."
+    )
     items: Listed[ColumnDescription] = Field(description="The columns, metrics first.")
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
 
@@ -85,13 +89,13 @@ class Columns(Tabular, WireModel):
 
 
 class ColumnHeader(WireModel):
-    """What the header `X-Column` of a column says, as JSON."""
+    """JSON content of the header `X-Column` of a column."""
 
     metric: str = Field(description="Name of the column.")
-    type: ColumnType = Field(description="Of its values.")
-    rows: int = Field(ge=0, description="How many values there are.")
-    unit: str | None = Field(description="Its unit, if it has one.")
-    better: Better | None = Field(description="Which way is better, if one is.")
+    type: ColumnType = Field(description="Type of the values.")
+    rows: int = Field(ge=0, description="Number of values.")
+    unit: str | None = Field(description="Unit of the values, if any.")
+    better: Better | None = Field(description="Which values are better, if defined.")
     part: Members[str | int | None] | None = Field(description=_PART)
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
 
@@ -113,7 +117,7 @@ class Column(ColumnHeader):
 
     @property
     def values(self) -> array[Any]:
-        """The values as an array of the standard library; NaN where nothing is recorded."""
+        """The values as an array of the standard library; NaN means "not recorded"."""
         found = array(_CODES[self.type])
         found.frombytes(self.data)
         if sys.byteorder == "big":
@@ -121,22 +125,22 @@ class Column(ColumnHeader):
         return found
 
     def to_numpy(self) -> NDArray[np.generic]:
-        """Return the values, shape (rows,), not to be written to; NaN where none is recorded.
+        """Return the values as a read-only array of shape (rows,); NaN means "not recorded".
 
         Raises:
             ImportError: numpy is not installed.
         """
         with needs("local", "columns as arrays"):
-            import numpy  # noqa: ICN001, PLC0415 - whoever only asks does without
+            import numpy  # noqa: ICN001, PLC0415 - optional
 
         return numpy.frombuffer(self.data, numpy.dtype(self.type).newbyteorder("<"))
 
 
 class SpelledArchitecture(WireModel):
-    """The number of an architecture, and a text that every question takes for it."""
+    """Number and spelling of an architecture."""
 
-    number: int = Field(description="Its number, as the column `@number` has it.")
+    number: int = Field(description="Number of the architecture, as in the column `@number`.")
     arch: str | None = Field(
-        description="Its spelling, of NDS the JSON of both specifications; null where no "
-        "architecture has the number."
+        description="Spelling that queries accept, for NDS the JSON of both specifications; null "
+        "if no architecture has the number."
     )

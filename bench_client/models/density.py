@@ -1,4 +1,4 @@
-"""Counts of architectures on a grid over two metrics."""
+"""Wire models of two-dimensional histograms of architectures over two metrics."""
 
 from __future__ import annotations
 
@@ -26,38 +26,44 @@ _COUNT_BYTES: Final = 4
 class DensitySide(WireModel):
     """One side of the grid."""
 
-    metric: str = Field(description="The metric along it.")
-    unit: str = Field(description="Its unit.")
+    metric: str = Field(description="Metric of the side.")
+    unit: str = Field(description="Unit of the metric.")
     part: Members[str | int | None] | None = Field(
-        description="Where it is taken, by axis; null where that is several parts."
+        description="Axis values of the metric, by axis; null if they do not select one "
+        "combination."
     )
-    log: bool = Field(description="Whether cells are equally wide in the logarithm.")
-    low: float | None = Field(description="Where the side begins; null where nothing is counted.")
-    high: float | None = Field(description="Where it ends, included; null likewise.")
+    log: bool = Field(description="Whether bins are equally wide on a logarithmic scale.")
+    low: float | None = Field(description="Lower edge of the grid; null if nothing is counted.")
+    high: float | None = Field(
+        description="Upper edge of the grid, inclusive; null if nothing is counted."
+    )
 
 
 class DensityHeader(WireModel):
-    """What the header `X-Density` of a density says, as JSON."""
+    """JSON content of the header `X-Density` of a density."""
 
-    bins: int = Field(ge=1, le=_MOST_BINS, description="Cells of a side.")
-    layout: Literal["dense", "sparse"] = Field(description="What the body holds.")
-    cells: int = Field(ge=0, description="How many cells are filled.")
-    counted: int = Field(ge=0, description="Architectures that the cells hold.")
-    outside: int = Field(ge=0, description="Architectures beyond the ends of the grid.")
+    bins: int = Field(ge=1, le=_MOST_BINS, description="Bins per side.")
+    layout: Literal["dense", "sparse"] = Field(
+        description="Layout of the body. dense: all counts; sparse: indices of non-empty cells, "
+        "then their counts."
+    )
+    cells: int = Field(ge=0, description="Number of non-empty cells.")
+    counted: int = Field(ge=0, description="Architectures in the cells.")
+    outside: int = Field(ge=0, description="Architectures outside the grid.")
     left_out: int = Field(
         ge=0,
-        description="Architectures within the bounds that have not both values or, where a side is "
-        "logarithmic, one that is not above 0.",
+        description="Architectures within the bounds that lack a value or, on a logarithmic side, "
+        "whose value is not above 0.",
     )
-    x: DensitySide = Field(description="Along the columns.")
-    y: DensitySide = Field(description="Along the rows.")
+    x: DensitySide = Field(description="Side along the columns.")
+    y: DensitySide = Field(description="Side along the rows.")
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
 
 
 class Density(DensityHeader):
-    """How many architectures lie in each cell of a grid over two metrics."""
+    """A two-dimensional histogram of architectures over two metrics."""
 
-    data: bytes = Field(repr=False, description="Counts as they are sent.")
+    data: bytes = Field(repr=False, description="Counts as 32-bit integers in the given layout.")
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -67,35 +73,35 @@ class Density(DensityHeader):
         places, counts = self._filled()
         descends = any(one >= following for one, following in pairwise(places))
         if places and (places[-1] >= self.bins**2 or descends):
-            raise ValueError("cells that are not of the grid, or not in their order")
+            raise ValueError("cells outside the grid, or out of order")
         if sum(counts) != self.counted or len(counts) != self.cells or 0 in counts:
-            raise ValueError(f"counts that are not {self.counted} in {self.cells} cells")
+            raise ValueError(f"counts do not add up to {self.counted} in {self.cells} cells")
         return self
 
     @property
     def counts(self) -> array[int]:
-        """The count of each cell, row after row; rows go along y, both from the smallest."""
+        """The count of each cell, row by row, with rows along y; x and y ascend."""
         found = array("I", bytes(_COUNT_BYTES * self.bins**2))
         for place, count in zip(*self._filled(), strict=True):
             found[place] = count
         return found
 
     def to_numpy(self) -> NDArray[np.generic]:
-        """Return the counts, shape (bins, bins): rows along y, columns along x.
+        """Return the counts as an array of shape (bins, bins): rows along y, columns along x.
 
         Raises:
             ImportError: numpy is not installed.
         """
         with needs("local", "counts as arrays"):
-            import numpy  # noqa: ICN001, PLC0415 - whoever only asks does without
+            import numpy  # noqa: ICN001, PLC0415 - optional
 
         return numpy.array(self.counts, numpy.uint32).reshape(self.bins, self.bins)
 
     def edges(self, side: Literal["x", "y"]) -> list[float]:
-        """Return where the cells of a side begin, and where the last one ends: bins + 1 numbers.
+        """Return the edges of the bins of a side: bins + 1 numbers, ascending.
 
         Raises:
-            ValueError: Nothing is counted, so that the side has no ends.
+            ValueError: Nothing is counted, so that the side has no edges.
         """
         found: DensitySide = getattr(self, side)
         if found.low is None or found.high is None:
@@ -106,7 +112,7 @@ class Density(DensityHeader):
         return [ends[0], *(map(math.exp, inner) if found.log else inner), ends[1]]
 
     def _filled(self) -> tuple[array[int], array[int]]:
-        """Return the places of the cells that are filled, ascending, and their counts."""
+        """Return the ascending indices of non-empty cells, and their counts."""
         numbers = array("I", self.data)
         if sys.byteorder == "big":
             numbers.byteswap()

@@ -1,8 +1,8 @@
-"""Wire models of a benchmark, as its description says what they have.
+"""Wire models of declared tables, generated from their descriptions.
 
-Some benchmarks have models written by hand, for editors and type checkers
-(`bench_client.written`). Those of all others are made here from their descriptions: with the same
-fields, units and documentation, and no name to import.
+Some benchmarks have hand-written models for editors and type checkers (`bench_client.written`). The
+models of all others are generated here with the same fields, units and documentation, but have no
+name to import.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from benchmark_spec import Field as SpaceField
 __all__ = ["TableModels", "camel_case", "models_of"]
 
 _TYPES: Final[dict[str, Any]] = {"integer": int, "text": str, "list of text": list[str]}
-_TRAINED: Final = "What was trained."
-_RUNS: Final = "How many runs the item stands for; 1 unless reduced."
+_TRAINED: Final = "Trained configuration."
+_RUNS: Final = "Number of runs that the item summarises; 1 unless reduced."
 
 
 _Base = TypeVar("_Base", bound=WireModel)
@@ -31,17 +31,17 @@ _Base = TypeVar("_Base", bound=WireModel)
 
 @dataclass(frozen=True, kw_only=True)
 class TableModels:
-    """The models of a benchmark.
+    """The wire models of a benchmark.
 
     Attributes:
-        spec: Its description.
-        config: What was trained.
-        stats: What a run recorded.
-        architecture: Every name of an architecture.
-        epoch: What a run recorded at an epoch; None where it has no curves.
-        curves: The curves of a run in columns; None likewise.
-        distribution: The answer about distributions, of a benchmark that has one of its own.
-        version: The one that is asked; None: that which is served.
+        spec: Description of the benchmark.
+        config: Trained configuration.
+        stats: Final statistics of a run.
+        architecture: All spellings of an architecture.
+        epoch: Statistics of an epoch; None if the benchmark has no curves.
+        curves: Learning curves as columns; None if the benchmark has no curves.
+        distribution: Response for distributions, if the benchmark has its own.
+        version: Queried version of the table; None: the one that is served.
     """
 
     spec: BenchmarkSpec
@@ -60,26 +60,26 @@ class TableModels:
 
     @property
     def name(self) -> str:
-        """How questions name the table: `digits`, or `digits@3`."""
+        """Name of the table in queries: `digits`, or `digits@3`."""
         return self.spec.name if self.version is None else f"{self.spec.name}@{self.version}"
 
     @cached_property
     def filters(self) -> Mapping[str, str]:
-        """What tells its runs apart beside the architecture, in order: `integer` or `text`."""
+        """Filters besides the architecture, in order, with their types, `integer` or `text`."""
         label = {} if self.spec.label is None else {self.spec.label.name: "integer"}
         return {axis.name: axis.kind for axis in self.spec.axes if not axis.implied} | label
 
 
 def models_of(spec: BenchmarkSpec) -> TableModels:
-    """Return new models of a table: a caller keeps them."""
+    """Generate the models of a table; callers cache them."""
     title = camel_case(spec.name)
     names = {field.name: _named(field) for field in spec.declared_space.fields}
     axes = {axis.name: _of_axis(axis) for axis in spec.axes}
     config = _model(
-        f"{title}Config", "What was trained, on what.", {**names, **axes}, base=NetworkModel
+        f"{title}Config", "Architecture and axis values.", {**names, **axes}, base=NetworkModel
     )
     architecture = _model(
-        f"{title}Architecture", "Every name of an architecture.", names, base=NetworkModel
+        f"{title}Architecture", "All spellings of an architecture.", names, base=NetworkModel
     )
     if isinstance(spec.declared_space, Product):
         places = {f"choice{place + 1}": place for place in range(spec.declared_space.length)}
@@ -90,13 +90,13 @@ def models_of(spec: BenchmarkSpec) -> TableModels:
         label["num_runs"] = (int, Field(description=_RUNS))
     stats = {stat.name: _of_stat(stat) for stat in spec.stats}
     whole = {"config": (config, Field(description=_TRAINED)), **label, **stats}
-    told = "What a run recorded, or several reduced to one."
+    told = "Statistics of a run, or of several reduced to one item."
     recorded = _model(f"{title}Stats", told, whole, base=WireModel)
     return TableModels(spec=spec, config=config, stats=recorded, architecture=architecture)
 
 
 def camel_case(name: str) -> str:
-    """Return the name of a table as the beginning of a class's."""
+    """Return the name of a table in camel case, as the prefix of class names."""
     return "".join(part.capitalize() for part in name.split("-"))
 
 

@@ -1,4 +1,4 @@
-"""HW-NAS-Bench on the wire: what architectures of NAS-Bench-201 cost on devices."""
+"""Wire models of HW-NAS-Bench: costs of NAS-Bench-201's architectures on devices."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FPGA = "on the FPGA"
 
 
 class Nb201HardwareConfig(NetworkModel):
-    """Which network."""
+    """Architecture and data set of a network."""
 
     arch_columns: ClassVar[Mapping[str, str | int]] = OPERATION_COLUMNS
 
@@ -38,16 +38,16 @@ class Nb201HardwareConfig(NetworkModel):
     arch_str: Nb201ArchStr
     index: Nb201Index
     dataset: str = Field(
-        description="For the images and classes of which data set: cifar10 (and with it "
+        description="Data set that defines image size and number of classes: cifar10 (also for "
         "cifar10-valid), cifar100 or imagenet16-120.",
         examples=["cifar10"],
     )
 
 
 class Nb201Hardware(WireModel):
-    """What an architecture costs; null where the device has no figure or was not asked for."""
+    """Costs of an architecture; null if not measured on the device, or not requested."""
 
-    config: Nb201HardwareConfig = Field(description="Which network.")
+    config: Nb201HardwareConfig = Field(description="Architecture and data set.")
     edgegpu_latency: Milliseconds = Field(
         None, description=f"Latency {_EDGEGPU}, in milliseconds.", examples=[5.807418537139893]
     )
@@ -60,7 +60,7 @@ class Nb201Hardware(WireModel):
     edgetpu_latency: Milliseconds = Field(
         None,
         description=f"Latency {_EDGETPU}, in milliseconds; null for about a third of the "
-        "architectures, for which the archive has none.",
+        "architectures, for which the archive has no value.",
         examples=[0.9571811309997429],
     )
     pixel3_latency: Milliseconds = Field(
@@ -74,7 +74,7 @@ class Nb201Hardware(WireModel):
     )
     eyeriss_arithmetic_intensity: FlopPerByte = Field(
         None,
-        description=f"Arithmetic intensity {_EYERISS}: FLOP for each byte that is moved.",
+        description=f"Arithmetic intensity {_EYERISS}: FLOP per byte moved.",
         examples=[6.289297634665844],
     )
     fpga_latency: Milliseconds = Field(
@@ -91,4 +91,4 @@ MODELS = TableModels(
     stats=Nb201Hardware,
     architecture=Nb201Architecture,
 )
-"""The classes above, by what they are of."""
+"""The models of this benchmark."""

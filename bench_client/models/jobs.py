@@ -1,7 +1,7 @@
-"""The wire of jobs: what runs beside the server, how far it is, and what came out of it.
+"""Wire models of jobs, workers, data sets and uploaded weights.
 
-What a job was asked for (`request`) and what it found (`result`) are JSON objects that differ by
-kind of job; docs/api.md has their members.
+The `request` and `result` of a job are JSON objects that depend on the kind of job; docs/api.md
+lists their fields.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ JobKind: TypeAlias = Literal["model", "evaluation", "latency", "training", "supe
 JobState: TypeAlias = Literal[
     "queued", "running", "succeeded", "failed", "parked", "cancelled", "stopped", "expired"
 ]
-"""`queued` and `running` are on their way; the others are final."""
+"""`queued` and `running` jobs are active; the other states are final."""
 
 _Bytes: TypeAlias = Annotated[int, Field(ge=0, json_schema_extra={UNIT: "bytes"})]
 _Sha256: TypeAlias = Annotated[
@@ -52,175 +52,179 @@ _Object: TypeAlias = Annotated[dict[str, Any], AfterValidator(finite)]
 
 
 class JobProgress(WireModel):
-    """How far a running job is."""
+    """Progress of a running job."""
 
-    stage: str = Field(description="What is being done.", examples=["evaluating"])
-    done: int = Field(description="How much of the stage is done, in its own steps.")
-    total: int | None = Field(
-        description="How many steps the stage has; null where nobody knows yet."
-    )
-    message: str = Field("", description="What there is to say about it, for people.")
+    stage: str = Field(description="Current stage.", examples=["evaluating"])
+    done: int = Field(description="Completed steps of the stage.")
+    total: int | None = Field(description="All steps of the stage; null: not known yet.")
+    message: str = Field("", description="Message for people.")
     figures: Annotated[dict[str, Any], AfterValidator(finite)] | None = Field(
-        None, description="Of a training, the figures of its latest epoch; null: none."
+        None, description="Metrics of a training's latest epoch; null: none."
     )
 
 
 class JobError(WireModel):
-    """Why a job has no result."""
+    """Reason why a job has no result."""
 
-    kind: str = Field(description="For programs.", examples=["time-limit", "out-of-memory"])
+    kind: str = Field(
+        description="Kind of error, for programs.", examples=["time-limit", "out-of-memory"]
+    )
     message: str = Field(description="What happened and what to do about it, for people.")
 
 
 class JobArtifact(WireModel):
-    """A file that a job made; `GET /v1/jobs/{id}/artifacts/{name}` sends it."""
+    """A file that a job made; `GET /v1/jobs/{id}/artifacts/{name}` returns it."""
 
     name: Annotated[str, AfterValidator(one_file_name)] = Field(
-        description="Its name, unique in the job whatever the case of its letters: one plain "
-        "component of a path.",
+        description="File name without a folder; unique in the job, even if case is ignored.",
         examples=["network.safetensors"],
     )
-    media_type: str = Field(description="Its media type.", examples=["application/json"])
-    size: _Bytes = Field(description="Its size, in bytes.")
+    media_type: str = Field(description="Media type.", examples=["application/json"])
+    size: _Bytes = Field(description="Size, in bytes.")
     sha256: _Sha256
 
 
 def _of_different_names(artifacts: list[JobArtifact]) -> list[JobArtifact]:
-    """Return files that have their places beside each other in one folder."""
+    """Check that artifacts can be separate files of one folder."""
     unlike_each_other([artifact.name for artifact in artifacts])
     return artifacts
 
 
 class Job(WireModel):
-    """A piece of work for the workers, from its submission to its result."""
+    """A job for the workers, from its submission to its result."""
 
     id: str = Field(
         pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$",
-        description="Names the job in addresses; opaque.",
+        description="Id of the job in URLs; opaque.",
     )
     key: str = Field(
-        description="Equal for identical requests: as long as one job with a key is on its way or "
-        "has its result, asking again gives that job."
+        description="Equal for identical requests: while a job with the same key is active or has "
+        "its result, a new submission returns that job."
     )
-    kind: JobKind = Field(description="What is asked for.")
+    kind: JobKind = Field(description="Kind of job.")
     request: _Object = Field(
-        description="What was asked for, spelled out: defaults filled in, the architecture in "
-        "canonical form. Submitting it again asks for the same job."
+        description="The request with defaults filled in and the architecture in canonical form. "
+        "Submitting it again returns the same job."
     )
     state: JobState = Field(
-        description="queued, running; succeeded: `result` and `artifacts` are there; failed: what "
-        "was asked cannot be done; parked: given up after several attempts that ended badly; "
-        "cancelled; stopped: a training that was ended early, `progress` having the figures of its "
-        "last epoch; expired: the result was thrown away to make room, ask again. `error` says why."
+        description="queued; running; succeeded: has `result` and `artifacts`; failed: the request "
+        "cannot be carried out; parked: given up after several failed attempts; cancelled; "
+        "stopped: a training that was stopped early, with the metrics of its last epoch in "
+        "`progress`; expired: the result was deleted to free space, submit again. `error` says why."
     )
-    priority: int = Field(description="Higher first; jobs of one priority in order of submission.")
-    attempts: int = Field(ge=0, description="How many times a worker has begun it.")
-    revision: int = Field(ge=0, description="Grows with everything that happens to the job.")
-    created_at: AwareDatetime = Field(description="When it was submitted: UTC.")
-    started_at: AwareDatetime | None = Field(description="When the latest try began; null: none.")
-    finished_at: AwareDatetime | None = Field(description="When it ended; null: it has not.")
-    progress: JobProgress | None = Field(description="How far it is; null: not known.")
+    priority: int = Field(
+        description="Higher first; jobs of equal priority run in order of submission."
+    )
+    attempts: int = Field(ge=0, description="Number of attempts that workers have started.")
+    revision: int = Field(ge=0, description="Grows with every change of the job.")
+    created_at: AwareDatetime = Field(description="Time of submission: UTC.")
+    started_at: AwareDatetime | None = Field(
+        description="Start of the latest attempt; null: none yet."
+    )
+    finished_at: AwareDatetime | None = Field(description="End of the job; null: not ended.")
+    progress: JobProgress | None = Field(description="Progress of the attempt; null: not known.")
     result: _Object | None = Field(
-        description="What was found, by kind of job; null without success."
+        description="Result, depending on the kind of job; null unless it succeeded."
     )
     artifacts: Annotated[Listed[JobArtifact], AfterValidator(_of_different_names)] = Field(
-        description="The files that it made."
+        description="Files that the job made."
     )
     cancel_requested: bool = Field(
         default=False, description="Whether its worker is being told to stop."
     )
     error: JobError | None = Field(
-        description="Why it failed or was parked; while it waits for another try, why the last one "
-        "ended."
+        description="Why the job failed or was parked; while it waits for another attempt, why the "
+        "last one ended."
     )
-    worker: str | None = Field(description="Id of the worker that has or had it; null: none.")
-    request_id: str | None = Field(description="Of the request that submitted it.")
+    worker: str | None = Field(description="Id of the current or last worker; null: none.")
+    request_id: str | None = Field(description="Id of the request that submitted the job.")
     time_limit: float = Field(
-        description="Seconds that one attempt may take.", json_schema_extra={UNIT: "seconds"}
+        description="Time limit of one attempt, in seconds.", json_schema_extra={UNIT: "seconds"}
     )
 
 
 class JobPage(WireModel):
-    """Some of the jobs, latest first."""
+    """A page of jobs, latest first."""
 
-    items: Listed[Job] = Field(description="The jobs; empty when none matches.")
+    items: Listed[Job] = Field(description="The jobs; empty if none matches.")
     next_cursor: str | None = Field(
-        description="Pass it as `cursor`, with the same filters, for the next page; null: no more."
+        description="Pass it as `cursor`, with the same filters, for the next page; null: last "
+        "page."
     )
 
 
 class WorkerDevice(WireModel):
     """A device of a worker."""
 
-    name: str = Field(description="As PyTorch names it.", examples=["cpu", "cuda:0"])
-    kind: Literal["cpu", "cuda"] = Field(description="What jobs ask for as `device`.")
-    model: str = Field(description="What it is.", examples=["NVIDIA H200"])
-    memory: _Bytes = Field(description="Its memory, in bytes.")
+    name: str = Field(description="Name in PyTorch.", examples=["cpu", "cuda:0"])
+    kind: Literal["cpu", "cuda"] = Field(description="Value of `device` in requests of jobs.")
+    model: str = Field(description="Model of the device.", examples=["NVIDIA H200"])
+    memory: _Bytes = Field(description="Memory, in bytes.")
 
 
 class RegisteredTrainer(WireModel):
-    """A trainer of another package that a worker has."""
+    """A trainer that a worker has from another package."""
 
-    name: str = Field(description="What a training asks for.", examples=["quick"])
-    package: str = Field(description="The distribution that has it.")
-    version: str = Field(description="Of the distribution.")
-    sha256: _Sha256 = Field(description="Digest of its code, in 64 hexadecimal digits.")
+    name: str = Field(description="Value of `trainer` in a training request.", examples=["quick"])
+    package: str = Field(description="Distribution that provides the trainer.")
+    version: str = Field(description="Version of the distribution.")
+    sha256: _Sha256 = Field(description="SHA-256 of its code, in 64 hexadecimal digits.")
 
 
 class RegisteredWorker(WireModel):
-    """A worker that has lately been heard of."""
+    """A worker with a recent heartbeat."""
 
-    id: str = Field(description="Names the worker; what a job has as `worker`.")
+    id: str = Field(description="Id of the worker, as in `worker` of a job.")
     host: str = Field(description="Host name of its machine.")
-    pid: int = Field(description="Its process there.")
+    pid: int = Field(description="Process id on the machine.")
     version: str = Field(description="Version of its program.")
-    devices: Listed[WorkerDevice] = Field(
-        description="What it computes on; one job each at a time."
-    )
-    datasets: Listed[str] = Field(description="Names of the data sets that it has.")
+    devices: Listed[WorkerDevice] = Field(description="Devices; each runs one job at a time.")
+    datasets: Listed[str] = Field(description="Names of its data sets.")
     trainers: Listed[RegisteredTrainer] = Field(
-        description="The trainers of other packages that it has."
+        description="Trainers that it has from other packages."
     )
     models: Listed[str] = Field(description="Names of the searched models whose weights it has.")
     running: Listed[str] = Field(description="Ids of the jobs that it runs.")
-    started_at: AwareDatetime = Field(description="When it registered: UTC.")
-    seen_at: AwareDatetime = Field(description="Its latest sign of life: UTC.")
-    alive: bool = Field(description="Whether that is recent enough for it to be given work.")
+    started_at: AwareDatetime = Field(description="Time of registration: UTC.")
+    seen_at: AwareDatetime = Field(description="Time of the latest heartbeat: UTC.")
+    alive: bool = Field(description="Whether the heartbeat is recent enough to be given jobs.")
 
 
 class WorkerList(WireModel):
-    """The workers that have registered."""
+    """The registered workers."""
 
     items: Listed[RegisteredWorker] = Field(description="The workers, by id.")
 
 
 class RegisteredDataset(WireModel):
-    """A data set that some worker has."""
+    """A data set of one or more workers."""
 
-    name: str = Field(description="What an evaluation asks for.", examples=["imagenet-val"])
-    workers: Listed[str] = Field(description="Ids of the workers that have it.")
+    name: str = Field(description="Value of `dataset` in requests.", examples=["imagenet-val"])
+    workers: Listed[str] = Field(description="Ids of the workers that have the data set.")
 
 
 class DatasetList(WireModel):
-    """The data sets that evaluations may ask for."""
+    """The data sets of all workers."""
 
     items: Listed[RegisteredDataset] = Field(description="The data sets, by name.")
 
 
 class Checkpoint(WireModel):
-    """Weights that an administrator uploaded; a network asks for them by their digest."""
+    """Weights that an administrator uploaded; requests refer to them by their SHA-256."""
 
     sha256: _Sha256
-    name: str = Field(description="Given at the upload, for people.", examples=["mine.safetensors"])
-    size: _Bytes = Field(description="Its size, in bytes.")
-    tensors: int = Field(ge=0, description="How many tensors it holds.")
-    created_at: AwareDatetime = Field(description="When it was first uploaded: UTC.")
+    name: str = Field(
+        description="Name given at the upload, for people.", examples=["mine.safetensors"]
+    )
+    size: _Bytes = Field(description="Size, in bytes.")
+    tensors: int = Field(ge=0, description="Number of tensors.")
+    created_at: AwareDatetime = Field(description="Time of the first upload: UTC.")
 
 
 class CheckpointList(WireModel):
-    """The checkpoints that were uploaded."""
+    """The uploaded checkpoints."""
 
     items: Listed[Checkpoint] = Field(description="The checkpoints, latest first.")
     next_cursor: str | None = Field(
-        description="Pass it as `cursor` for the next page; null: no more."
+        description="Pass it as `cursor` for the next page; null: last page."
     )

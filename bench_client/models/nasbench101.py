@@ -1,7 +1,7 @@
-"""NAS-Bench-101 on the wire: cells trained on CIFAR-10.
+"""Wire models of NAS-Bench-101: cells trained on CIFAR-10.
 
-10,000 of the training images are held out for validation; accuracies are those of the network as
-it stood, half-way through its training and at the end.
+10,000 of the training images are held out for validation. Accuracies are measured half-way through
+the training and at its end.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _Arch: TypeAlias = dict[str, str | list[int]]
 _Hash: TypeAlias = Annotated[
     str,
     Field(
-        description="The published hash, 32 hexadecimal digits, the same for isomorphic cells.",
+        description="Published hash of 32 hexadecimal digits, the same for isomorphic cells.",
         examples=["00005c142e6f48ac74fdcf73e3439874"],
     ),
 ]
@@ -76,16 +76,16 @@ _Repeat: TypeAlias = Annotated[
     int | None,
     Field(
         description="Number of the run among those of its cell and budget, 0 to 2, in the order of "
-        "the archive, which records no seeds; null when several runs are reduced to one."
+        "the archive, which records no seeds; null if several runs are reduced to one item."
     ),
 ]
 _NumRuns: TypeAlias = Annotated[
-    int, Field(description="How many runs the item stands for; 1 unless reduced.")
+    int, Field(description="Number of runs that the item summarises; 1 unless reduced.")
 ]
 _SPELLING = (
-    "`op1`, … name the operation of each vertex between input and output: conv3x3, conv1x1 or "
-    "maxpool; `input1`, … list the vertices that feed it, 0 being the input of the cell; the last "
-    "`input` is that of the output."
+    "`op1`, … are the operations of the vertices between input and output: conv3x3, conv1x1 or "
+    "maxpool; `input1`, … list the vertices that feed each of them, 0 being the input of the cell; "
+    "the last `input` is that of the output."
 )
 
 
@@ -93,25 +93,24 @@ _VERTICES: Final[Mapping[str, str]] = MappingProxyType({f"op{n}": f"op{n}" for n
 
 
 class Nb101Config(NetworkModel):
-    """What was trained, and how long."""
+    """Trained cell and training budget."""
 
     arch_columns: ClassVar[Mapping[str, str | int]] = _VERTICES
 
-    arch: _Arch = Field(
-        description=f"The cell as it was trained. {_SPELLING}", examples=[_EXAMPLE_ARCH]
-    )
+    arch: _Arch = Field(description=f"The trained cell. {_SPELLING}", examples=[_EXAMPLE_ARCH])
     num_vertices: int = Field(
         description="Vertices of the cell, input and output included, 2 to 7.", examples=[7]
     )
     hash: _Hash
     num_epochs: Epochs = Field(description="Training budget, in epochs: 4, 12, 36 or 108.")
     trainable_parameters: int = Field(
-        description="Trainable parameters of the whole network, exactly.", examples=[8_555_530]
+        description="Exact number of trainable parameters of the whole network.",
+        examples=[8_555_530],
     )
 
 
 class Nb101Epoch(WireModel):
-    """What a run recorded half-way through or at its end."""
+    """Statistics of a run half-way through or at its end."""
 
     current_epoch: Epochs = Field(
         description="The epoch, counting from 1: half of the budget or all of it."
@@ -123,9 +122,9 @@ class Nb101Epoch(WireModel):
 
 
 class Nb101Stats(WireModel):
-    """What a run recorded at its end, or several runs of one configuration reduced to one."""
+    """Final statistics of a run, or of several runs of one configuration reduced to one item."""
 
-    config: Nb101Config = Field(description="What was trained.")
+    config: Nb101Config = Field(description="Trained configuration.")
     repeat: _Repeat
     num_runs: _NumRuns
     train_acc: _TrainAcc
@@ -139,14 +138,14 @@ class Nb101Stats(WireModel):
     )
     intermediates: Listed[Nb101Epoch] | None = Field(
         None,
-        description="The run half-way and at its end, one object each; only when asked for.",
+        description="Statistics half-way and at the end, one object each; only if requested.",
     )
 
 
 class Nb101Curves(WireModel):
-    """A run half-way and at its end in columns: lists of one value each, all equally long."""
+    """Statistics of a run half-way and at its end, as lists of equal length."""
 
-    config: Nb101Config = Field(description="What was trained.")
+    config: Nb101Config = Field(description="Trained configuration.")
     repeat: _Repeat
     num_runs: _NumRuns
     current_epoch: Listed[int] = Field(description="The epochs, counting from 1.")
@@ -157,28 +156,28 @@ class Nb101Curves(WireModel):
 
 
 class Nb101Hash(NetworkModel):
-    """What a cell is once the vertices on no path from input to output are removed.
+    """A cell without the vertices that are on no path from input to output, and its hash.
 
-    For a hash without runs nothing but the hash is known.
+    If only a hash was given and no runs of it are recorded, the other fields are null.
     """
 
     arch_columns: ClassVar[Mapping[str, str | int]] = _VERTICES
 
     hash: _Hash
-    num_vertices: int | None = Field(description="Vertices that remain, 2 to 7.", examples=[7])
-    num_edges: int | None = Field(description="Edges that remain, at most 9.", examples=[9])
+    num_vertices: int | None = Field(description="Remaining vertices, 2 to 7.", examples=[7])
+    num_edges: int | None = Field(description="Remaining edges, at most 9.", examples=[9])
     arch: _Arch | None = Field(
-        description=f"The cell that remains. {_SPELLING}", examples=[_EXAMPLE_ARCH]
+        description=f"The remaining cell. {_SPELLING}", examples=[_EXAMPLE_ARCH]
     )
     in_benchmark: bool = Field(description="Whether the installed database has runs of it.")
 
 
 class Nb101Hashes(WireModel):
-    """The answer to a question about the hashes of many cells."""
+    """Hashes of many cells."""
 
     results: Listed[Nb101Hash | BatchError] = Field(
-        description="One entry a cell, in the order asked: what it is, or the error of a malformed "
-        "one."
+        description="One entry per cell, in the order of the request: its hash and pruned form, or "
+        "the error of a malformed cell."
     )
 
 
@@ -190,4 +189,4 @@ MODELS = TableModels(
     epoch=Nb101Epoch,
     curves=Nb101Curves,
 )
-"""The classes above, by what they are of."""
+"""The models of this benchmark."""

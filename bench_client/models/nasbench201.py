@@ -1,4 +1,4 @@
-"""NAS-Bench-201 on the wire; the statistics are those of both spaces of NATS-Bench."""
+"""Wire models of NAS-Bench-201; the statistics are those of both spaces of NATS-Bench."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ Nb201Arch: TypeAlias = Annotated[
     ),
 ]
 Nb201ArchStr: TypeAlias = Annotated[
-    str, Field(description="The architecture as published.", examples=[_EXAMPLE_STR])
+    str, Field(description="Architecture string.", examples=[_EXAMPLE_STR])
 ]
 Nb201Index: TypeAlias = Annotated[
-    int, Field(description="Place of the architecture in the published list, 0 to 15,624.")
+    int, Field(description="Index of the architecture in the published list, 0 to 15,624.")
 ]
 
 OPERATION_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
@@ -61,7 +61,7 @@ OPERATION_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 class Nb201Config(NetworkModel):
-    """What was trained, and how long on what."""
+    """Trained architecture, data set and training budget."""
 
     arch_columns: ClassVar[Mapping[str, str | int]] = OPERATION_COLUMNS
 
@@ -75,26 +75,26 @@ class Nb201Config(NetworkModel):
 
 
 class Nb201Epoch(NatsEpoch):
-    """What a run recorded at the end of one epoch; null where it recorded nothing."""
+    """Statistics of a run at the end of an epoch; null if not recorded."""
 
 
 class Nb201Stats(NatsStats[Nb201Config, Nb201Epoch]):
-    """What a run recorded at its end, or several runs of one configuration reduced to one."""
+    """Final statistics of a run, or of several runs of one configuration reduced to one item."""
 
 
 class Nb201Curves(NatsCurves[Nb201Config]):
-    """The learning curves of a run in columns: lists of one value an epoch, all equally long."""
+    """Learning curves of a run, as lists with one value per epoch."""
 
 
 class Nb201Architecture(NetworkModel):
-    """Every name of an architecture, and its equals."""
+    """All spellings of an architecture, and the isomorphic architectures."""
 
     arch_columns: ClassVar[Mapping[str, str | int]] = OPERATION_COLUMNS
 
     index: Nb201Index
     arch_str: Nb201ArchStr
     arch: Nb201Arch
-    unique_str: str = Field(description="Key of the isomorphism class, as the benchmark writes it.")
+    unique_str: str = Field(description="Key of the isomorphism class, defined by the benchmark.")
     isomorphic_indices: Listed[int] = Field(
         description="Indices of all architectures of the class, this one included, ascending."
     )
@@ -108,4 +108,4 @@ MODELS = TableModels(
     epoch=Nb201Epoch,
     curves=Nb201Curves,
 )
-"""The classes above, by what they are of."""
+"""The models of this benchmark."""

@@ -1,8 +1,8 @@
-"""What both spaces of NATS-Bench say alike on the wire: runs by seed, an epoch at a time.
+"""Wire models of statistics and curves that both spaces of NATS-Bench share.
 
-What the splits mean by data set (valid / test / ori_test): cifar10-valid: half of the training
-images held out / original test set / the same; cifar10: none / original test set / the same;
-cifar100 and imagenet16-120: half of the original test set / the other half / all of it.
+Splits by data set (valid / test / ori_test): cifar10-valid: half of the training images held out /
+original test set / the same; cifar10: none / original test set / the same; cifar100 and
+imagenet16-120: half of the original test set / the other half / all of it.
 """
 
 from __future__ import annotations
@@ -61,16 +61,16 @@ _ValidLoss: TypeAlias = Annotated[Loss, Field(description=f"Cross-entropy {_ON_V
 _TestLoss: TypeAlias = Annotated[Loss, Field(description=f"Cross-entropy {_ON_TEST}.")]
 _OriTestLoss: TypeAlias = Annotated[Loss, Field(description=f"Cross-entropy {_ON_ORI_TEST}.")]
 _Seed: TypeAlias = Annotated[
-    int | None, Field(description="Seed of the run; null when several runs are reduced to one.")
+    int | None, Field(description="Seed of the run; null if several runs are reduced to one item.")
 ]
 _NumRuns: TypeAlias = Annotated[
-    int, Field(description="How many runs the item stands for; 1 unless reduced.")
+    int, Field(description="Number of runs that the item summarises; 1 unless reduced.")
 ]
 _CURRENT_EPOCH = "counting from 1"
 
 
 class NatsEpoch(WireModel):
-    """What a run recorded at the end of one epoch; null where it recorded nothing."""
+    """Statistics of a run at the end of an epoch; null if not recorded."""
 
     current_epoch: Epochs = Field(description=f"The epoch, {_CURRENT_EPOCH}.")
     train_acc: _TrainAcc
@@ -84,9 +84,9 @@ class NatsEpoch(WireModel):
 
 
 class NatsStats(WireModel, Generic[C, E]):
-    """What a run recorded at its end; `C` is its configuration, `E` one of its epochs."""
+    """Final statistics of a run; `C` is its configuration, `E` one of its epochs."""
 
-    config: C = Field(description="What was trained.")
+    config: C = Field(description="Trained configuration.")
     seed: _Seed
     num_runs: _NumRuns
     train_acc: _TrainAcc
@@ -117,14 +117,14 @@ class NatsStats(WireModel, Generic[C, E]):
     )
     size_source: SizeSource = "recorded"
     intermediates: Listed[E] | None = Field(
-        None, description="The learning curves, one object an epoch; only when asked for."
+        None, description="Learning curves, one object per epoch; only if requested."
     )
 
 
 class NatsCurves(WireModel, Generic[C]):
-    """The learning curves of a run in columns; `C` is its configuration."""
+    """Learning curves of a run, as lists; `C` is its configuration."""
 
-    config: C = Field(description="What was trained.")
+    config: C = Field(description="Trained configuration.")
     seed: _Seed
     num_runs: _NumRuns
     current_epoch: Listed[int] = Field(description=f"The epochs, {_CURRENT_EPOCH}.")

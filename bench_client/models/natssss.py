@@ -1,4 +1,4 @@
-"""The size space of NATS-Bench on the wire; the statistics are those of both spaces."""
+"""Wire models of NATS-Bench's size space; the statistics are those of both spaces."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ __all__ = [
 _Arch: TypeAlias = Annotated[
     list[int],
     Field(
-        description="The channels of each of the five layers: 8, 16, …, 64.",
+        description="Channels of each of the five layers: 8, 16, …, 64.",
         examples=[[8, 8, 8, 16, 32]],
     ),
 ]
 _ArchStr: TypeAlias = Annotated[
-    str, Field(description="The architecture as published.", examples=["8:8:8:16:32"])
+    str, Field(description="Architecture string.", examples=["8:8:8:16:32"])
 ]
 _Index: TypeAlias = Annotated[
     int,
     Field(
-        description="Place of the architecture in the order of the channels, 0 to 32,767.",
+        description="Index of the architecture in the order of the channels, 0 to 32,767.",
         examples=[11],
     ),
 ]
@@ -47,7 +47,7 @@ _LAYERS: Final[Mapping[str, int]] = MappingProxyType(
 
 
 class NatsSssConfig(NetworkModel):
-    """What was trained, and how long on what."""
+    """Trained architecture, data set and training budget."""
 
     arch_columns: ClassVar[Mapping[str, str | int]] = _LAYERS
 
@@ -59,19 +59,19 @@ class NatsSssConfig(NetworkModel):
 
 
 class NatsSssEpoch(NatsEpoch):
-    """What a run recorded at the end of one epoch; null where it recorded nothing."""
+    """Statistics of a run at the end of an epoch; null if not recorded."""
 
 
 class NatsSssStats(NatsStats[NatsSssConfig, NatsSssEpoch]):
-    """What a run recorded at its end, or several runs of one configuration reduced to one."""
+    """Final statistics of a run, or of several runs of one configuration reduced to one item."""
 
 
 class NatsSssCurves(NatsCurves[NatsSssConfig]):
-    """The learning curves of a run in columns: lists of one value an epoch, all equally long."""
+    """Learning curves of a run, as lists with one value per epoch."""
 
 
 class NatsSssArchitecture(NetworkModel):
-    """Every name of an architecture."""
+    """All spellings of an architecture."""
 
     arch_columns: ClassVar[Mapping[str, str | int]] = _LAYERS
 
@@ -88,4 +88,4 @@ MODELS = TableModels(
     epoch=NatsSssEpoch,
     curves=NatsSssCurves,
 )
-"""The classes above, by what they are of."""
+"""The models of this benchmark."""

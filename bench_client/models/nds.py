@@ -1,4 +1,4 @@
-"""NDS on the wire: networks of ten design spaces, trained on CIFAR-10 and ImageNet."""
+"""Wire models of NDS: networks of ten design spaces, trained on CIFAR-10 and ImageNet."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ _ON_TEST = "on the test images"
 _Seed: TypeAlias = Annotated[
     int | None,
     Field(
-        description="Seed of the run, which reruns share; null when several runs are reduced to "
-        "one."
+        description="Seed of the run, which reruns share; null if several runs are reduced to one "
+        "item."
     ),
 ]
 _NumRuns: TypeAlias = Annotated[
-    int, Field(description="How many runs the item stands for; 1 unless reduced.")
+    int, Field(description="Number of runs that the item summarises; 1 unless reduced.")
 ]
 
 
 class _Space(WireModel):
-    """Which networks, by whom, sampled how, trained on what."""
+    """A design space and how its networks were sampled and trained."""
 
     model_family: str = Field(
         description="nas_cell, residual_basic, residual_bottleneck or vanilla.",
         examples=["residual_basic"],
     )
     proposer: str = Field(
-        description="Whose design space: amoeba, darts, enas, nasnet, pnas, resnet, resnet-b, "
-        "resnext-a, resnext-b or vanilla.",
+        description="Proposer of the design space: amoeba, darts, enas, nasnet, pnas, resnet, "
+        "resnet-b, resnext-a, resnext-b or vanilla.",
         examples=["resnet"],
     )
     generator: str = Field(
@@ -72,33 +72,33 @@ class _Space(WireModel):
 
 
 class NdsConfig(NetworkModel):
-    """What was trained, and how."""
+    """Trained network, data set and hyperparameters."""
 
     model_family: str = Field(
         description="nas_cell, residual_basic, residual_bottleneck or vanilla."
     )
     model_spec: dict[str, Any] = Field(
-        description="The network: for nas_cell the nodes of either cell, depth, width, aux and "
-        "drop_prob; for the others a value a stage: ds (depths), ss (strides), ws (widths), and, "
-        "where the blocks have them, bot_muls and num_gs. Empty lists are left out.",
+        description="The network: for nas_cell the number of nodes of either cell, depth, width, "
+        "aux and drop_prob; for the others one value per stage: ds (depths), ss (strides), ws "
+        "(widths) and, if the blocks have them, bot_muls and num_gs. Empty lists are left out.",
         examples=[_EXAMPLE_MODEL],
     )
     cell_spec: dict[str, Any] = Field(
         description="The cells of nas_cell: node i of `normal` applies `normal_{i}_op_x` to its "
         "input `normal_{i}_input_x`, and `normal_{i}_op_y` to `normal_{i}_input_y`; inputs 0 and 1 "
-        "are those of the cell, 2 is node 0; `normal_concat` is what the cell gives out; `reduce` "
-        "alike. Empty for the other families."
+        "are those of the cell, 2 is node 0; `normal_concat` lists the nodes of the cell's output; "
+        "likewise for `reduce`. Empty for the other families."
     )
     dataset: str = Field(description="Data set: cifar10 or imagenet.")
     generator: str = Field(description="How networks were sampled: random, fix_w_d or tune_lr_wd.")
-    proposer: str = Field(description="Whose design space, such as amoeba or resnext-a.")
-    base_lr: float = Field(description="Learning rate at the start.", examples=[0.1])
+    proposer: str = Field(description="Proposer of the design space, such as amoeba or resnext-a.")
+    base_lr: float = Field(description="Initial learning rate.", examples=[0.1])
     weight_decay: float = Field(description="Weight decay.", examples=[0.0005])
     num_epochs: Epochs = Field(description="Training budget, in epochs.")
 
 
 class NdsEpoch(WireModel):
-    """What a run recorded at the end of one epoch."""
+    """Statistics of a run at the end of an epoch."""
 
     current_epoch: Epochs = Field(description="The epoch, counting from 1.")
     train_loss: Loss = Field(description=f"Cross-entropy {_ON_TRAIN}; null where it was NaN.")
@@ -107,9 +107,9 @@ class NdsEpoch(WireModel):
 
 
 class NdsStats(WireModel):
-    """What a run recorded, or several runs of one configuration reduced to one."""
+    """Statistics of a run, or of several runs of one configuration reduced to one item."""
 
-    config: NdsConfig = Field(description="What was trained.")
+    config: NdsConfig = Field(description="Trained configuration.")
     seed: _Seed
     num_runs: _NumRuns
     final_train_acc: Percent = Field(
@@ -140,14 +140,14 @@ class NdsStats(WireModel):
         description="Time of computing the precise statistics of batch normalisation, in seconds."
     )
     intermediates: Listed[NdsEpoch] | None = Field(
-        None, description="The learning curves, one object an epoch; only when asked for."
+        None, description="Learning curves, one object per epoch; only if requested."
     )
 
 
 class NdsCurves(WireModel):
-    """The learning curves of a run in columns: lists of one value an epoch, all equally long."""
+    """Learning curves of a run, as lists with one value per epoch."""
 
-    config: NdsConfig = Field(description="What was trained.")
+    config: NdsConfig = Field(description="Trained configuration.")
     seed: _Seed
     num_runs: _NumRuns
     current_epoch: Listed[int] = Field(description="The epochs, counting from 1.")
@@ -157,26 +157,26 @@ class NdsCurves(WireModel):
 
 
 class NdsFamily(_Space):
-    """A design space as it was sampled and trained, and how much of it there is."""
+    """A design space as it was sampled and trained, with its numbers of runs and networks."""
 
-    runs: int = Field(description="How many runs are recorded.")
+    runs: int = Field(description="Number of recorded runs.")
     configurations: int = Field(
-        description="Of how many configurations: network, learning rate and weight decay."
+        description="Number of configurations: network, learning rate and weight decay."
     )
-    architectures: int = Field(description="Of how many networks.")
+    architectures: int = Field(description="Number of networks.")
 
 
 class NdsFamilies(WireModel):
-    """The design spaces."""
+    """The design spaces of NDS."""
 
-    items: Listed[NdsFamily] = Field(description="One entry a space.")
+    items: Listed[NdsFamily] = Field(description="One entry per design space.")
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
 
 
 class NdsDistribution(_Space, Distribution):
-    """How a metric is distributed over the configurations of a design space.
+    """Distribution of a metric over the configurations of a design space.
 
-    A configuration counts once, with the mean over its runs. The metric is a statistic of the
+    Each configuration counts once, with the mean over its runs. The metric is a statistic of the
     items, or an error: 100 minus an accuracy.
     """
 
@@ -184,15 +184,15 @@ class NdsDistribution(_Space, Distribution):
 class NdsDistributions(WireModel):
     """The distribution of a metric in each design space."""
 
-    items: Listed[NdsDistribution] = Field(description="One entry a space that has any.")
+    items: Listed[NdsDistribution] = Field(description="One entry per design space with values.")
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
 
 
 class NdsArchitecture(NetworkModel):
-    """A network of NDS; both parts together are one of `archs` in a batch."""
+    """A network of NDS; an object with both fields is one of `archs` in a batch."""
 
-    model_spec: dict[str, Any] = Field(description="The network, as `config` has it.")
-    cell_spec: dict[str, Any] = Field(description="Its cells, likewise; empty without cells.")
+    model_spec: dict[str, Any] = Field(description="The network, as in `config`.")
+    cell_spec: dict[str, Any] = Field(description="Its cells, as in `config`; empty without cells.")
 
 
 MODELS = TableModels(
@@ -204,4 +204,4 @@ MODELS = TableModels(
     curves=NdsCurves,
     distribution=NdsDistributions,
 )
-"""The classes above, by what they are of."""
+"""The models of this benchmark."""

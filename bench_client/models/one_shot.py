@@ -1,7 +1,7 @@
-"""How a supernet is trained: samplers of paths, relaxations, and losses of what networks cost.
+"""Request models of supernet trainings: path samplers, relaxations and cost losses.
 
-`nas_search.oneshot` has a class of the same name and arguments for each. docs/one-shot.md says what
-they do.
+`nas_search.oneshot` has a class of the same name and arguments for each; docs/one-shot.md explains
+them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _MOST_PATHS: Final = 256
-"""Of an update: each costs a pass forward and back."""
+"""Most paths of an update; each costs a forward and a backward pass."""
 _MOST_STEPS: Final = 1_000_000
 _MOST_BINS: Final = 256
 _MOST_EPOCHS: Final = 10_000
@@ -46,14 +46,14 @@ _Temperature: TypeAlias = Annotated[float, Field(gt=0, le=1e6)]
 _Warmup: TypeAlias = Annotated[int, Field(ge=0, le=_MOST_EPOCHS)]
 _Every: TypeAlias = Annotated[int, Field(ge=1, le=_MOST_STEPS)]
 
-_WARMUP: Final = "Epochs of weights alone at first."
-_EVERY: Final = "Weight steps to a step of the logits."
-_TARGET: Final = "The cost that is aimed at, in the unit of `costs`."
+_WARMUP: Final = "Initial epochs in which only weights are trained."
+_EVERY: Final = "Weight steps per step of the logits."
+_TARGET: Final = "Target cost, in the unit of `costs`."
 
 
 def _least_first(bounds: list[float]) -> list[float]:
     if bounds[0] > bounds[1]:
-        raise ValueError(f"{bounds[0]:g} and {bounds[1]:g} are no least and greatest cost")
+        raise ValueError(f"the least cost {bounds[0]:g} is above the greatest, {bounds[1]:g}")
     return bounds
 
 
@@ -67,7 +67,7 @@ class _Stated(BaseModel):
 
 
 class UniformSampler(_Stated):
-    """One path an update, drawn as the space draws samples."""
+    """One path per update, drawn as the space draws samples."""
 
     name: Literal["UniformPaths"] = Field(description="Its name.")
 
@@ -77,27 +77,29 @@ class FairSampler(_Stated):
 
     name: Literal["FairPaths"] = Field(description="Its name.")
     update: Literal["summed", "each path"] = Field(
-        "summed", description="Whether there is one update for all paths, or one after each."
+        "summed",
+        description="summed: one update for all paths; each path: an update after each path.",
     )
     unequal: Literal["refuse", "cycle"] = Field(
         "refuse",
-        description="What to do where choices have different numbers of candidates or do not "
-        "always matter; cycle: candidates are used equally often within a longer period.",
+        description="What to do if choices have different numbers of candidates or do not always "
+        "matter. cycle: candidates are used equally often within a longer period.",
     )
     batches: Literal["shared", "one a path"] = Field(
-        "shared", description="Whether the paths of a summed update see the same images."
+        "shared",
+        description="Whether the paths of a summed update share a batch, or each has its own.",
     )
 
 
 class SandwichSampler(_Stated):
-    """The smallest network, the largest and some at random."""
+    """The smallest network, the largest, and some random ones per update."""
 
     name: Literal["SandwichPaths"] = Field(description="Its name.")
-    random: int = Field(2, ge=0, le=_MOST_PATHS, description="Paths that are drawn at random.")
+    random: int = Field(2, ge=0, le=_MOST_PATHS, description="Number of random paths.")
 
 
 class BinnedSampler(_Stated):
-    """One path an update, whose cost is in a bin that is drawn first; needs `costs`."""
+    """One path per update, with a cost in a bin that is drawn first; needs `costs`."""
 
     name: Literal["BinnedPaths"] = Field(description="Its name.")
     bounds: list[_Bin] = Field(
@@ -106,27 +108,32 @@ class BinnedSampler(_Stated):
         description="Least and greatest cost of each bin, in the unit of `costs`.",
         examples=[[[290, 300], [300, 310]]],
     )
-    tries: int = Field(500, ge=1, le=_MOST_STEPS, description="Paths that are drawn for a bin.")
+    tries: int = Field(500, ge=1, le=_MOST_STEPS, description="Most paths drawn for a bin.")
 
 
 class PolicySampler(_Stated):
-    """A policy draws paths and learns from the images that are kept for the search (ENAS)."""
+    """A policy that draws paths and learns from the images kept for the search (ENAS)."""
 
     name: Literal["PolicyPaths"] = Field(description="Its name.")
     controller: Literal["logits", "lstm"] = Field(
-        "logits", description="Whether a choice has probabilities of its own, or depends on others."
+        "logits",
+        description="logits: independent probabilities for each choice; lstm: choices depend on "
+        "earlier ones.",
     )
     updates: int = Field(
         50, ge=1, le=_MOST_STEPS, description="Steps of the policy after each epoch of weights."
     )
-    learning_rate: float = Field(3.5e-4, ge=1e-12, le=1e3, description="Of Adam.")
-    baseline_decay: _Share = Field(0.95, description="Of the moving average of rewards.")
+    learning_rate: float = Field(3.5e-4, ge=1e-12, le=1e3, description="Learning rate of Adam.")
+    baseline_decay: _Share = Field(0.95, description="Decay of the moving average of rewards.")
     entropy_weight: float = Field(
-        1e-4, ge=0, le=1e3, description="What the entropy of a draw adds to its reward."
+        1e-4, ge=0, le=1e3, description="Weight of a path's entropy in its reward."
     )
-    draws: int = Field(10, ge=1, le=_MOST_STEPS, description="Paths that are compared in the end.")
+    draws: int = Field(10, ge=1, le=_MOST_STEPS, description="Paths that are compared at the end.")
     batches: int = Field(
-        200, ge=0, le=_MOST_STEPS, description="Batches that their norms are estimated on."
+        200,
+        ge=0,
+        le=_MOST_STEPS,
+        description="Batches for estimating the batch-norm statistics of these paths.",
     )
 
 
@@ -134,25 +141,26 @@ Sampler: TypeAlias = Annotated[
     UniformSampler | FairSampler | SandwichSampler | BinnedSampler | PolicySampler,
     Field(discriminator="name"),
 ]
-"""What draws the paths of each update."""
+"""Sampler of the paths of each update."""
 
 
 class SoftmaxRelaxation(_Stated):
-    """All candidates run, weighed by the softmax of the logits (DARTS)."""
+    """All candidates run, weighted by the softmax of the logits (DARTS)."""
 
     name: Literal["Softmax"] = Field(description="Its name.")
     second_order: bool = Field(
-        default=False, description="Whether gradients are those at weights one step ahead."
+        default=False,
+        description="Whether gradients of the logits are taken at weights one step ahead.",
     )
     warmup_epochs: _Warmup = Field(0, description=_WARMUP)
     every: _Every = Field(1, description=_EVERY)
 
 
 class GumbelRelaxation(_Stated):
-    """All candidates run, weighed by a draw of the Gumbel softmax (SNAS, FBNet)."""
+    """All candidates run, weighted by a draw of the Gumbel softmax (SNAS, FBNet)."""
 
     name: Literal["Gumbel"] = Field(description="Its name.")
-    temperature: _Temperature = Field(5.0, description="At first.")
+    temperature: _Temperature = Field(5.0, description="Initial temperature.")
     decay: float = Field(
         0.045, ge=0, le=100, description="The temperature is multiplied by e^-decay each epoch."
     )
@@ -164,33 +172,33 @@ class GumbelHardRelaxation(_Stated):
     """One candidate runs, drawn by the Gumbel softmax (GDAS)."""
 
     name: Literal["GumbelHard"] = Field(description="Its name.")
-    temperature: _Temperature = Field(10.0, description="In the first epoch.")
-    last_temperature: _Temperature = Field(0.1, description="In the last epoch.")
+    temperature: _Temperature = Field(10.0, description="Temperature in the first epoch.")
+    last_temperature: _Temperature = Field(0.1, description="Temperature in the last epoch.")
     warmup_epochs: _Warmup = Field(0, description=_WARMUP)
     every: _Every = Field(1, description=_EVERY)
 
 
 class BinaryGatesRelaxation(_Stated):
-    """One candidate runs, and gates learn what the others would have done (ProxylessNAS)."""
+    """One candidate runs per step, chosen by trained binary gates (ProxylessNAS)."""
 
     name: Literal["BinaryGates"] = Field(description="Its name.")
     gates: Literal["full", "two"] = Field(
-        "full", description="Whether a step moves all candidates, or two that are drawn."
+        "full", description="Whether a step updates all candidates, or two drawn ones."
     )
     warmup_epochs: _Warmup = Field(40, description=_WARMUP)
     every: _Every = Field(5, description=_EVERY)
 
 
 class ReinforcedRelaxation(_Stated):
-    """Probabilities move to paths that are rewarded (ProxylessNAS-R)."""
+    """Path probabilities are trained by REINFORCE (ProxylessNAS-R)."""
 
     name: Literal["Reinforced"] = Field(description="Its name.")
-    paths: int = Field(10, ge=1, le=_MOST_PATHS, description="Paths of a step.")
-    omega: float = Field(0.1, ge=0, le=100, description="How much the cost matters.")
+    paths: int = Field(10, ge=1, le=_MOST_PATHS, description="Paths per step.")
+    omega: float = Field(0.1, ge=0, le=100, description="Exponent of the cost in the reward.")
     target: Annotated[float, Field(gt=0, le=1e18)] | None = Field(
-        None, description="The cost at which it does not; null: no cost matters."
+        None, description="Cost that leaves the reward unchanged; null: cost is ignored."
     )
-    baseline_decay: _Share = Field(0.99, description="Of the moving average of rewards.")
+    baseline_decay: _Share = Field(0.99, description="Decay of the moving average of rewards.")
     warmup_epochs: _Warmup = Field(40, description=_WARMUP)
     every: _Every = Field(5, description=_EVERY)
 
@@ -203,23 +211,23 @@ Relaxation: TypeAlias = Annotated[
     | ReinforcedRelaxation,
     Field(discriminator="name"),
 ]
-"""How candidates are weighed, and their weights moved by gradients."""
+"""Continuous relaxation with architecture logits that are trained by gradients."""
 
 
 class CountedCosts(_Stated):
-    """What candidates cost, counted where each stands."""
+    """Counted cost of each candidate at its position in the network."""
 
     metric: Literal["macs", "parameters"] = Field(
-        "macs", description="Multiply-adds of one input, or weights."
+        "macs", description="Multiply-adds of one input, or number of parameters."
     )
-    unit: float = Field(1.0, gt=0, le=1e18, description="Costs are in so many: 1e6 for millions.")
+    unit: float = Field(1.0, gt=0, le=1e18, description="Unit of costs, such as 1e6 for millions.")
 
 
 class SquareLoss(_Stated):
     """CE + weight (E - target)²."""
 
     name: Literal["Square"] = Field(description="Its name.")
-    weight: _Weight = Field(description="How much the distance to the target counts.")
+    weight: _Weight = Field(description="Weight of the distance to the target.")
     target: Annotated[float, Field(gt=0, le=1e12)] = Field(description=_TARGET)
 
 
@@ -227,7 +235,7 @@ class HingeLoss(_Stated):
     """CE + weight max(0, E / target - 1)."""
 
     name: Literal["Hinge"] = Field(description="Its name.")
-    weight: _Weight = Field(description="How much the excess counts.")
+    weight: _Weight = Field(description="Weight of the excess.")
     target: Annotated[float, Field(gt=0, le=1e12)] = Field(description=_TARGET)
 
 
@@ -236,7 +244,7 @@ class LinearLoss(_Stated):
 
     name: Literal["Linear"] = Field(description="Its name.")
     target: Annotated[float, Field(gt=0, le=1e12)] = Field(description=_TARGET)
-    lam: _Weight = Field(0.1, description="How much the distance to the target counts.")
+    lam: _Weight = Field(0.1, description="Weight of the distance to the target.")
 
 
 class LogPowerLoss(_Stated):
@@ -260,11 +268,11 @@ class LogRuntimeLoss(_Stated):
     """CE + lam log E."""
 
     name: Literal["LogRuntime"] = Field(description="Its name.")
-    lam: _Weight = Field(description="How much the logarithm of the cost counts.")
+    lam: _Weight = Field(description="Weight of the logarithm of the cost.")
 
 
 CostLoss: TypeAlias = Annotated[
     SquareLoss | HingeLoss | LinearLoss | LogPowerLoss | LogProductLoss | LogRuntimeLoss,
     Field(discriminator="name"),
 ]
-"""Joins the cross-entropy CE of the search's images with the expected cost E."""
+"""Loss that combines the cross-entropy CE on the search's images with the expected cost E."""

@@ -1,7 +1,7 @@
-"""The units of the wire: one alias a unit, None where nothing is recorded.
+"""Field types with units, one alias per unit; None means "not recorded".
 
-The unit lies in the JSON schema (`"unit": "percent"`), where OpenAPI, the descriptions of the
-benchmarks and other programs find it.
+The unit is part of the JSON schema (`"unit": "percent"`), which OpenAPI, the descriptions of
+benchmarks and other programs read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ UNIT: Final = "unit"
 """Key of a field's unit in its JSON schema."""
 
 DERIVED: Final[dict[str, Any]] = {"derived": True}
-"""Marks, in a field's JSON schema, a value that was computed rather than measured."""
+"""Entry of a field's JSON schema for values that were computed rather than measured."""
 
 Percent: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "percent"})]
 """0 to 100."""
@@ -44,7 +44,7 @@ Loss: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "cross-
 Seconds: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "seconds"})]
 
 Milliseconds: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "milliseconds"})]
-"""Only where a published name has them: what the contract names itself is in seconds."""
+"""Only for published statistics in milliseconds; fields that this service defines use seconds."""
 
 Millijoules: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "millijoules"})]
 
@@ -55,9 +55,9 @@ Millions: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "mi
 SizeSource: TypeAlias = Annotated[
     Literal["recorded", "counted"],
     Field(
-        description="Where parameters and flops come from. counted: the runs of the architecture "
-        "and data set disagree on one or both, which are counted from the structure of the "
-        "network. Otherwise, and in a single run always, recorded; where it is left out, too."
+        description="Source of parameters and flops. counted: the runs of the architecture and "
+        "data set disagree on one or both, which are therefore counted from the network's "
+        "structure. recorded: otherwise, for single runs, and if this field is missing."
     ),
 ]
 
@@ -66,14 +66,14 @@ Epochs: TypeAlias = Annotated[int, Field(json_schema_extra={UNIT: "epochs"})]
 PercentCurve: TypeAlias = Annotated[
     Listed[float | None], Field(json_schema_extra={UNIT: "percent"})
 ]
-"""One value an epoch, aligned with `current_epoch`."""
+"""One value per epoch, aligned with `current_epoch`."""
 
 LossCurve: TypeAlias = Annotated[
     Listed[float | None], Field(json_schema_extra={UNIT: "cross-entropy"})
 ]
-"""One value an epoch, aligned with `current_epoch`."""
+"""One value per epoch, aligned with `current_epoch`."""
 
 SecondsCurve: TypeAlias = Annotated[
     Listed[float | None], Field(json_schema_extra={UNIT: "seconds"})
 ]
-"""One value an epoch, aligned with `current_epoch`."""
+"""One value per epoch, aligned with `current_epoch`."""

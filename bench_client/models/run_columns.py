@@ -1,4 +1,4 @@
-"""The runs of many architectures in columns, as they cross the wire."""
+"""Wire models of the runs of many architectures as columns."""
 
 from __future__ import annotations
 
@@ -21,80 +21,80 @@ __all__ = ["RUN_COLUMNS", "MalformedArchitecture", "RunColumn", "RunColumns", "R
 __all__ += ["StoredColumn"]
 
 RUN_COLUMNS: Final = "application/vnd.nas-bench.columns"
-"""Media type: `RunColumnsHeader` as a line of JSON, and behind it the values of its columns."""
+"""Media type: `RunColumnsHeader` as one line of JSON, followed by the bytes of its columns."""
 
 C = TypeVar("C", bound=NetworkModel)
 
 _CODES: Final = {"int32": "i", "int64": "q", "float64": "d", "bool": "B", "text": "i"}
-"""Of `array.array`, by type; a column of `none` has no values."""
+"""Type codes of `array.array`, by column type; a column of type `none` has no values."""
 
 _NUMBERED: Final = ("position", "config")
 
 
 class RunColumn(WireModel):
-    """A column: what its values are."""
+    """Name and type of a column."""
 
-    name: str = Field(description="Its name.", examples=["test_acc"])
+    name: str = Field(description="Name of the column.", examples=["test_acc"])
     type: Literal["int32", "int64", "float64", "bool", "text", "none"] = Field(
-        description="Of its values, which are little-endian. `bool`: a byte. `text`: `int32`, "
-        "places in the legend, -1 where there is none. `none`: no value, and no byte."
+        description="Type of the values, which are little-endian. `bool`: one byte. `text`: "
+        "`int32` indices into the legend, -1 if missing. `none`: all missing, no bytes."
     )
     missing: bool = Field(
         default=False,
-        description="Of `int64` and `bool`: whether behind the values comes a byte for each, 1 "
-        "where there is none. In `float64` NaN stands for it.",
+        description="For `int64` and `bool`: whether the values are followed by one byte for each, "
+        "1 if it is missing. In `float64`, NaN means missing.",
     )
-    legend: Listed[str] = Field([], description="The texts.")
+    legend: Listed[str] = Field([], description="Texts that the values of `text` refer to.")
 
     def size(self, rows: int) -> int:
-        """Return how many bytes a column of so many rows has."""
+        """Return the size of a column with so many rows, in bytes."""
         if self.type == "none":
             return 0
         return rows * (array(_CODES[self.type]).itemsize + self.is_masked)
 
     @property
     def is_masked(self) -> bool:
-        """Whether bytes behind its values say which are missing."""
+        """Whether the values are followed by a mask of missing ones."""
         return self.missing and self.type in {"int64", "bool"}
 
 
 class MalformedArchitecture(WireModel):
-    """What is wrong with an architecture that was asked about."""
+    """Error for a malformed architecture of the request."""
 
-    position: int = Field(ge=0, description="Which it is, counting from 0.")
-    detail: str = Field(description="What is wrong.")
+    position: int = Field(ge=0, description="Position of the architecture in the request, from 0.")
+    detail: str = Field(description="What is wrong with the architecture.")
 
 
 class RunColumnsHeader(WireModel, Generic[C]):
-    """What runs in columns are of."""
+    """Header of runs as columns: their configurations, columns, errors and provenance."""
 
-    rows: int = Field(ge=0, description="Runs, or what several are reduced to.")
-    configs: Listed[C] = Field(description="What was trained, each once.")
+    rows: int = Field(ge=0, description="Number of runs, or of reduced items.")
+    configs: Listed[C] = Field(description="Trained configurations, each once.")
     columns: Listed[RunColumn] = Field(
-        description="In the order of their values. First `position`, that of the architecture "
-        "that was asked about, and `config`, the place among `configs`."
+        description="Columns in the order of their values. The first are `position`, the position "
+        "of the architecture in the request, and `config`, an index into `configs`."
     )
     errors: Listed[MalformedArchitecture] = Field(description="Malformed architectures.")
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
 
 
 class RunColumns(RunColumnsHeader[C], Generic[C]):
-    """Runs in columns, with their values."""
+    """Runs as columns: header and values."""
 
-    data: bytes = Field(repr=False, description="The values, one column after the other.")
+    data: bytes = Field(repr=False, description="Bytes of the columns, one after the other.")
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if tuple(column.name for column in self.columns[:2]) != _NUMBERED:
             raise ValueError(f"its first columns are not {' and '.join(_NUMBERED)}")
         if any(column.type != "int32" or column.missing for column in self.columns[:2]):
-            raise ValueError("places that are no numbers")
+            raise ValueError(f"{' and '.join(_NUMBERED)} are not columns of int32")
         size = sum(column.size(self.rows) for column in self.columns)
         if size != len(self.data):
             raise ValueError(f"{len(self.data)} bytes of {self.rows} rows, which have {size}")
         stored = self.stored
         if len(stored) != len(self.columns):
-            raise ValueError("two columns of one name")
+            raise ValueError("two columns have the same name")
         positions = stored["position"].numbers()
         if any(map(gt, positions, positions[1:])) or (positions and positions[0] < 0):
             raise ValueError("architectures out of order")
@@ -104,7 +104,7 @@ class RunColumns(RunColumnsHeader[C], Generic[C]):
                 first = 0 if name == "config" else -1
                 places = column.numbers()
                 if places and not first <= min(places) <= max(places) <= last:
-                    raise ValueError(f"{name:.80} has places that there are not")
+                    raise ValueError(f"{name:.80} has indices out of range")
         return self
 
     @cached_property
@@ -119,12 +119,12 @@ class RunColumns(RunColumnsHeader[C], Generic[C]):
 
 
 class StoredColumn(NamedTuple):
-    """A column and its bytes.
+    """A column with its bytes.
 
     Attributes:
-        what: What its values are.
-        rows: How many they are.
-        data: Their bytes.
+        what: Name and type of the column.
+        rows: Number of values.
+        data: Bytes of the values.
     """
 
     what: RunColumn
@@ -132,7 +132,7 @@ class StoredColumn(NamedTuple):
     data: memoryview
 
     def numbers(self) -> array[Any]:
-        """Return its values, those of a text as places, as an array of the standard library."""
+        """Return the values as an array of the standard library; texts as indices."""
         found = array(_CODES[self.what.type])
         found.frombytes(self.data[: self.rows * found.itemsize])
         if sys.byteorder == "big":
@@ -140,13 +140,13 @@ class StoredColumn(NamedTuple):
         return found
 
     def values(self) -> list[Any]:
-        """Return its values as Python's, None where one is missing."""
+        """Return the values as Python objects, None if missing."""
         what, rows = self.what, self.rows
         if what.type == "none":
             return [None] * rows
         numbers = self.numbers()
         if what.type == "text":
-            legend = [*what.legend, None]  # -1 is the last place
+            legend = [*what.legend, None]  # index -1 is None
             return [legend[place] for place in numbers]
         if what.type == "float64":
             return [None if isnan(number) else number for number in numbers]
@@ -169,15 +169,15 @@ class StoredColumn(NamedTuple):
 
     @property
     def _mask(self) -> memoryview:
-        """A byte for each value, 1 where there is none."""
+        """One byte per value, 1 if it is missing."""
         return self.data[len(self.data) - self.rows :]
 
     def to_numpy(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Return its values, those of a text as places, and which are told to be missing.
+        """Return the values (texts as indices) and the mask of missing ones, as numpy arrays.
 
-        Both have the shape (rows,); values of `none` are NaN. For whoever has numpy.
+        Both have the shape (rows,); values of type `none` are NaN.
         """
-        import numpy  # noqa: ICN001, PLC0415 - pandas has brought it; others do without
+        import numpy  # noqa: ICN001, PLC0415 - optional; pandas depends on it
 
         if self.what.type == "none":
             return numpy.full(self.rows, numpy.nan), numpy.ones(self.rows, bool)

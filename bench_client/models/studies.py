@@ -1,4 +1,4 @@
-"""Recorded searches, and how they compare."""
+"""Wire models of studies: recorded searches and comparisons of strategies."""
 
 from __future__ import annotations
 
@@ -11,114 +11,122 @@ __all__ += ["RecordedSearch", "SkippedFile", "StudyDetails", "StudyTest"]
 
 
 class StudyInfo(WireModel):
-    """A study: searches that lie in one folder."""
+    """A study: the recorded searches of one folder."""
 
-    name: str = Field(description="Its name.", examples=["main"])
-    files: int = Field(description="Files of searches in it.")
+    name: str = Field(description="Name of the study.", examples=["main"])
+    files: int = Field(description="Number of its files of searches.")
 
 
 class StudyList(WireModel):
-    """The studies that the server shows."""
+    """The studies of a server."""
 
-    items: Listed[StudyInfo] = Field(description="The studies; none where no folder is set.")
+    items: Listed[StudyInfo] = Field(description="The studies; empty if no folder is set.")
 
 
 class RecordedSearch(WireModel):
-    """One search of a study."""
+    """A search of a study."""
 
-    file: str = Field(description="Name of its file.")
+    file: str = Field(description="File name.")
     strategy: str = Field(description="Name of the strategy.")
-    seed: int = Field(description="Of the strategy.")
-    benchmark: str = Field(description="What was searched.")
-    dataset: str | None = Field(description="The data set; null where there is one or none.")
-    num_epochs: int = Field(description="Epochs of a whole evaluation; 0 where it says none.")
-    metric: str = Field(description="What was sought.")
-    larger_is_better: bool = Field(description="Which way of it is better.")
-    trials: int = Field(description="Evaluations that have a result.")
-    seconds: float | None = Field(description="Simulated seconds; null without such a clock.")
+    seed: int = Field(description="Seed of the strategy.")
+    benchmark: str = Field(description="Benchmark or problem that was searched.")
+    dataset: str | None = Field(description="Data set; null if there is only one or none.")
+    num_epochs: int = Field(description="Epochs of a complete evaluation; 0 if not stated.")
+    metric: str = Field(description="Objective.")
+    larger_is_better: bool = Field(description="Whether larger values of the metric are better.")
+    trials: int = Field(description="Number of evaluations with a result.")
+    seconds: float | None = Field(description="Simulated seconds; null without a simulated clock.")
     best: float | None = Field(description="Best value so far; null before the first.")
-    growing: bool = Field(description="Whether it was written to within the last minute.")
+    growing: bool = Field(description="Whether the file changed within the last minute.")
 
 
 class SkippedFile(WireModel):
-    """A file of a study that was left out."""
+    """A file of a study that was skipped."""
 
-    file: str = Field(description="Its name.")
-    reason: str = Field(description="Why.")
+    file: str = Field(description="File name.")
+    reason: str = Field(description="Why the file was skipped.")
 
 
 class StudyBand(WireModel):
-    """A strategy over time: quartiles over its searches; lists are aligned."""
+    """Quartiles of a strategy's searches over time; the lists are aligned."""
 
-    strategy: str = Field(description="Its name.")
-    searches: int = Field(description="How many searches, each with a seed of its own.")
+    strategy: str = Field(description="Name of the strategy.")
+    searches: int = Field(description="Number of searches, each with its own seed.")
     at: Listed[float] = Field(description="Simulated seconds or evaluations, ascending.")
-    lower: Listed[float | None] = Field(description="First quartile; null where not all have one.")
-    median: Listed[float | None] = Field(description="Second quartile, likewise.")
-    upper: Listed[float | None] = Field(description="Third quartile, likewise.")
+    lower: Listed[float | None] = Field(
+        description="First quartile; null if not all searches have a value."
+    )
+    median: Listed[float | None] = Field(description="Median; null as for `lower`.")
+    upper: Listed[float | None] = Field(description="Third quartile; null as for `lower`.")
 
 
 class StudyFinal(WireModel):
-    """What the searches of a strategy had at the common end."""
+    """Values of a strategy's searches at the end of the comparison."""
 
-    strategy: str = Field(description="Its name.")
-    values: Listed[float] = Field(description="A value a search, ascending.")
+    strategy: str = Field(description="Name of the strategy.")
+    values: Listed[float] = Field(description="One value per search, ascending.")
 
 
 class StudyTest(WireModel):
-    """The test of Mann and Whitney on the last values of two strategies."""
+    """Mann-Whitney U test of the final values of two strategies."""
 
-    first: str = Field(description="One strategy.")
-    second: str = Field(description="The other.")
+    first: str = Field(description="First strategy.")
+    second: str = Field(description="Second strategy.")
     superiority: float = Field(
-        description="How probable it is that a value of the first is larger, ties counting half."
+        description="Probability that a value of the first strategy is larger; ties count half."
     )
     p_two_sided: float = Field(
-        description="How probable such a difference is if there is none: the normal approximation, "
-        "good from about 20 searches of each on."
+        description="Two-sided p-value by the normal approximation, which needs about 20 searches "
+        "of each strategy."
     )
 
 
 class StudyComparison(WireModel):
-    """Searches that measure the same, compared."""
+    """Comparison of searches with the same problem and metric."""
 
-    benchmark: str = Field(description="What was searched.")
-    dataset: str | None = Field(description="The data set; null where there is one or none.")
-    num_epochs: int = Field(description="Epochs of a whole evaluation; 0 where it says none.")
-    metric: str = Field(description="What was sought.")
-    larger_is_better: bool = Field(description="Which way of it is better.")
+    benchmark: str = Field(description="Benchmark or problem that was searched.")
+    dataset: str | None = Field(description="Data set; null if there is only one or none.")
+    num_epochs: int = Field(description="Epochs of a complete evaluation; 0 if not stated.")
+    metric: str = Field(description="Objective.")
+    larger_is_better: bool = Field(description="Whether larger values of the metric are better.")
     oracle: float | None = Field(
-        description="The best value there is. With it, values are regrets, distances from it; "
-        "null: not known, and values are those of the metric."
+        description="Best value of the benchmark; values below are then regrets, the distances "
+        "from it. Null: not known, and values are those of the metric."
     )
-    files: Listed[str] = Field(description="The searches.")
+    files: Listed[str] = Field(description="Files of the searches.")
     end: float | None = Field(
-        description="Where the comparison ends: what the shortest search has reached; null where "
-        "they have nothing in common yet."
+        description="End of the comparison, where the shortest search ends; null if the searches "
+        "have nothing in common yet."
     )
-    bands: Listed[StudyBand] = Field(description="Each strategy.")
-    final: Listed[StudyFinal] = Field(description="Values at the end.")
-    tests: Listed[StudyTest] = Field(description="Each pair of strategies at the end.")
+    bands: Listed[StudyBand] = Field(description="One band per strategy.")
+    final: Listed[StudyFinal] = Field(description="Values at the end, by strategy.")
+    tests: Listed[StudyTest] = Field(description="One test per pair of strategies, at the end.")
 
 
 class SearchFront(WireModel):
-    """The trade-offs that a search of several objectives has found."""
+    """Pareto front that a search of several objectives has found."""
 
-    file: str = Field(description="Of the search.")
-    metrics: Listed[str] = Field(description="The objectives.")
-    larger_is_better: Listed[bool] = Field(description="Which way of each is better.")
-    values: Listed[Listed[float]] = Field(
-        description="A value of each objective, for each point; the best by the first comes first."
+    file: str = Field(description="File of the search.")
+    metrics: Listed[str] = Field(description="Objectives.")
+    larger_is_better: Listed[bool] = Field(
+        description="Whether larger values are better, by objective."
     )
-    archs: Listed[str] = Field(description="The architecture of each point.")
+    values: Listed[Listed[float]] = Field(
+        description="Values of the objectives for each point; the best by the first comes first."
+    )
+    archs: Listed[str] = Field(description="Architecture of each point.")
 
 
 class StudyDetails(WireModel):
-    """A study, as its files have it now."""
+    """A study with its searches and comparisons, from its current files."""
 
-    name: str = Field(description="Its name.")
-    over: str = Field(description="`seconds` or `evaluations`.")
+    name: str = Field(description="Name of the study.")
+    over: str = Field(description="Axis of the comparison: `seconds` or `evaluations`.")
     searches: Listed[RecordedSearch] = Field(description="The searches.")
-    skipped: Listed[SkippedFile] = Field(description="Files that were left out.")
-    comparisons: Listed[StudyComparison] = Field(description="Those together that can be compared.")
-    fronts: Listed[SearchFront] = Field(description="Of searches of several objectives.")
+    skipped: Listed[SkippedFile] = Field(description="Skipped files.")
+    comparisons: Listed[StudyComparison] = Field(
+        description="One comparison per group of comparable searches."
+    )
+    fronts: Listed[SearchFront] = Field(
+        description="Pareto fronts of searches of several objectives."
+    )

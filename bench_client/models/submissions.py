@@ -1,8 +1,7 @@
-"""What is submitted to be done beside the server: a network, and what to do with it.
+"""Request models of jobs: a network, and what to do with it.
 
-docs/api.md says what becomes of each. Requests are strict: an unknown member is an error, and so is
-a number in place of a text. What needs the spaces (whether an architecture is in one) the service
-checks.
+docs/api.md describes the kinds of jobs. Requests are strict: unknown fields and wrong types are
+errors. The service checks what needs the model spaces, such as whether an architecture is in one.
 """
 
 from __future__ import annotations
@@ -41,13 +40,13 @@ Device: TypeAlias = Literal["any", "cpu", "cuda"]
 
 _LONGEST_NAME: Final = 200
 _MOST_INPUTS: Final = 65_536
-"""A pass takes; more fit on no device."""
+"""Most inputs of a pass; more fit on no device."""
 _MOST_PASSES: Final = 1_000_000
 _MOST_EPOCHS: Final = 10_000
 _MOST_COMPARED: Final = 10_000_000
 _LARGEST_SEED: Final = 2**63 - 1
 _LARGEST_NUMBER: Final = 2**53
-"""Up to here every integer is one number in every reader of JSON: recorded ones are no larger."""
+"""Largest integer up to which all JSON readers are exact; limit of recorded integers."""
 _MOST_DIMENSIONS: Final = 3
 _LARGEST_DIMENSION: Final = 1 << 20
 
@@ -72,55 +71,57 @@ class _AnyNetwork(_Strict):
         Field(
             ge=0,
             le=_LARGEST_SEED,
-            description="What weights are drawn by where none are published or uploaded.",
+            description="Seed of the initial weights, if none are published or uploaded.",
         ),
     ] = 0
 
 
 class SearchedNetwork(_AnyNetwork):
-    """A searched model of the zoo, with its published weights unless others were uploaded.
+    """A searched model of the zoo, with its published weights unless `checkpoint` is given.
 
-    A job's `request` spells it out by `space`, `arguments` and `arch`; there they may stand, being
-    those of the model.
+    `space`, `arguments` and `arch` follow from the name; a job's `request` includes them, so a
+    submission may too.
     """
 
-    model: _Name = Field(description="Its name.", examples=["proxyless-mobile"])
-    space: _Name | None = Field(None, description="Its space; follows from its name.")
+    model: _Name = Field(description="Name of the model.", examples=["proxyless-mobile"])
+    space: _Name | None = Field(None, description="Space of the model; follows from its name.")
     arguments: dict[str, Any] | None = Field(
-        None, description="Arguments of the space; follow from its name."
+        None, description="Arguments of the space; follow from the name."
     )
-    arch: dict[str, Any] | None = Field(None, description="Its sample; follows from its name.")
+    arch: dict[str, Any] | None = Field(
+        None, description="Sample of the space; follows from the name."
+    )
 
 
 class SpaceNetwork(_AnyNetwork):
     """A network of a model space."""
 
-    model: None = Field(None, description="None: this is no searched model.")
+    model: None = Field(None, description="Always null: not a searched model.")
     space: _Name = Field(description="Name of the space.", examples=["ProxylessNAS"])
     arguments: dict[str, Any] = Field(
         default={},
-        description="Arguments of the space; what is left out has its default.",
+        description="Arguments of the space; missing ones have their default.",
         examples=[{"num_labels": 10}],
     )
     arch: dict[str, Any] = Field(
-        description="A sample of the choices of the space: labels and what is chosen for them.",
+        description="A sample of the choices of the space: the chosen candidate by label.",
         examples=[{"s2_depth": 2}],
     )
 
 
 class BenchmarkNetwork(_AnyNetwork):
-    """A network that a benchmark has a row of."""
+    """A network of a benchmark's architecture."""
 
     benchmark: _Name = Field(description="Name of the benchmark.", examples=["nasbench201"])
     arch: Any = Field(
-        description="The architecture in any spelling that queries take; for nds the `config` of a "
-        "row or, where its parameters tell the stem, the row.",
+        description="Architecture in any spelling that queries accept; for nds the `config` of an "
+        "item or, if its parameters are needed to determine the stem, the item.",
         examples=[0],
     )
     dataset: _Name | None = Field(
         None,
-        description="Data set that it is for, which says how many classes it has; that of the row, "
-        "or the only one, by default.",
+        description="Data set that the network is built for, which sets the number of classes; by "
+        "default that of the item, or the only one.",
         examples=["cifar100"],
     )
 
@@ -129,7 +130,7 @@ _FORMS: Final = ("model", "space", "benchmark")
 
 
 def _form(value: Any) -> str | None:
-    """Return the first member that says what a network is; None if there is none."""
+    """Return the name of the field that tells the form of a network; None if there is none."""
     stated = value if isinstance(value, dict) else getattr(value, "__dict__", {})
     return next((form for form in _FORMS if stated.get(form) is not None), None)
 
@@ -145,28 +146,28 @@ Network: TypeAlias = Annotated[
         "benchmark",
     ),
 ]
-"""A network in one of three forms."""
+"""A network in one of three forms: searched model, sample of a space, or benchmark architecture."""
 
 
 class Submission(_Strict):
-    """What every request has: a network, how urgent it is, and who may do it."""
+    """Fields of every request: network, priority, label and time limit."""
 
     network: Network = Field(description="The network: a searched model, or an architecture.")
     priority: int = Field(
-        0, ge=-10, le=10, description="Higher first; does not make it another request."
+        0, ge=-10, le=10, description="Higher first; not part of the identity of a request."
     )
     label: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="Only workers that were started with this label do it; null: any. Does not "
-        "make it another request.",
+        description="Only workers that were started with this label run the job; null: any. Not "
+        "part of the identity of a request.",
         examples=["a100"],
     )
     time_limit: float | None = Field(
         None,
         gt=0,
-        description="Seconds that an attempt may take, at most and by default those of the server; "
-        "does not make it another request.",
+        description="Time limit of one attempt, in seconds; the server's limit is the default and "
+        "the maximum. Not part of the identity of a request.",
         json_schema_extra={UNIT: "seconds"},
     )
 
@@ -176,38 +177,39 @@ _InputShape: TypeAlias = Annotated[
     Field(
         min_length=1,
         max_length=_MOST_DIMENSIONS,
-        description="Shape of an input without the batch: channels, height and width of an image, "
-        "up to 1,024 rows and columns, or how many ids; by default that of the data set, the "
-        "model or the space.",
+        description="Shape of an input without the batch dimension: channels, height and width of "
+        "an image, up to 1,024 rows and columns, or the number of ids; by default that of the data "
+        "set, the model or the space.",
         examples=[[3, 32, 32]],
     ),
 ]
 
 
 class ModelRequest(Submission):
-    """Build a network and write it."""
+    """Request to build a network and write it as files."""
 
     formats: list[ModelFormat] = Field(
         default=["safetensors", "report"],
         min_length=1,
         max_length=20,
-        description="What to write: safetensors: weights; export: a program of `torch.export`; "
-        "onnx: checked by onnxruntime; report: parameters, multiply-adds, memory, a line a layer; "
-        "picture: the cells as SVG, of spaces that have cells.",
+        description="Files to write. safetensors: weights; export: a program of `torch.export`; "
+        "onnx: ONNX, checked with onnxruntime; report: parameters, multiply-adds and memory, one "
+        "line per layer; picture: the cells as SVG, for spaces that have cells.",
     )
     input_shape: _InputShape = None
 
 
 class _ComputingRequest(Submission):
-    """What evaluations and latencies have in common."""
+    """Fields of evaluations and latency measurements."""
 
-    device: Device = Field("any", description="Where to compute.")
+    device: Device = Field("any", description="Device to run on.")
     precision: Precision = Field(
         "float32",
-        description="Of weights and inputs or, mixed, of the products of float32 weights.",
+        description="Type of weights and inputs; mixed types: autocast with float32 weights.",
     )
     channels_last: bool | None = Field(
-        None, description="Whether channels are the last dimension in memory; null: on a GPU."
+        None,
+        description="Whether channels are the last dimension in memory; null: only on a GPU.",
     )
     compile: bool = Field(default=False, description="Whether to use `torch.compile`.")
 
@@ -225,40 +227,40 @@ _DatasetName: TypeAlias = Annotated[
 
 
 class EvaluationRequest(_ComputingRequest):
-    """Measure the accuracy of a network on a data set."""
+    """Request to measure the accuracy of a network on a data set."""
 
     dataset: _DatasetName
     protocol: _Name | dict[str, Any] | None = Field(
         None,
-        description="Name of an evaluation protocol, or the object of one; that of the model by "
-        "default.",
+        description="Name or fields of an evaluation protocol; that of the model by default.",
         examples=["imagenet-224"],
     )
     batch_size: int = Field(
         32,
         ge=1,
         le=_MOST_INPUTS,
-        description="Images at a time; halved, and said so, where the memory of a GPU is too "
-        "small. A core of a processor takes no more than 4, which is faster.",
+        description="Images per batch; halved, and reported, if the memory of a GPU is too small. "
+        "A processor core computes at most 4 at a time, which is faster.",
     )
     compare: int = Field(
         512,
         ge=0,
         le=_MOST_COMPARED,
-        description="Images that are evaluated in float32, too, to tell the difference of another "
-        "precision.",
+        description="Images that are also evaluated in float32, to report the difference of "
+        "another precision.",
     )
     on_corrupt: Literal["fail", "skip"] = Field(
-        "fail", description="What a damaged image does; one that is skipped is counted and named."
+        "fail",
+        description="How to treat a damaged image; skipped images are counted and named.",
     )
 
 
 class LatencyRequest(_ComputingRequest):
-    """Measure how long a pass through a network takes."""
+    """Request to measure the latency of a forward pass through a network."""
 
-    batch_size: int = Field(1, ge=1, le=_MOST_INPUTS, description="Inputs of a pass.")
+    batch_size: int = Field(1, ge=1, le=_MOST_INPUTS, description="Inputs per pass.")
     warmup: int = Field(10, ge=0, le=_MOST_PASSES, description="Passes before the measured ones.")
-    repeats: int = Field(50, ge=1, le=_MOST_PASSES, description="Passes that are measured.")
+    repeats: int = Field(50, ge=1, le=_MOST_PASSES, description="Measured passes.")
     input_shape: _InputShape = None
 
 
@@ -266,102 +268,102 @@ _Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 
 
 class TrainingRequest(Submission):
-    """Train a network on one part of a data set and evaluate it on another."""
+    """Request to train a network on one split of a data set and evaluate it on another."""
 
     dataset: _DatasetName
     recipe: _Name | dict[str, Any] = Field(
-        description="Name of a published recipe, or the fields of one; those left out are those of "
-        "the published one that `name` names, else the defaults.",
+        description="Name of a published recipe, or fields of a recipe; missing ones are those of "
+        "the published recipe `name`, if given, else the defaults.",
         examples=["NasBench201", {"epochs": 12, "batch_size": 256, "lr": 0.1}],
     )
     trainer: _Name | dict[str, Any] | None = Field(
         None,
-        description="What trains in place of the service's own loop: name of a trainer that a "
-        "worker has, or its `name` with `package`, `version` and `sha256`, which are filled in "
-        "where they are left out, and `options` for it. Null: the loop.",
+        description="Trainer to use instead of the service's own training loop: the name of a "
+        "trainer that a worker has, or an object of its `name`, `options`, and `package`, "
+        "`version` and `sha256`, which are filled in if missing. Null: the service's loop.",
         examples=[{"name": "quick", "options": {"mixup": 0.2}}],
     )
     epochs: int | None = Field(
         None,
         ge=1,
         le=_MOST_EPOCHS,
-        description="After how many epochs of the recipe to end, the learning rate following the "
-        "whole of it; null: after all.",
+        description="Stop after so many epochs of the recipe, whose learning-rate schedule is "
+        "unchanged; null: train all.",
     )
     protocol: _Name | dict[str, Any] | None = Field(
         None,
-        description="How images are resized, cropped and normalised: name or object of an "
-        "evaluation protocol. Null: as a searched model's own says; of other networks, images are "
-        "of one size already and taken as they are, from 0 to 1.",
+        description="How images are resized, cropped and normalised: name or fields of an "
+        "evaluation protocol. Null: that of a searched model; for other networks, images must have "
+        "one size and are used unchanged, scaled from 0 to 1.",
         examples=["imagenet-224"],
     )
     fractions: list[_Fraction] = Field(
         default=[0.8, 0.2],
         min_length=2,
         max_length=2,
-        description="Parts of each class to train on and to evaluate on, together at most 1.",
+        description="Fractions of each class to train on and to evaluate on, together at most 1.",
     )
-    split_seed: int = Field(0, ge=0, le=_LARGEST_NUMBER, description="What the parts are drawn by.")
+    split_seed: int = Field(0, ge=0, le=_LARGEST_NUMBER, description="Seed of the split.")
     seed: int = Field(
         0,
         ge=0,
         le=_LARGEST_NUMBER,
-        description="What the order of images and all else that is random is drawn by; the seed of "
-        "`network` draws its first weights.",
+        description="Seed of the order of images and all other random choices, except the initial "
+        "weights, which have the seed of `network`.",
     )
     save_epochs: int = Field(
         1,
         ge=1,
         le=_MOST_EPOCHS,
-        description="After how many epochs each to save a checkpoint, from which another attempt "
-        "goes on.",
+        description="Interval in epochs at which to save a checkpoint that a later attempt resumes "
+        "from.",
     )
     weights: bool = Field(
         default=False, description="Whether to keep the trained weights as `network.safetensors`."
     )
-    device: Device = Field("any", description="Where to compute.")
+    device: Device = Field("any", description="Device to run on.")
 
 
 class WholeSpace(_Strict):
     """All networks of a model space, which share the weights of its supernet.
 
-    A job's `request` has the members of every network; those that a space has not are null.
+    A job's `request` has the same fields for every network; those that do not apply are null.
     """
 
-    model: None = Field(None, description="None: this is no searched model.")
+    model: None = Field(None, description="Always null: not a searched model.")
     space: _Name = Field(description="Name of the space.", examples=["NasBench201"])
     arguments: dict[str, Any] = Field(
         default={},
-        description="Arguments of the space; what is left out has its default.",
+        description="Arguments of the space; missing ones have their default.",
         examples=[{"num_labels": 10}],
     )
-    arch: None = Field(None, description="None: these are the networks of all samples.")
-    checkpoint: None = Field(None, description="None: weights are drawn by `seed`.")
-    seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="What the first weights are drawn by.")
+    arch: None = Field(None, description="Always null: the supernet has all architectures.")
+    checkpoint: None = Field(None, description="Always null: weights are initialised with `seed`.")
+    seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="Seed of the initial weights.")
 
 
 class SupernetRequest(TrainingRequest):
-    """Train the supernet of a space on one part of a data set, and search it where that is asked.
+    """Request to train the supernet of a space on one split of a data set, and to search it.
 
-    Paths are trained as `sampler` draws them, or candidates are weighed as `relaxation` says; one
-    of the two is stated. A relaxation and `PolicyPaths` also find an architecture, by the images of
-    the other part; for other samplers these are kept for a later search and not read.
+    Either `sampler` draws the paths of each update, or `relaxation` weights the candidates; at most
+    one of them may be given. A relaxation and `PolicyPaths` also find an architecture with the
+    images of the other split; other samplers leave these images for a later search.
     """
 
     network: WholeSpace = Field(  # type: ignore[assignment]  # a space, not one of its networks
-        description="The space, all of whose networks are trained."
+        description="Space of the supernet."
     )
-    trainer: None = Field(None, description="None: supernets are trained by the service's loop.")
+    trainer: None = Field(None, description="Always null: supernets use the service's loop.")
     sampler: Sampler | None = Field(
         None,
-        description="What draws the paths of each update; docs/one-shot.md has them. Null: "
+        description="Sampler of the paths of each update; see docs/one-shot.md. Null: "
         "`UniformPaths`, unless there is a relaxation.",
         examples=[{"name": "FairPaths", "update": "each path"}],
     )
     relaxation: Relaxation | None = Field(
         None,
-        description="How candidates are weighed by logits that follow gradients; null: paths are "
-        "trained.",
+        description="Continuous relaxation with trained architecture logits; null: paths are "
+        "sampled.",
         examples=[{"name": "Softmax"}],
     )
     arch_recipe: dict[str, Any] | None = Field(
@@ -371,11 +373,11 @@ class SupernetRequest(TrainingRequest):
         examples=[{"optimizer": "adam", "lr": 3e-4}],
     )
     costs: CountedCosts | None = Field(
-        None, description="What candidates cost, for a relaxation or `BinnedPaths`; null: nothing."
+        None, description="Cost of candidates, for a relaxation or `BinnedPaths`; null: no costs."
     )
     loss: CostLoss | None = Field(
         None,
-        description="How a relaxation weighs the expected cost; null: it does not.",
+        description="Loss that adds the expected cost to a relaxation; null: cost is ignored.",
         examples=[{"name": "Linear", "target": 100.0}],
     )
     weights: bool = Field(

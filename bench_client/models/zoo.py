@@ -1,4 +1,4 @@
-"""The zoo on the wire: searched models as they were published."""
+"""Wire models of the zoo: published searched models."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ _Percent = Annotated[float, Field(json_schema_extra={UNIT: "percent"})]
 
 
 class PublishedAccuracy(WireModel):
-    """An accuracy as it was published."""
+    """A published accuracy."""
 
-    top1: _Percent = Field(description="Share of images whose label is the first guess.")
-    top5: _Percent | None = Field(
-        description="Share of those whose label is among the first five; null: not published."
-    )
-    source: str = Field(description="Where it was published.")
+    top1: _Percent = Field(description="Top-1 accuracy, in percent.")
+    top5: _Percent | None = Field(description="Top-5 accuracy, in percent; null: not published.")
+    source: str = Field(description="Where the accuracy was published.")
 
 
 class ZooModel(WireModel):
     """A searched model."""
 
-    name: str = Field(description="What jobs call it.", examples=["proxyless-mobile"])
-    space: str = Field(description="The space it was found in.", examples=["ProxylessNAS"])
-    dataset: str = Field(description="What its accuracy is measured on.")
-    input_size: int = Field(description="Rows and columns of its images.")
-    parameters: int | None = Field(description="How many; null: not counted.")
-    macs: int | None = Field(description="Multiply-adds of an image; null: not counted.")
-    figures: Listed[PublishedAccuracy] = Field(
-        description="Its accuracies, the re-evaluated first; empty: none was published."
+    name: str = Field(
+        description="Name of the model in requests of jobs.", examples=["proxyless-mobile"]
     )
-    weights: Listed[str] = Field(description="Names of the files in which weights were published.")
+    space: str = Field(description="Model space of the model.", examples=["ProxylessNAS"])
+    dataset: str = Field(description="Data set of its accuracies.")
+    input_size: int = Field(description="Height and width of its images, in pixels.")
+    parameters: int | None = Field(description="Number of parameters; null: not counted.")
+    macs: int | None = Field(description="Multiply-adds per image; null: not counted.")
+    figures: Listed[PublishedAccuracy] = Field(
+        description="Accuracies, re-evaluated ones first; empty: none was published."
+    )
+    weights: Listed[str] = Field(description="Names of the published files of weights.")
     licence: str = Field(description="Licence of the weights.")
-    origin: str = Field(description="Whose they are and where from.")
-    note: str | None = Field(description="What else is to be known; null: nothing.")
+    origin: str = Field(description="Authors and source of the weights.")
+    note: str | None = Field(description="Remark; null: none.")
 
 
 class ZooList(WireModel):
-    """The searched models that jobs may ask for by name."""
+    """The searched models that jobs may name."""
 
     items: Listed[ZooModel] = Field(description="The models, by name.")

@@ -1,4 +1,4 @@
-"""The published benchmarks whose tables have classes of their own, one module each."""
+"""Descriptions of the published benchmarks that have code of their own."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ += ["compared_by"]
 PUBLISHED: Final[Mapping[str, BenchmarkSpec]] = MappingProxyType(
     {spec.name: spec for spec in (NASBENCH101, NASBENCH201, NATSSSS, NDS, HW_NAS_BENCH)}
 )
-"""By name."""
+"""Descriptions by name."""
 
 
 def compared_by(benchmark: str) -> dict[str, Stat]:
     """Return all statistics of a benchmark's architectures, by name.
 
-    Its own come first, then those of the published tables that are like it.
+    Its own statistics come first, then those of published tables that are joined to it.
 
     Raises:
-        KeyError: It is not published.
+        KeyError: The benchmark is not in `PUBLISHED`.
     """
     own = PUBLISHED[benchmark]
     joined = [

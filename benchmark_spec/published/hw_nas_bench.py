@@ -1,4 +1,4 @@
-"""HW-NAS-Bench: what one inference of an architecture of NAS-Bench-201 costs on six devices."""
+"""HW-NAS-Bench: costs of one inference of NAS-Bench-201's architectures on six devices."""
 
 from __future__ import annotations
 
@@ -23,15 +23,11 @@ HW_NAS_BENCH: Final = BenchmarkSpec(
     raw_files=(RawFile(name="HW-NAS-Bench-v1_0.pickle"),),
     notes=(
         (
-            "A cost is that of one inference of the network; it does not depend on "
-            "training. Asked for cifar10-valid, the costs of cifar10 are given: the "
-            "networks are the same."
+            "Costs are those of one inference and do not depend on training. Queries for "
+            "cifar10-valid return the costs of cifar10, whose networks are the same."
         ),
         ("Latencies are in milliseconds, as published; NAS-Bench-201's own latency is in seconds."),
-        (
-            "edgetpu_latency is null where the archive has -1: there is no figure for the"
-            " architecture."
-        ),
+        "edgetpu_latency is null where the archive has -1, which means that it was not measured.",
     ),
     space=Like(benchmark="nasbench201"),
     axes=(
@@ -39,7 +35,7 @@ HW_NAS_BENCH: Final = BenchmarkSpec(
             name="dataset",
             values=("cifar10", "cifar100", "imagenet16-120"),
             description=(
-                "For the images and classes of which data set: cifar10 (and with it "
+                "Data set that defines image size and number of classes: cifar10 (also for "
                 "cifar10-valid), cifar100 or imagenet16-120."
             ),
             same_as={"cifar10-valid": "cifar10"},
@@ -62,7 +58,7 @@ HW_NAS_BENCH: Final = BenchmarkSpec(
         milliseconds(
             "edgetpu_latency",
             "Latency on the Edge TPU, in milliseconds; null for about a third of the "
-            "architectures, for which the archive has none.",
+            "architectures, for which the archive has no value.",
             example=0.9571811309997429,
         ),
         milliseconds("pixel3_latency", "Latency on the Pixel 3, in milliseconds.", example=3.60585),
@@ -80,9 +76,7 @@ HW_NAS_BENCH: Final = BenchmarkSpec(
             name="eyeriss_arithmetic_intensity",
             unit="FLOP/byte",
             better="larger",
-            description=(
-                "Arithmetic intensity on Eyeriss, an accelerator: FLOP for each byte that is moved."
-            ),
+            description="Arithmetic intensity on Eyeriss, an accelerator: FLOP per byte moved.",
             example=6.289297634665844,
         ),
         milliseconds("fpga_latency", "Latency on the FPGA, in milliseconds.", example=2.57296),

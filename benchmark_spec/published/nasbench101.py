@@ -27,15 +27,15 @@ NASBENCH101: Final = BenchmarkSpec(
     ),
     notes=(
         (
-            "A cell answers for every cell isomorphic to it after pruning; "
-            "isomorphism=false asks for the very matrix that was trained."
+            "A query for a cell matches every cell isomorphic to it after pruning; with "
+            "isomorphism=false it matches only the matrix that was trained."
         ),
-        ("The archive records no seeds: repeat n is the n-th run of a cell and budget met in it."),
+        "The archive records no seeds: repeat n is the n-th run of a cell and budget in it.",
         (
-            "training_time is in seconds as recorded; databases in which finished runs "
-            "take 60 times as long took them for minutes."
+            "training_time is in seconds, as recorded; databases in which finished runs take 60 "
+            "times as long mistook the seconds for minutes."
         ),
-        "Intermediate statistics are those half-way through a run and at its end.",
+        "Intermediate statistics are recorded half-way through a run and at its end.",
     ),
     space=Coded(
         size=423_624,
@@ -44,10 +44,10 @@ NASBENCH101: Final = BenchmarkSpec(
                 name="arch",
                 kind="object",
                 description=(
-                    "The cell as it was trained. `op1`, … name the operation of each vertex "
-                    "between input and output: conv3x3, conv1x1 or maxpool; `input1`, … list the "
-                    "vertices that feed it, 0 being the input of the cell; the last `input` is "
-                    "that of the output."
+                    "The trained cell. `op1`, … are the operations of the vertices between input "
+                    "and output: conv3x3, conv1x1 or maxpool; `input1`, … list the vertices that "
+                    "feed each of them, 0 being the input of the cell; the last `input` is that of "
+                    "the output."
                 ),
                 example={
                     "op1": "conv3x3",
@@ -73,7 +73,7 @@ NASBENCH101: Final = BenchmarkSpec(
                 name="hash",
                 kind="text",
                 description=(
-                    "The published hash, 32 hexadecimal digits, the same for isomorphic cells."
+                    "Published hash of 32 hexadecimal digits, the same for isomorphic cells."
                 ),
                 example="00005c142e6f48ac74fdcf73e3439874",
             ),
@@ -109,15 +109,15 @@ NASBENCH101: Final = BenchmarkSpec(
         name="repeat",
         description=(
             "Number of the run among those of its cell and budget, 0 to 2, in the order "
-            "of the archive, which records no seeds; null when several runs are reduced "
-            "to one."
+            "of the archive, which records no seeds; null if several runs are reduced "
+            "to one item."
         ),
     ),
     described_by=(
         Column(
             name="trainable_parameters",
             kind="integer",
-            description="Trainable parameters of the whole network, exactly.",
+            description="Exact number of trainable parameters of the whole network.",
         ),
     ),
     stats=(

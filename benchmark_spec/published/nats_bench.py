@@ -77,7 +77,7 @@ _DATASET: Final = Axis(
     ),
 )
 _SEED: Final = Label(
-    name="seed", description="Seed of the run; null when several runs are reduced to one."
+    name="seed", description="Seed of the run; null if several runs are reduced to one item."
 )
 _NOTES: Final = (
     (
@@ -85,20 +85,18 @@ _NOTES: Final = (
         " on the other half; cifar10 is trained on all of them."
     ),
     (
-        "valid_acc, valid_loss and valid_evaluation_time of cifar10 are null: trained"
-        " on all images, it has no validation split, and its test accuracy is no "
-        "substitute."
+        "valid_acc, valid_loss and valid_evaluation_time of cifar10 are null, because it is "
+        "trained on all images and has no validation split; its test accuracy is no substitute."
     ),
     (
         "training_time is derived: the time of the last epoch times the number of "
         "epochs, the same for every seed."
     ),
     (
-        "A run has the parameters and flops that it recorded. Where the runs of an "
-        "architecture and data set disagree on them, as those of about 200 do in the "
-        "archive of NAS-Bench-201, reduced items and all questions that compare "
-        "architectures have those of the network, counted from its structure, and "
-        "size_source is counted."
+        "Single runs have the recorded parameters and flops. If the runs of an architecture "
+        "and data set disagree on them, as those of about 200 do in the archive of "
+        "NAS-Bench-201, reduced items and all queries that compare architectures use values "
+        "counted from the network's structure, and size_source is counted."
     ),
 )
 
@@ -121,7 +119,7 @@ NASBENCH201: Final = BenchmarkSpec(
     ),
     notes=(
         *_NOTES,
-        ("At 200 epochs some splits are recorded at the last epoch only: the others are null."),
+        "At 200 epochs some splits are recorded only at the last epoch and null before it.",
     ),
     space=Coded(
         size=15_625,
@@ -145,7 +143,7 @@ NASBENCH201: Final = BenchmarkSpec(
             Field(
                 name="arch_str",
                 kind="text",
-                description="The architecture as published.",
+                description="Architecture string.",
                 example=(
                     "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1"
                     "|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
@@ -154,7 +152,7 @@ NASBENCH201: Final = BenchmarkSpec(
             Field(
                 name="index",
                 kind="integer",
-                description="Place of the architecture in the published list, 0 to 15,624.",
+                description="Index of the architecture in the published list, 0 to 15,624.",
             ),
         ),
         arch=(
@@ -219,20 +217,20 @@ NATSSSS: Final = BenchmarkSpec(
             Field(
                 name="arch",
                 kind="list of integer",
-                description="The channels of each of the five layers: 8, 16, …, 64.",
+                description="Channels of each of the five layers: 8, 16, …, 64.",
                 example=[8, 8, 8, 16, 32],
             ),
             Field(
                 name="arch_str",
                 kind="text",
-                description="The architecture as published.",
+                description="Architecture string.",
                 example="8:8:8:16:32",
             ),
             Field(
                 name="index",
                 kind="integer",
                 description=(
-                    "Place of the architecture in the order of the channels, 0 to 32,767."
+                    "Index of the architecture in the order of the channels, 0 to 32,767."
                 ),
                 example=11,
             ),

@@ -24,17 +24,16 @@ NDS: Final = BenchmarkSpec(
     notes=(
         (
             "A configuration (network, learning rate, weight decay, data set, epochs) may"
-            " have several runs, and several of them the same seed: the archive holds "
-            "reruns."
+            " have several runs, even with the same seed, because the archive holds reruns."
         ),
         (
-            "flops are multiply-adds as the archive counts them, which for cell networks "
-            "is close to, not equal to, the multiply-adds of the network."
+            "flops are multiply-adds as counted by the archive, which for cell networks are "
+            "close to, but not equal to, the multiply-adds of the network."
         ),
-        "A loss that was no number is null; the best loss is the best of the others.",
+        "A loss that was NaN is null; the best loss is the best of the others.",
         (
-            "best_ is the best epoch of a run, chosen by the very figure it reports: test"
-            " accuracies chosen so are optimistic."
+            "best_ is the value of the best epoch of a run, chosen by this value itself, so best_"
+            " test accuracies are optimistic."
         ),
     ),
     space=Coded(
@@ -44,10 +43,10 @@ NDS: Final = BenchmarkSpec(
                 name="model_spec",
                 kind="object",
                 description=(
-                    "The network: for nas_cell the nodes of either cell, depth, width, aux and "
-                    "drop_prob; for the others a value a stage: ds (depths), ss (strides), ws "
-                    "(widths), and, where the blocks have them, bot_muls and num_gs. Empty lists "
-                    "are left out."
+                    "The network: for nas_cell the number of nodes of either cell, depth, width, "
+                    "aux and drop_prob; for the others one value per stage: ds (depths), ss "
+                    "(strides), ws (widths) and, if the blocks have them, bot_muls and num_gs. "
+                    "Empty lists are left out."
                 ),
                 example={"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]},
             ),
@@ -57,14 +56,15 @@ NDS: Final = BenchmarkSpec(
                 description=(
                     "The cells of nas_cell: node i of `normal` applies `normal_{i}_op_x` to its "
                     "input `normal_{i}_input_x`, and `normal_{i}_op_y` to `normal_{i}_input_y`; "
-                    "inputs 0 and 1 are those of the cell, 2 is node 0; `normal_concat` is what "
-                    "the cell gives out; `reduce` alike. Empty for the other families."
+                    "inputs 0 and 1 are those of the cell, 2 is node 0; `normal_concat` lists the "
+                    "nodes of the cell's output; likewise for `reduce`. Empty for the other "
+                    "families."
                 ),
             ),
         ),
         arch=(
-            'A network: {"model_spec": {…}, "cell_spec": {…}}, as JSON; without cell_spec, one '
-            "that has no cells."
+            'A network: {"model_spec": {…}, "cell_spec": {…}}, as JSON; networks without cells '
+            "need no cell_spec."
         ),
         examples=(
             {"model_spec": {"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]}},
@@ -90,7 +90,7 @@ NDS: Final = BenchmarkSpec(
                 "resnext-b",
                 "vanilla",
             ),
-            description="Whose design space, such as amoeba or resnext-a.",
+            description="Proposer of the design space, such as amoeba or resnext-a.",
         ),
         Axis(
             name="generator",
@@ -112,11 +112,11 @@ NDS: Final = BenchmarkSpec(
     label=Label(
         name="seed",
         description=(
-            "Seed of the run, which reruns share; null when several runs are reduced to one."
+            "Seed of the run, which reruns share; null if several runs are reduced to one item."
         ),
     ),
     described_by=(
-        Column(name="base_lr", kind="number", description="Learning rate at the start."),
+        Column(name="base_lr", kind="number", description="Initial learning rate."),
         Column(name="weight_decay", kind="number", description="Weight decay."),
     ),
     stats=(
@@ -182,11 +182,11 @@ NDS: Final = BenchmarkSpec(
     ),
     not_answered={
         "simulate": (
-            "records the time of an iteration (iter_time) but neither a training time nor"
-            " how many iterations an epoch had"
+            "records the time of an iteration (iter_time), but neither a training time nor"
+            " the number of iterations per epoch"
         ),
         "neighbors": (
-            "is a sample of spaces too large to list: what is one edit away was hardly ever trained"
+            "is a sample of spaces too large to list: few neighbours of its networks were trained"
         ),
         "rank": "trained its networks in several ways",
     },

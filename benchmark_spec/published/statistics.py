@@ -1,4 +1,4 @@
-"""Makers of the statistics that published benchmarks record: one for each unit and direction."""
+"""Functions that create statistics of published benchmarks, one for each unit and direction."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["accuracy", "loss", "millijoules", "millions", "milliseconds", "secon
 
 
 class MakeStat(Protocol):
-    """Makes a statistic."""
+    """Function that creates a statistic."""
 
     def __call__(self, name: str, description: str, **more: Any) -> Stat:
-        """Return the statistic; `more` are its other attributes."""
+        """Return a statistic; `more` are its other attributes."""
 
 
 def _of(unit: str, better: Better) -> MakeStat:

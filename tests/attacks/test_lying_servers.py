@@ -94,7 +94,7 @@ def test_the_tables_of_an_adapter_come_to_an_end(
     server.say = lambda target: [
         answer(json.dumps(page).encode() if "stats" in target else info.model_dump_json().encode())
     ]
-    with pytest.raises(UnexpectedAnswerError, match="the same page"):
+    with pytest.raises(UnexpectedAnswerError, match="repeats the page"):
         list(NASBench(server.url).fixed_statistics)
     assert len(server.asked) < 10
 

@@ -61,7 +61,7 @@ def test_secrets_are_not_in_the_repr(kind: type[BenchClient]) -> None:
         ({"url": "http://lab", "retries": -1}, "retries is -1"),
         ({"url": 8000}, "8000 is not the address of a service: .* as text"),
         ({"url": "http://lab", "timeout": 0}, "timeout is 0"),
-        ({"url": "http://lab", "timeout": "9"}, "timeout is '9', no number of seconds"),
+        ({"url": "http://lab", "timeout": "9"}, "timeout is '9', not a number of seconds"),
         ({"url": "http://lab", "timeout": float("nan")}, "timeout is nan"),
     ],
 )

@@ -124,7 +124,7 @@ def test_what_is_json_or_a_page_is_no_column(
 ) -> None:
     for media in ("application/json", "text/html"):
         says(server, b"{}", ("Content-Type", media), ("X-Column", json.dumps(COLUMN)))
-        with pytest.raises(UnexpectedAnswerError, match="not an answer"):
+        with pytest.raises(UnexpectedAnswerError, match="not a response"):
             asked(server.url, column)
 
 

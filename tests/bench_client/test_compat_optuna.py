@@ -275,20 +275,20 @@ class TestBadInput:
         [
             (
                 {"benchmark": "nds"},
-                "no objective for benchmark 'nds': .*; there are for nasbench101",
+                "no objective for benchmark 'nds': .*; supported are nasbench101",
             ),
             ({"dataset": "svhn"}, "has no dataset 'svhn'; it has cifar10-valid, cifar10,"),
             ({"dataset": None}, "say which dataset of nasbench201: cifar10-valid, cifar10,"),
             ({"num_epochs": 90}, "has no num_epochs 90; it has 12, 200"),
             ({"task": "sleep"}, "has no axis 'task'; it has num_epochs, dataset"),
             ({"metric": "accuracy"}, "metric 'accuracy'; known are"),
-            ({"metric": ()}, "metric missing; known are"),
+            ({"metric": ()}, "metric is missing; known are"),
             ({"metric": ("valid_acc", "config")}, "metric 'config'; known are"),
-            ({"metric": "latency", "report": True}, "report wants one metric with a curve"),
+            ({"metric": "latency", "report": True}, "report needs one metric with a curve"),
             ({"metric": ("test_acc", "flops"), "report": True}, "not test_acc, flops"),
-            ({"choices": {"3_4": ["none"]}}, "no parameter '3_4'; there are 0_1"),
-            ({"choices": {"0_1": ["conv_5x5"]}}, r"are \['conv_5x5'\], not some of"),
-            ({"choices": {"0_1": []}}, r"are \[\], not some of"),
+            ({"choices": {"3_4": ["none"]}}, "no parameter '3_4'; known are 0_1"),
+            ({"choices": {"0_1": ["conv_5x5"]}}, r"are \['conv_5x5'\], not a subset of"),
+            ({"choices": {"0_1": []}}, r"are \[\], not a subset of"),
         ],
     )
     def test_it_is_refused_before_the_study(

@@ -106,7 +106,7 @@ def test_a_redirection_is_not_followed_but_told(
     server: BenchmarkServer, asked: Callable[..., Any], reply: MakeReply
 ) -> None:
     server.will_answer(reply(307, headers={"Location": "https://login.example/"}))
-    with pytest.raises(UnexpectedAnswerError, match=r"sent on to https://login\.example/"):
+    with pytest.raises(UnexpectedAnswerError, match=r"a redirect to https://login\.example/"):
         asked(server.url, lambda bench: bench.query_nb201(0), api_key="secret")
 
 

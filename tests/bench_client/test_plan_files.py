@@ -12,10 +12,10 @@ from bench_client import BenchClient, InvalidRequestError
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"[space", "is no TOML"),
-        (b"name = '\xff'", "is no TOML"),
-        (b"a = " + b"[" * 5_000, "is no TOML"),
-        (b"a = 1" + b"0" * 5_000, "is no TOML"),
+        (b"[space", "is not valid TOML"),
+        (b"name = '\xff'", "is not valid TOML"),
+        (b"a = " + b"[" * 5_000, "is not valid TOML"),
+        (b"a = 1" + b"0" * 5_000, "is not valid TOML"),
         (b"#" * 2_000_000, "is larger than"),
     ],
 )

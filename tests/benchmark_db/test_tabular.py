@@ -94,11 +94,11 @@ def test_a_description_that_was_turned_over_is_found(database: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"name": "x; DROP TABLE run"}, "small letters"),
+        ({"name": "x; DROP TABLE run"}, "lower-case letters"),
         ({"stats": []}, "statistics"),
         ({"space": {"kind": "product", "length": 1000, "choices": ["a", "b"]}}, "missing|listed"),
-        ({"space": {"kind": "exec"}}, "none of"),
-        ({"more": 1}, "unknown are"),
+        ({"space": {"kind": "exec"}}, "not one of"),
+        ({"more": 1}, "unknown keys"),
     ],
 )
 def test_a_hostile_description_is_refused(

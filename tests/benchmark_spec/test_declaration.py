@@ -62,7 +62,7 @@ def test_what_is_shipped_is_named_after_what_it_declares(name: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("licence =", "licenze =", "there is no `licence`"),
+        ("licence =", "licenze =", "`licence` is missing"),
         ('title = "Tiny"', 'title = "Tiny"\ntitel = "x"', r"line 4: unknown key `titel`; did you"),
         ("length = 2", "length = 2\nlenght = 3", r"line 10 \[space\]: .*did you mean `length`"),
         ('unit = "percent"', 'unit = "percent"\nscalle = 2', r"line 23 .*did you mean `scale`"),
@@ -71,15 +71,15 @@ def test_what_is_shipped_is_named_after_what_it_declares(name: str) -> None:
         ('reader = "csv"', 'reader = "exec"', "unknown reader"),
         ('reader = "csv"', 'reader = "json"', "needs `each`"),
         ('parts = { dataset = "data" }', "", "has several values"),
-        ("range = { test_acc = [0, 100] }", "", "in which range test_acc"),
-        ("[0, 100]", "[100, 0]", "no range"),
+        ("range = { test_acc = [0, 100] }", "", "no range for test_acc"),
+        ("[0, 100]", "[100, 0]", "not the range"),
         ('golden = [{ arch = "a|b", dataset = "one", test_acc = 50.5 }]', "", "no `golden`"),
-        ("length = 2", 'length = "2"', "no whole number"),
-        ('name = "tiny"', 'name = "../tiny"', "small letters"),
+        ("length = 2", 'length = "2"', "not a whole number"),
+        ('name = "tiny"', 'name = "../tiny"', "lower-case letters"),
         ("[space]", '[[file]]\nname = "../../etc/passwd"\n[space]', "plain file name"),
-        ('path = "acc"', 'path = "acc[*]"', "say how many `runs`"),
-        ("[space]", "[space", "no TOML"),
-        ('kind = "product"', 'kind = "cube"', "none of product, listed, like"),
+        ('path = "acc"', 'path = "acc[*]"', "`runs` is missing"),
+        ("[space]", "[space", "not valid TOML"),
+        ('kind = "product"', 'kind = "cube"', "not one of product, listed, like"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(
@@ -99,5 +99,5 @@ def test_a_declaration_of_a_megabyte_is_refused(tmp_path: Path) -> None:
 def test_what_is_deeply_nested_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "deep.toml"
     path.write_text("a = " + "[" * 50_000)
-    with pytest.raises(SpecError, match="no TOML"):
+    with pytest.raises(SpecError, match="not valid TOML"):
         read_declaration(path)

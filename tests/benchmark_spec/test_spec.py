@@ -60,22 +60,22 @@ def test_what_a_reader_sees_is_in_the_digest() -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"name": "My_Table"}, "small letters"),
-        ({"name": "jobs"}, "something else"),
+        ({"name": "My_Table"}, "lower-case letters"),
+        ({"name": "jobs"}, "reserved"),
         ({"stats": ()}, "statistics"),
         ({"stats": (ACC, ACC)}, "two fields"),
         ({"label": Label(name="test_acc", description="x")}, "two fields"),
-        ({"stats": (replace(ACC, name="config"),)}, "something else"),
-        ({"stats": (replace(ACC, name="model_size"),)}, "something else"),
-        ({"stats": (replace(ACC, name="class"),)}, "something else"),
-        ({"stats": (replace(ACC, name="__proto__"),)}, "no name of a field"),
-        ({"stats": (replace(ACC, name="acc); DROP TABLE run"),)}, "no name of a field"),
-        ({"axes": (Axis(name="min_x", values=(1,), description="x"),)}, "something else"),
+        ({"stats": (replace(ACC, name="config"),)}, "reserved"),
+        ({"stats": (replace(ACC, name="model_size"),)}, "reserved"),
+        ({"stats": (replace(ACC, name="class"),)}, "reserved"),
+        ({"stats": (replace(ACC, name="__proto__"),)}, "not a field name"),
+        ({"stats": (replace(ACC, name="acc); DROP TABLE run"),)}, "not a field name"),
+        ({"axes": (Axis(name="min_x", values=(1,), description="x"),)}, "reserved"),
         ({"axes": (Axis(name="num_epochs", values=("x",), description="x"),)}, "whole numbers"),
         ({"axes": (SPEC.axes[0],) * 21}, "at most 20"),
         ({"title": " "}, "empty"),
         ({"title": "a\x1b[31m"}, "printable"),
-        ({"curves": (replace(SPEC.curves[0], of="other"),)}, "no statistic"),
+        ({"curves": (replace(SPEC.curves[0], of="other"),)}, "not a statistic"),
         ({"stats": (replace(ACC, unit_by={"dataset": {"three": "ssim"}}),)}, "unknown"),
     ],
 )
@@ -121,7 +121,7 @@ def test_what_is_no_float_is_refused_where_one_is_needed(value: Any) -> None:
 
 
 def test_an_unknown_member_is_refused() -> None:
-    with pytest.raises(SpecError, match="unknown are"):
+    with pytest.raises(SpecError, match="unknown keys"):
         BenchmarkSpec.of_json({**SPEC.json(), "query": "SELECT 1"})
 
 

@@ -52,7 +52,7 @@ class TestCommand:
         [
             (["nasbench999"], 1, "there is no benchmark 'nasbench999'"),
             (["nds", "--format", "xlsx"], 1, "known are ndjson, csv, parquet"),
-            (["nds", "--out", "runs.txt"], 1, "names no format"),
+            (["nds", "--out", "runs.txt"], 1, "is not a format"),
             (["nds", "--where", "proposer"], 2, "not NAME=VALUE"),
             (["nds", "--where", "colour=red"], 1, "unknown filter 'colour'"),
             (["nds", "--reduction", "median"], 1, "unknown reduction"),

@@ -129,7 +129,7 @@ def test_an_unknown_job_is_a_typed_error(asked: Callable[..., Any], job_id: str)
 def test_what_cannot_be_asked_is_a_typed_error(asked: Callable[..., Any]) -> None:
     with pytest.raises(InvalidArchitectureError):
         asked(lambda bench: bench.build("nasbench201", -1, dataset="cifar10"))
-    with pytest.raises(InvalidRequestError, match="one of them only"):
+    with pytest.raises(InvalidRequestError, match="exactly one of"):
         asked(lambda bench: bench.build("nasbench201", 1, model="proxyless-mobile"))
     with pytest.raises(UnknownDatasetError, match="no-such-set"):
         asked(lambda bench: bench.evaluate(model="proxyless-mobile", dataset="no-such-set"))

@@ -189,7 +189,11 @@ def test_a_search_that_is_handed_back_finds_the_same(tmp_path: Path, name: str) 
         ({"costs": "macs"}, "costs", "does not use costs"),
         ({"costs": "latency", "relaxation": "Softmax"}, "costs.metric", "macs"),
         ({"sampler": {"name": "BinnedPaths", "bounds": [[0, 1]]}}, "costs", "needs a table"),
-        ({"sampler": {"name": "BinnedPaths", "bounds": [[0, 1], [9, 1]]}}, "bounds.1", "no least"),
+        (
+            {"sampler": {"name": "BinnedPaths", "bounds": [[0, 1], [9, 1]]}},
+            "bounds.1",
+            "least cost",
+        ),
         ({"sampler": {**POLICY, "updates": 0}}, "updates", "greater"),
     ],
 )

@@ -9,13 +9,13 @@ from typing import Any, Final, Literal, TypeAlias
 from bench_client.errors import BenchmarkNotInstalledError, InvalidRequestError
 from bench_client.models.answers import FieldError
 
-__all__ = ["BOUNDS", "Reduction", "checked_name", "count", "either", "listed", "number", "plain"]
-__all__ += ["plain_arch", "plain_filter", "plain_filters", "refused", "text", "whole"]
+__all__ = ["BOUNDS", "Reduction", "boolean", "checked_name", "count", "listed", "number", "plain"]
+__all__ += ["integer", "plain_arch", "plain_filter", "plain_filters", "refused", "text"]
 
 _PLAIN: Final = frozenset({str, int})
 
-_WHOLE: Final = frozenset({"num_epochs", "seed"})
-_EITHER: Final = frozenset({"isomorphism"})
+_INTEGERS: Final = frozenset({"num_epochs", "seed"})
+_BOOLEANS: Final = frozenset({"isomorphism"})
 """Filters that are integers, and that are booleans, in every benchmark."""
 
 BOUNDS: Final = ("min_", "max_")
@@ -53,7 +53,7 @@ def _listed(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def either(name: str, value: Any) -> bool:
+def boolean(name: str, value: Any) -> bool:
     """Return a boolean argument.
 
     Raises:
@@ -66,7 +66,7 @@ def either(name: str, value: Any) -> bool:
     raise refused(name, f"{value!r:.80} is not true or false")
 
 
-def whole(name: str, value: Any) -> int | None:
+def integer(name: str, value: Any) -> int | None:
     """Return an integer argument, or None.
 
     It is checked here because values in a URL are text, where 200 and "200" are the same.
@@ -86,7 +86,7 @@ def count(name: str, value: Any) -> int:
     Raises:
         InvalidRequestError: The value is not an integer.
     """
-    found = whole(name, value)
+    found = integer(name, value)
     if found is None:
         raise refused(name, "None is not a whole number")
     return found
@@ -152,9 +152,9 @@ def plain_filter(name: str, value: Any) -> Any:
     Raises:
         InvalidRequestError: The filter must be an integer or a boolean, and is not.
     """
-    if name in _WHOLE:
-        return whole(name, value)
-    return either(name, value) if name in _EITHER and value is not None else plain(value)
+    if name in _INTEGERS:
+        return integer(name, value)
+    return boolean(name, value) if name in _BOOLEANS and value is not None else plain(value)
 
 
 def plain_filters(
@@ -165,7 +165,7 @@ def plain_filters(
     Raises:
         InvalidRequestError: `num_epochs` is not an integer, or a bound is not a number.
     """
-    named = {"dataset": dataset, "num_epochs": whole("num_epochs", num_epochs)}
+    named = {"dataset": dataset, "num_epochs": integer("num_epochs", num_epochs)}
     others = {
         name: number(name, value) if name.startswith(BOUNDS) else plain(value)
         for name, value in more.items()

@@ -19,7 +19,7 @@ from bench_client.models.jobs import Job, JobArtifact
 from bench_client.models.submissions import ModelFormat
 from bench_client.operations import Steps, ask
 from bench_client.submissions import Network, submit_model
-from bench_client.untrusted import entity_tag, one_file_name, unlike_each_other
+from bench_client.untrusted import check_distinct_names, entity_tag, plain_file_name
 from missing_extra import refuse_missing
 
 __all__ = ["download", "materialize"]
@@ -28,12 +28,12 @@ _WEIGHTS: Final = "network.safetensors"
 _NEEDED: Final = ("torch", "safetensors", "model_hub")
 
 
-class _Kept(WireModel):
+class _Downloaded(WireModel):
     """Answer of a finished download of an artifact."""
 
 
 @dataclass(frozen=True, slots=True)
-class _ArtifactDownload(Download[_Kept]):
+class _ArtifactDownload(Download[_Downloaded]):
     """Download of an artifact.
 
     Attributes:
@@ -52,9 +52,9 @@ class _ArtifactDownload(Download[_Kept]):
         """Size of the artifact, in bytes."""
         return self.known.size
 
-    def described(self, headers: Mapping[str, str]) -> _Kept | None:
+    def described(self, headers: Mapping[str, str]) -> _Downloaded | None:
         """Check the entity tag; None if the response is another file."""
-        return _Kept() if entity_tag(headers) == f'"{self.known.sha256}"' else None
+        return _Downloaded() if entity_tag(headers) == f'"{self.known.sha256}"' else None
 
 
 def download(
@@ -165,8 +165,8 @@ def _check_names(names: list[str]) -> None:
     """
     try:
         for name in names:
-            one_file_name(name)
-        unlike_each_other(names)
+            plain_file_name(name)
+        check_distinct_names(names)
     except ValueError as error:
         raise UnexpectedAnswerError(f"the files of the job cannot be written: {error}") from error
 
@@ -174,7 +174,7 @@ def _check_names(names: list[str]) -> None:
 def _question(job: Job, artifact: JobArtifact, target: Path) -> _ArtifactDownload:
     return _ArtifactDownload(
         "artifact",
-        _Kept,
+        _Downloaded,
         job=job.id,
         artifact=artifact.name,
         known=artifact,

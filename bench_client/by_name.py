@@ -11,7 +11,7 @@ from typing import Any
 
 from bench_client.errors import UnsupportedQuestionError
 from bench_client.frames import Batch, Items
-from bench_client.operations import Steps, called
+from bench_client.operations import Steps, call_with_hints
 from bench_client.tables import curves_table, describe_table, query_table, query_table_many
 from bench_client.written import written
 
@@ -37,7 +37,7 @@ def query(benchmark: str, *filters: Any, **options: Any) -> Steps[Items[Any]]:
     by_hand = written(benchmark)
     if by_hand is None:
         return (yield from query_table(benchmark, *filters, **options))
-    return (yield from called(by_hand.query(), *filters, **options))
+    return (yield from call_with_hints(by_hand.query(), *filters, **options))
 
 
 def query_many(
@@ -63,7 +63,7 @@ def query_many(
     by_hand = written(benchmark)
     if by_hand is None or by_hand.query_many is None:
         return (yield from query_table_many(benchmark, archs, *filters, **options))
-    return (yield from called(by_hand.query_many(), archs, *filters, **options))
+    return (yield from call_with_hints(by_hand.query_many(), archs, *filters, **options))
 
 
 def curves(benchmark: str, *filters: Any, **options: Any) -> Steps[Items[Any]]:
@@ -83,7 +83,7 @@ def curves(benchmark: str, *filters: Any, **options: Any) -> Steps[Items[Any]]:
     by_hand = written(benchmark)
     if by_hand is None or by_hand.curves is None:
         return (yield from curves_table(benchmark, *filters, **options))
-    return (yield from called(by_hand.curves(), *filters, **options))
+    return (yield from call_with_hints(by_hand.curves(), *filters, **options))
 
 
 def describe(benchmark: str, arch: Any) -> Steps[Any]:

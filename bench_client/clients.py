@@ -19,12 +19,12 @@ from bench_client.errors import (
 )
 from bench_client.known_tables import KnownTables
 from bench_client.late_imports import LateModule
-from bench_client.methods import Surface
+from bench_client.methods import ClientMethods
 from bench_client.models.answers import ProvenanceMark
-from bench_client.operations import AwaitedClient, BlockingClient, KnownTable, Question, Rest
+from bench_client.operations import AwaitedClient, BlockingClient, KnownTable, Question, Sleep
 from bench_client.over_http import AsyncHttpTransport, HttpTransport
 from bench_client.questions import AwaitedQuestions, BlockingQuestions
-from bench_client.responses import MOST_ANSWER
+from bench_client.responses import MAX_ANSWER_BYTES
 from bench_client.table_version import names_version
 from bench_client.untrusted import cleaned
 from missing_extra import needs
@@ -71,7 +71,7 @@ class _Notices:
     def __init__(self) -> None:
         self._warned: dict[tuple[str, type[UserWarning]], object] = {}
 
-    def look_at(self, answer: BaseModel) -> None:
+    def check(self, answer: BaseModel) -> None:
         provenance = getattr(answer, "provenance", None)
         if not isinstance(provenance, ProvenanceMark):
             return
@@ -108,7 +108,7 @@ class _Pins:
     def __init__(self) -> None:
         self._digests: dict[str, str] = {}
 
-    def look_at(self, answer: BaseModel) -> None:
+    def check(self, answer: BaseModel) -> None:
         provenance = getattr(answer, "provenance", None)
         digest = getattr(provenance, "content_digest", None)
         if provenance is None or digest is None:
@@ -123,7 +123,7 @@ class _Pins:
             )
 
 
-class _Client(Surface):
+class _Client(ClientMethods):
     """Behaviour that the blocking and the async client share."""
 
     _over_http: ClassVar[type[HttpTransport | AsyncHttpTransport]]
@@ -138,7 +138,7 @@ class _Client(Surface):
         retries: int = _RETRIES,
         api_key: str | None = None,
         compress: bool = False,
-        max_answer: int = MOST_ANSWER,
+        max_answer: int = MAX_ANSWER_BYTES,
         pin: bool = False,
     ) -> None:
         settings = HttpSettings.of(
@@ -178,7 +178,7 @@ class _Client(Surface):
     def _use(self, transport: Any, *, pin: bool = False) -> None:
         self._transport = transport
         self._closed = False
-        self._notice = _Notices()
+        self._notices = _Notices()
         self._tables = KnownTables()
         self._pins = _Pins() if pin else None
 
@@ -186,11 +186,11 @@ class _Client(Surface):
         if self._closed:
             raise RuntimeError(f"{self!r} is closed: open another")
 
-    def _look_at(self, question: Question[Any], answer: BaseModel) -> None:
+    def _check_provenance(self, question: Question[Any], answer: BaseModel) -> None:
         """Warn about synthetic or partial numbers, and refuse another version of a pinned table."""
-        self._notice.look_at(answer)
+        self._notices.check(answer)
         if self._pins is not None and not names_version(question.benchmark):
-            self._pins.look_at(answer)
+            self._pins.check(answer)
 
 
 class BenchClient(_Client, BlockingQuestions, BlockingClient):
@@ -244,7 +244,7 @@ class BenchClient(_Client, BlockingQuestions, BlockingClient):
 
     def _ask(self, question: Question[A]) -> A:
         self._check_open()
-        if isinstance(question, Rest):
+        if isinstance(question, Sleep):
             time.sleep(question.seconds)
             return cast("A", question.answer())
         if isinstance(question, KnownTable):
@@ -260,7 +260,7 @@ class BenchClient(_Client, BlockingQuestions, BlockingClient):
         except BenchError:
             self._tables.forget(question.benchmark)
             raise
-        self._look_at(question, answer)
+        self._check_provenance(question, answer)
         return answer
 
 
@@ -293,7 +293,7 @@ class AsyncBenchClient(_Client, AwaitedQuestions, AwaitedClient):
 
     async def _ask(self, question: Question[A]) -> A:
         self._check_open()
-        if isinstance(question, Rest):
+        if isinstance(question, Sleep):
             await asyncio.sleep(question.seconds)
             return cast("A", question.answer())
         if isinstance(question, KnownTable):
@@ -309,5 +309,5 @@ class AsyncBenchClient(_Client, AwaitedQuestions, AwaitedClient):
         except BenchError:
             self._tables.forget(question.benchmark)
             raise
-        self._look_at(question, answer)
+        self._check_provenance(question, answer)
         return answer

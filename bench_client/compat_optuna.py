@@ -84,7 +84,7 @@ class Objective:
     choices: Mapping[str, Sequence[Any]]
     report: bool
     _bench: BenchClient = field(repr=False)
-    _told: str = field(repr=False)
+    _spec_text: str = field(repr=False)
     """Description of the benchmark, as text so that an objective can be pickled."""
     _maximized: frozenset[str] = field(repr=False)
     _part: Mapping[str, Any] = field(repr=False)
@@ -116,14 +116,14 @@ class Objective:
         (mean,) = found
         trial.set_user_attr("arch", getattr(mean.config, "arch_str", mean.config.arch))
         if self.report:
-            self._tell(trial, arch, mean)
+            self._report_curve(trial, arch, mean)
         trial.set_user_attr("training_time", getattr(mean, "training_time", None))
         first, *others = (self._value(metric, mean) for metric in self.metrics)
         return (first, *others) if others else first
 
     @property
     def _spec(self) -> BenchmarkSpec:
-        return _spec_told(self._told)
+        return _spec_of_text(self._spec_text)
 
     def _suggested(self, trial: Trial) -> Any:
         parameters = {
@@ -138,7 +138,7 @@ class Objective:
         trial.set_user_attr("pruned_because", reason)
         return self._pruned(reason)
 
-    def _tell(self, trial: Trial, arch: Any, mean: Any) -> None:
+    def _report_curve(self, trial: Trial, arch: Any, mean: Any) -> None:
         """Report the learning curve epoch by epoch, until the pruner stops the trial."""
         (metric,) = self.metrics
         (curves,) = self._bench.curves(
@@ -217,7 +217,7 @@ def objective(
         choices=_narrowed(every, choices),
         report=report,
         _bench=bench,
-        _told=spec.text,
+        _spec_text=spec.text,
         _maximized=frozenset(name for name in metrics if better[name] == "larger"),
         _part={name: value for name, value in chosen.items() if not spec.implied(name)},
         _pruned=_trial_pruned(),
@@ -236,7 +236,7 @@ def _described(bench: BenchClient, benchmark: str) -> BenchmarkSpec:
 
 
 @lru_cache(maxsize=32)
-def _spec_told(described: str) -> BenchmarkSpec:
+def _spec_of_text(described: str) -> BenchmarkSpec:
     return BenchmarkSpec.of_text(described)
 
 

@@ -21,7 +21,7 @@ import httpx
 
 from bench_client.errors import InvalidSettingError
 from bench_client.late_imports import LateModule
-from bench_client.responses import MOST_ANSWER
+from bench_client.responses import MAX_ANSWER_BYTES
 
 if TYPE_CHECKING:
     import asyncio
@@ -72,7 +72,7 @@ class HttpSettings:
     retries: int
     api_key: str | None = field(repr=False)
     compress: bool
-    max_answer: int = MOST_ANSWER
+    max_answer: int = MAX_ANSWER_BYTES
 
     def __post_init__(self) -> None:
         _check_address(self.url)
@@ -284,17 +284,17 @@ class AsyncConnectionPool(_Connections):
         # The connection used last is the least likely to have been closed meanwhile.
         transport = self._free.pop()
 
-        def leave() -> None:
+        def release() -> None:
             self._free.append(transport)
             self._turns.release()
 
         try:
             response = await transport.handle_async_request(request)
         except BaseException:
-            leave()
+            release()
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - httpx's own type
-        response.stream = _Occupying(response.stream, leave)
+        response.stream = _BodyHoldingConnection(response.stream, release)
         response.request = request
         return response
 
@@ -304,12 +304,12 @@ class AsyncConnectionPool(_Connections):
             await transport.aclose()
 
 
-class _Occupying(httpx.AsyncByteStream):
+class _BodyHoldingConnection(httpx.AsyncByteStream):
     """The body of a response, which occupies its connection until it is closed."""
 
-    def __init__(self, stream: httpx.AsyncByteStream, leave: Callable[[], None]) -> None:
+    def __init__(self, stream: httpx.AsyncByteStream, release: Callable[[], None]) -> None:
         self._stream = stream
-        self._leave: Callable[[], None] | None = leave
+        self._release: Callable[[], None] | None = release
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self._stream:
@@ -319,6 +319,6 @@ class _Occupying(httpx.AsyncByteStream):
         try:
             await self._stream.aclose()
         finally:
-            if self._leave is not None:
-                self._leave()
-                self._leave = None
+            if self._release is not None:
+                self._release()
+                self._release = None

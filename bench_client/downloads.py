@@ -1,6 +1,6 @@
 """Downloads into files, which are complete or do not exist.
 
-A `Download` is a question whose answer is a file; over HTTP, `save` and `save_awaiting` write the
+A `Download` is a question whose answer is a file; over HTTP, `save` and `save_async` write the
 body as it arrives.
 """
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 else:
     asyncio = LateModule("asyncio")
 
-__all__ = ["Download", "off_the_loop", "replacing", "save", "save_awaiting"]
+__all__ = ["Download", "in_thread", "replacing", "save", "save_async"]
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -117,7 +117,7 @@ def save(question: Download[A], response: httpx.Response, file: BinaryIO, limits
     return described
 
 
-async def save_awaiting(
+async def save_async(
     question: Download[A], response: httpx.Response, file: BinaryIO, limits: Limits
 ) -> A:
     """Write the body of a response to a file as `save` does, without blocking the event loop."""
@@ -134,7 +134,7 @@ async def save_awaiting(
 
 
 @asynccontextmanager
-async def off_the_loop(opened: AbstractContextManager[BinaryIO]) -> AsyncIterator[BinaryIO]:
+async def in_thread(opened: AbstractContextManager[BinaryIO]) -> AsyncIterator[BinaryIO]:
     """Enter and leave a blocking context manager in a thread."""
     file = await asyncio.to_thread(opened.__enter__)
     try:

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from bench_client.arguments import (
+    boolean,
     checked_name,
     count,
-    either,
+    integer,
     listed,
     number,
     plain_arch,
     plain_filters,
     refused,
     text,
-    whole,
 )
 from bench_client.errors import UnexpectedAnswerError
 from bench_client.models.columns import Column, ColumnHeader, Columns, SpelledArchitecture
@@ -43,7 +43,7 @@ DENSITY_HEADER: Final = "X-Density"
 
 _THEMES: Final = ("light", "dark")
 _ENDS: Final = ("x_from", "x_to", "y_from", "y_to")
-_MOST_PICTURE: Final = 2**20
+_MAX_PICTURE: Final = 2**20
 """Largest SVG in bytes, ten times that of a cell with a hundred nodes."""
 
 _AT_A_TIME: Final = 500
@@ -94,8 +94,8 @@ class _PictureQuestion(Raw[Picture]):
 
     def read(self, headers: Mapping[str, str], content: bytes) -> Picture:
         del headers
-        if len(content) > _MOST_PICTURE:
-            raise ValueError(f"it has {len(content)} bytes; at most {_MOST_PICTURE}")
+        if len(content) > _MAX_PICTURE:
+            raise ValueError(f"it has {len(content)} bytes; at most {_MAX_PICTURE}")
         return Picture(svg=content.decode())
 
 
@@ -190,7 +190,7 @@ def density(
         BenchmarkNotInstalledError: The benchmark, or the table with a metric, is not installed.
     """
     filters = plain_filters(dataset, num_epochs, more)
-    sides = {"x_log": either("x_log", x_log), "y_log": either("y_log", y_log)}
+    sides = {"x_log": boolean("x_log", x_log), "y_log": boolean("y_log", y_log)}
     ends = {end: number(end, filters.pop(end, None)) for end in _ENDS}
     metrics = {"x": text("x", x), "y": text("y", y)}
     options = {**metrics, "bins": count("bins", bins), **sides, **ends}
@@ -265,7 +265,7 @@ def spellings(
 
 
 def _number(value: Any) -> int:
-    found = whole("numbers", value)
+    found = integer("numbers", value)
     if found is None or found < 0:
         raise refused("numbers", f"{value!r:.80} is not the number of an architecture")
     return found

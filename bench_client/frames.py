@@ -53,7 +53,7 @@ _ARROW: Final[Mapping[Kind, str]] = MappingProxyType(
     {"whole": "int64", "real": "float64", "truth": "bool", "text": "utf8"}
 )
 
-_MOST_SHOWN: Final = 6
+_MAX_SHOWN: Final = 6
 """Largest number of items that `repr` shows in full."""
 
 
@@ -178,9 +178,9 @@ class Items(Tabular, list[T], Generic[T]):
         return super().__getitem__(index)
 
     def __repr__(self) -> str:
-        if len(self) <= _MOST_SHOWN:
+        if len(self) <= _MAX_SHOWN:
             return super().__repr__()
-        begun = ", ".join(map(repr, self[: _MOST_SHOWN // 2]))
+        begun = ", ".join(map(repr, self[: _MAX_SHOWN // 2]))
         return f"[{begun}, … {len(self):,} of {self.model.__name__}]"
 
     def _columns(self, *, intermediates: bool) -> list[Column]:
@@ -238,10 +238,10 @@ class Batch(Tabular, Sequence[Items[T]], Generic[T]):
         return Batch, ([*map(list, self)], self.model)
 
     def _columns(self, *, intermediates: bool) -> list[Column]:
-        items, positions = self._beginning(None)
+        items, positions = self._first_items(None)
         return columns.columns_of(self.model, items, curves=intermediates, positions=positions)
 
-    def _beginning(self, most: int | None) -> tuple[list[T], list[int]]:
+    def _first_items(self, most: int | None) -> tuple[list[T], list[int]]:
         """Return the first items, and the position in the batch for each."""
         placed = ((item, place) for place, items in enumerate(self) for item in items)
         some = list(islice(placed, most))
@@ -253,13 +253,13 @@ class Batch(Tabular, Sequence[Items[T]], Generic[T]):
 
     def _repr_html_(self) -> str:
         shown = _notebooks()
-        items, positions = self._beginning(shown.MOST_ROWS)
+        items, positions = self._first_items(shown.MOST_ROWS)
         html: str = shown.html_of_items(self.model, items, positions=positions, total=self._rows())
         return html
 
     def __repr__(self) -> str:
         rows = self._rows()
-        if len(self) <= _MOST_SHOWN and rows <= _MOST_SHOWN:
+        if len(self) <= _MAX_SHOWN and rows <= _MAX_SHOWN:
             return repr([*self])
         return f"<{len(self):,} lists, {rows:,} of {self.model.__name__} in all>"
 

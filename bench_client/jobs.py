@@ -32,7 +32,7 @@ from bench_client.models.jobs import (
     WorkerList,
 )
 from bench_client.models.zoo import ZooList, ZooModel
-from bench_client.operations import Held, Nothing, Question, Steps, ask, rest
+from bench_client.operations import LongPoll, NoContent, Question, Steps, ask, sleep
 from bench_client.pages import listed_items
 from bench_client.untrusted import cleaned
 
@@ -51,7 +51,7 @@ __all__ = [
     "zoo",
 ]
 
-_HOLD: Final = 10.0
+_LONG_POLL_SECONDS: Final = 10.0
 """Seconds; longest delay of a long poll, during which the server waits for a change of the job."""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
@@ -59,7 +59,7 @@ _LONGEST_PAUSE: Final = 1.0
 _GROWTH: Final = 1.5
 _PATIENCE: Final = 120.0
 """Seconds that a server may be unavailable before `wait` gives up; enough for a restart."""
-_GOING_ON: Final = frozenset({"queued", "running"})
+_ACTIVE: Final = frozenset({"queued", "running"})
 
 WatchJob: TypeAlias = Callable[[Job], object]
 """Callback that receives a job at first and after every change."""
@@ -166,21 +166,21 @@ def wait(
     until = math.inf if timeout is None else time.monotonic() + timeout
     tell = progress or progress_line()
     question = Question("job", Job, job=_id(job))
-    found = yield from _outlasting(question, until)
+    found = yield from _ask_patiently(question, until)
     tell(found)
     pause = _FIRST_PAUSE
-    while found.state in _GOING_ON:
+    while found.state in _ACTIVE:
         asked = time.monotonic()
         if asked >= until:
             raise JobWaitError(f"job {found.id} is still {found.state}: wait again", job=found)
-        hold = min(_HOLD, until - asked)
-        now = yield from _outlasting(_held(question, found.revision, hold), until)
+        hold = min(_LONG_POLL_SECONDS, until - asked)
+        now = yield from _ask_patiently(_long_poll(question, found.revision, hold), until)
         if now.revision != found.revision:
             found, pause = now, _FIRST_PAUSE
             tell(found)
         elif time.monotonic() < asked + hold:
             # The answer came early: too many long polls are open, or the server is stopping.
-            yield from rest(min(pause, max(0.0, until - time.monotonic())))
+            yield from sleep(min(pause, max(0.0, until - time.monotonic())))
             pause = min(_LONGEST_PAUSE, pause * _GROWTH)
     return _succeeded(found)
 
@@ -219,7 +219,7 @@ def delete_checkpoint(checkpoint: Checkpoint | str) -> Steps[None]:
         InvalidRequestError: No weights have this digest, or a queued or running job uses them.
     """
     digest = checkpoint if isinstance(checkpoint, str) else checkpoint.sha256
-    yield from ask(Question("delete_checkpoint", Nothing, checkpoint=digest))
+    yield from ask(Question("delete_checkpoint", NoContent, checkpoint=digest))
 
 
 def progress_line(stream: TextIO | None = None) -> WatchJob:
@@ -237,7 +237,7 @@ def progress_line(stream: TextIO | None = None) -> WatchJob:
 
     def draw(job: Job) -> None:
         nonlocal drawn
-        end = "" if job.state in _GOING_ON else "\n"
+        end = "" if job.state in _ACTIVE else "\n"
         line = cleaned(_described(job))[:_WIDEST]
         # Erase the rest of a longer previous line; notebooks do not support the escape code.
         rest = " " * (drawn - len(line)) if in_notebook else "\x1b[K"
@@ -259,13 +259,15 @@ def _described(job: Job) -> str:
     return f"{job.kind} {job.id[:8]} {progress.stage} {bar} {progress.done}/{progress.total}"
 
 
-def _held(question: Question[Job], revision: int, seconds: float) -> Held[Job]:
+def _long_poll(question: Question[Job], revision: int, seconds: float) -> LongPoll[Job]:
     """Return a long poll that is answered once the job has another revision."""
     options = {"revision": revision, "wait": seconds}
-    return Held("job", Job, job=question.job, options=options, seconds=seconds, at_once=question)
+    return LongPoll(
+        "job", Job, job=question.job, options=options, seconds=seconds, without_delay=question
+    )
 
 
-def _outlasting(question: Question[Job], until: float) -> Steps[Job]:
+def _ask_patiently(question: Question[Job], until: float) -> Steps[Job]:
     """Ask for a job, and repeat while the server is unavailable, for at most `_PATIENCE`."""
     away_since: float | None = None
     while True:
@@ -276,7 +278,7 @@ def _outlasting(question: Question[Job], until: float) -> Steps[Job]:
             away_since = now if away_since is None else away_since
             if now >= until or now - away_since > _PATIENCE:
                 raise
-        yield from rest(_LONGEST_PAUSE)
+        yield from sleep(_LONGEST_PAUSE)
 
 
 def _succeeded(job: Job) -> Job:

@@ -29,7 +29,7 @@ else:
     submissions = LateModule("bench_client.submissions")
     trainings = LateModule("bench_client.trainings")
 
-__all__ = ["Surface"]
+__all__ = ["ClientMethods"]
 
 
 def benchmarks() -> Steps[Items[models.BenchmarkInfo]]:
@@ -50,7 +50,7 @@ def benchmark(name: str) -> Steps[models.BenchmarkInfo]:
     return (yield from ask(Question("benchmark", models.BenchmarkInfo, checked_name(name))))
 
 
-class Surface(WrittenQuestions):
+class ClientMethods(WrittenQuestions):
     """Methods about single benchmarks, the service, jobs, plans and studies."""
 
     benchmarks = Operation(lambda: benchmarks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from bench_client.arguments import Reduction, either, plain_arch, whole
+from bench_client.arguments import Reduction, boolean, integer, plain_arch
 from bench_client.errors import InvalidArchitectureError
 from bench_client.frames import Batch, Items
 from bench_client.models.answers import FieldError
@@ -145,7 +145,7 @@ def hash_nb101_many(archs: Iterable[Cell]) -> Steps[Items[Nb101Hash]]:
 
 def _filters(num_epochs: int | None, *, isomorphism: bool) -> dict[str, Any]:
     return {
-        "num_epochs": whole("num_epochs", num_epochs),
+        "num_epochs": integer("num_epochs", num_epochs),
         # True is the default and left out.
-        "isomorphism": None if either("isomorphism", isomorphism) else False,
+        "isomorphism": None if boolean("isomorphism", isomorphism) else False,
     }

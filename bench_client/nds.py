@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
-from bench_client.arguments import Reduction, number, text, whole
+from bench_client.arguments import Reduction, integer, number, text
 from bench_client.choices import (
     NdsDataset,
     NdsGenerator,
@@ -137,7 +137,7 @@ def query_nds(  # noqa: PLR0913 - the filters of the benchmark
         **_space(model_family, proposer, generator, dataset, num_epochs),
         "model_spec": model_spec,
         "cell_spec": cell_spec,
-        "seed": whole("seed", seed),
+        "seed": integer("seed", seed),
         **_bounds(bounds),
     }
     return runs(
@@ -146,7 +146,7 @@ def query_nds(  # noqa: PLR0913 - the filters of the benchmark
         reduction=reduction,
         include_intermediates=include_intermediates,
         sort=sort,
-        limit=whole("limit", limit),
+        limit=integer("limit", limit),
     )
 
 
@@ -210,10 +210,10 @@ def curves_nds(  # noqa: PLR0913 - the filters of the benchmark
         **_space(model_family, proposer, generator, dataset, num_epochs),
         "model_spec": model_spec,
         "cell_spec": cell_spec,
-        "seed": whole("seed", seed),
+        "seed": integer("seed", seed),
         **_bounds(bounds),
     }
-    return curves(MODELS, which, reduction=reduction, sort=sort, limit=whole("limit", limit))
+    return curves(MODELS, which, reduction=reduction, sort=sort, limit=integer("limit", limit))
 
 
 def families_nds() -> Steps[Items[NdsFamily]]:
@@ -258,7 +258,7 @@ def distribution_nds(
         BenchmarkNotInstalledError: The server has no NDS.
     """
     space = _space(model_family, proposer, generator, dataset, num_epochs)
-    options = {"metric": text("metric", metric), "points": whole("points", points)}
+    options = {"metric": text("metric", metric), "points": integer("points", points)}
     question = Question(
         "distribution", NdsDistributions, _NAME, {**space, **_bounds(bounds)}, options
     )
@@ -281,5 +281,5 @@ def _space(
         "proposer": proposer,
         "generator": generator,
         "dataset": dataset,
-        "num_epochs": whole("num_epochs", num_epochs),
+        "num_epochs": integer("num_epochs", num_epochs),
     }

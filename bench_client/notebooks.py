@@ -22,10 +22,10 @@ __all__ += ["html_of_values", "shortened", "units_of"]
 MOST_ROWS: Final = 20
 """Most rows of a table."""
 
-_MOST_COLUMNS: Final = 40
-_MOST_TEXT: Final = 120
+_MAX_COLUMNS: Final = 40
+_MAX_TEXT: Final = 120
 _NAMES: Final = frozenset({"arch", "arch_str"})
-_MOST_VALUES: Final = 8
+_MAX_VALUES: Final = 8
 """Largest number of values of a list that `repr` shows in full."""
 
 
@@ -36,7 +36,7 @@ class _Shortened:
         self._values = values
 
     def __repr__(self) -> str:
-        begun = ", ".join(map(repr, self._values[: _MOST_VALUES // 2]))
+        begun = ", ".join(map(repr, self._values[: _MAX_VALUES // 2]))
         return f"[{begun}, … {len(self._values)} values]"
 
 
@@ -52,12 +52,12 @@ class _Written:
 
 def shortened(value: Any) -> Any:
     """Return a value, or a placeholder whose `repr` shows beginning and length of a long value."""
-    if isinstance(value, str) and len(value) > _MOST_TEXT:
-        return _Written(f"{value[: _MOST_TEXT // 2]!r}… {len(value):,} characters")
-    if isinstance(value, dict) and len(value) > _MOST_VALUES:
+    if isinstance(value, str) and len(value) > _MAX_TEXT:
+        return _Written(f"{value[: _MAX_TEXT // 2]!r}… {len(value):,} characters")
+    if isinstance(value, dict) and len(value) > _MAX_VALUES:
         begun = ", ".join(f"{key!r}: {one!r}" for key, one in list(value.items())[:3])
         return _Written(f"{{{begun}, … {len(value)} members}}")
-    if not isinstance(value, list) or len(value) <= _MOST_VALUES:
+    if not isinstance(value, list) or len(value) <= _MAX_VALUES:
         return value
     if isinstance(value[0], BaseModel):
         return _Written(f"[{len(value):,} of {type(value[0]).__name__}]")
@@ -99,7 +99,7 @@ def html_of_items(
     parts = {name for part in _models(model) for name in getattr(part, "arch_columns", ())}
     told = [column for column in columns if column.name not in {*alike, *parts}]
     told.sort(key=lambda column: column.name in _NAMES)
-    shown, hidden = told[:_MOST_COLUMNS], told[_MOST_COLUMNS:]
+    shown, hidden = told[:_MAX_COLUMNS], told[_MAX_COLUMNS:]
     common = "; ".join(
         f"{escape(name)} = {_cell(value)}{_of_unit(units.get(name))}"
         for name, value in alike.items()
@@ -171,7 +171,7 @@ def html_of_fields(item: BaseModel) -> str:
     """Return an HTML table of an item: a row per field, with unit and description."""
     rows = "".join(
         f"<tr><th>{escape(name)}</th><td>{_cell(value)}</td><td>{escape(_unit(field) or '')}</td>"
-        f"<td><small>{escape((field.description or '')[: 2 * _MOST_TEXT])}</small></td></tr>"
+        f"<td><small>{escape((field.description or '')[: 2 * _MAX_TEXT])}</small></td></tr>"
         for name, value, field in _fields(item)
     )
     return f"<div><p><b>{escape(type(item).__name__)}</b></p><table>{rows}</table></div>"
@@ -223,7 +223,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, list | tuple) and value and isinstance(value[0], BaseModel):
         return f"{len(value):,} of {escape(type(value[0]).__name__)}"
     if isinstance(value, list | tuple):
-        begun = ", ".join(_cell(one) for one in value[:_MOST_VALUES])
-        return begun if len(value) <= _MOST_VALUES else f"{begun}, … {len(value):,} values"
+        begun = ", ".join(_cell(one) for one in value[:_MAX_VALUES])
+        return begun if len(value) <= _MAX_VALUES else f"{begun}, … {len(value):,} values"
     text = str(value)
-    return escape(text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}…")
+    return escape(text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…")

@@ -8,7 +8,7 @@ fails, its error is raised at the `yield`. `Operation` turns the function into a
     def describe_nb201(arch: Architecture) -> Steps[Nb201Architecture]:
         return (yield from ask(Question("architecture", Nb201Architecture, ...)))
 
-    class Surface:
+    class ClientMethods:
         describe_nb201 = Operation(lambda: nasbench201.describe_nb201)
 
 The function is looked up when the method is first used, so that its module and the models it names
@@ -41,20 +41,20 @@ from pydantic import BaseModel
 __all__ = [
     "AwaitedClient",
     "BlockingClient",
-    "Held",
     "KnownTable",
-    "Nothing",
+    "LongPoll",
+    "NoContent",
     "Operation",
     "Question",
     "Raw",
-    "Rest",
+    "Sleep",
     "Steps",
     "Topic",
     "ask",
-    "called",
+    "call_with_hints",
     "drive",
-    "drive_awaiting",
-    "rest",
+    "drive_async",
+    "sleep",
 ]
 
 P = ParamSpec("P")
@@ -99,7 +99,7 @@ Topic: TypeAlias = Literal[
     "plans",
     "random",
     "rank",
-    "rest",
+    "sleep",
     "run_columns",
     "spellings",
     "stop_job",
@@ -153,16 +153,16 @@ class Question(Generic[A]):
 
 
 @dataclass(frozen=True, slots=True)
-class Held(Question[A]):
+class LongPoll(Question[A]):
     """A long poll: the server may delay its answer until a job or plan changes.
 
     Attributes:
         seconds: Longest delay, in seconds.
-        at_once: The same question without the delay, for when too many long polls are open.
+        without_delay: The same question without the delay, for when too many long polls are open.
     """
 
     seconds: float = field(kw_only=True)
-    at_once: Question[A] = field(kw_only=True)
+    without_delay: Question[A] = field(kw_only=True)
 
 
 class Raw(Question[A], ABC):
@@ -190,12 +190,12 @@ class KnownTable(Question[A]):
     __slots__ = ()
 
 
-class Nothing(BaseModel, defer_build=True):
-    """The answer of requests without a response body (204), and of `Rest`."""
+class NoContent(BaseModel, defer_build=True):
+    """The answer of requests without a response body (204), and of `Sleep`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rest(Question[Nothing]):
+class Sleep(Question[NoContent]):
     """A pause; the client sleeps and sends nothing.
 
     Attributes:
@@ -214,9 +214,9 @@ def ask(question: Question[A]) -> Generator[Question[A], A, A]:
     return (yield question)
 
 
-def rest(seconds: float) -> Generator[Question[Any], Any, None]:
+def sleep(seconds: float) -> Generator[Question[Any], Any, None]:
     """Pause, with `yield from`."""
-    yield Rest("rest", Nothing, seconds=seconds)
+    yield Sleep("sleep", NoContent, seconds=seconds)
 
 
 def drive(steps: Generator[Y, Any, R], perform: Callable[[Y], Any]) -> R:
@@ -234,7 +234,7 @@ def drive(steps: Generator[Y, Any, R], perform: Callable[[Y], Any]) -> R:
         return cast("R", end.value)
 
 
-async def drive_awaiting(steps: Generator[Y, Any, R], perform: Callable[[Y], Awaitable[Any]]) -> R:
+async def drive_async(steps: Generator[Y, Any, R], perform: Callable[[Y], Awaitable[Any]]) -> R:
     """Run a generator as `drive` does, awaiting each step."""
     try:
         step = next(steps)
@@ -265,7 +265,7 @@ class AwaitedClient(ABC):
         """Return the answer to a question."""
 
 
-def called(steps: Callable[P, Steps[R]], *args: P.args, **kwargs: P.kwargs) -> Steps[R]:
+def call_with_hints(steps: Callable[P, Steps[R]], *args: P.args, **kwargs: P.kwargs) -> Steps[R]:
     """Call a generator function, with suggestions in the error for an unknown argument.
 
     Raises:
@@ -306,9 +306,9 @@ class Operation(Generic[P, R]):
         steps = self._find()
 
         def method(self: BlockingClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            return drive(called(steps, *args, **kwargs), self._ask)
+            return drive(call_with_hints(steps, *args, **kwargs), self._ask)
 
-        self._dress(method, steps)
+        self._copy_metadata(method, steps)
         return method
 
     @cached_property
@@ -316,12 +316,12 @@ class Operation(Generic[P, R]):
         steps = self._find()
 
         async def method(self: AwaitedClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            return await drive_awaiting(called(steps, *args, **kwargs), self._ask)
+            return await drive_async(call_with_hints(steps, *args, **kwargs), self._ask)
 
-        self._dress(method, steps)
+        self._copy_metadata(method, steps)
         return method
 
-    def _dress(self, method: Callable[..., Any], steps: Callable[..., Any]) -> None:
+    def _copy_metadata(self, method: Callable[..., Any], steps: Callable[..., Any]) -> None:
         """Set the name, docstring and signature of a method."""
         signature = inspect.signature(steps, eval_str=True)
         *_, returned = get_args(signature.return_annotation)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from bench_client.arguments import BOUNDS, count, plain_arch, plain_filters, refused, text, whole
+from bench_client.arguments import BOUNDS, count, integer, plain_arch, plain_filters, refused, text
 from bench_client.frames import Items
 from bench_client.models.oracle import (
     Correlation,
@@ -157,7 +157,7 @@ def distribution(
     """
     models = yield from known_table(benchmark)
     filters = _filters(models.spec, dataset, num_epochs, more)
-    options = {"metric": text("metric", metric), "points": whole("points", points)}
+    options = {"metric": text("metric", metric), "points": integer("points", points)}
     answer = models.distribution or Found[Distribution]
     return (yield from _items("distribution", answer, benchmark, filters, options))
 

@@ -2,7 +2,7 @@
 
 `exchange` is a generator of steps, written once for both: it sends a request, repeats it as long as
 `pause_before_retry` returns a pause, and reads the response. A long poll occupies a connection
-while the server delays its answer; `LongPolls` keeps some connections free for other requests.
+while the server delays its answer; `LongPollLimit` keeps some connections free for other requests.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from bench_client.connections import (
     HttpSettings,
     Pool,
 )
-from bench_client.downloads import Download, off_the_loop, save, save_awaiting
+from bench_client.downloads import Download, in_thread, save, save_async
 from bench_client.late_imports import LateModule
-from bench_client.operations import Held, Question, Raw, drive, drive_awaiting
-from bench_client.responses import Limits, Outcome, Reply, read, read_reply, read_reply_awaiting
+from bench_client.operations import LongPoll, Question, Raw, drive, drive_async
+from bench_client.responses import Limits, Outcome, Reply, read, read_reply, read_reply_async
 from bench_client.routes import call_of
 from bench_client.untrusted import retry_seconds
 
@@ -42,7 +42,7 @@ __all__ = [
     "RETRIED_STATUS",
     "AsyncHttpTransport",
     "HttpTransport",
-    "LongPolls",
+    "LongPollLimit",
     "for_long_poll",
     "pause_before_retry",
 ]
@@ -120,7 +120,7 @@ def _is_final(response: Reply) -> bool:
     return any(kind in response.content for kind in _FINAL)
 
 
-class LongPolls:
+class LongPollLimit:
     """Limits concurrent long polls, so that other requests find free connections. Thread-safe.
 
     Args:
@@ -133,10 +133,10 @@ class LongPolls:
     @contextmanager
     def admitted(self, question: Question[A]) -> Iterator[Question[A]]:
         """Yield the question; a long poll without its delay if too many of them are open."""
-        if not isinstance(question, Held):
+        if not isinstance(question, LongPoll):
             yield question
         elif not self._free.acquire(blocking=False):
-            yield question.at_once
+            yield question.without_delay
         else:
             try:
                 yield question
@@ -147,7 +147,7 @@ class LongPolls:
 def for_long_poll(request: httpx.Request, question: Question[Any]) -> httpx.Request:
     """Add the delay of a long poll to the read timeout of its request, and return the request."""
     timeout = request.extensions["timeout"]
-    if isinstance(question, Held) and timeout["read"] is not None:
+    if isinstance(question, LongPoll) and timeout["read"] is not None:
         request.extensions["timeout"] = {**timeout, "read": timeout["read"] + question.seconds}
     return request
 
@@ -178,7 +178,7 @@ def exchange(
     return read(question, outcome, settings.shown)
 
 
-def beginning(
+def start_download(
     question: Download[Any], settings: HttpSettings, build: Callable[..., httpx.Request]
 ) -> Generator[Step, Any, httpx.Response]:
     """Start a download, with retries, and return its response with the body unread.
@@ -243,7 +243,7 @@ class _Transport(ABC):
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
-        self._polls = LongPolls(self._most_polls)
+        self._polls = LongPollLimit(self._most_polls)
 
 
 class HttpTransport(_Transport):
@@ -271,7 +271,7 @@ class HttpTransport(_Transport):
 
     def download(self, question: Download[A]) -> A:
         """Download the answer to a question into its file; errors are those of `exchange`."""
-        steps = beginning(question, self._settings, self._pool().build_request)
+        steps = start_download(question, self._settings, self._pool().build_request)
         with question.opened() as file:
             response = drive(steps, self._begin_download)
             return save(question, response, file, self._limits)
@@ -332,14 +332,14 @@ class AsyncHttpTransport(_Transport):
         """Answer a question; errors are those of `exchange`."""
         with self._polls.admitted(question) as asked:
             steps = exchange(asked, self._settings, self._pool().build_request)
-            return await drive_awaiting(steps, self._perform)
+            return await drive_async(steps, self._perform)
 
     async def download(self, question: Download[A]) -> A:
         """Download the answer to a question into its file; errors are those of `exchange`."""
-        steps = beginning(question, self._settings, self._pool().build_request)
-        async with off_the_loop(question.opened()) as file:
-            response = await drive_awaiting(steps, self._begin_download)
-            return await save_awaiting(question, response, file, self._limits)
+        steps = start_download(question, self._settings, self._pool().build_request)
+        async with in_thread(question.opened()) as file:
+            response = await drive_async(steps, self._begin_download)
+            return await save_async(question, response, file, self._limits)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -371,4 +371,4 @@ class AsyncHttpTransport(_Transport):
             return error
 
     async def _read(self, response: httpx.Response) -> Reply:
-        return await read_reply_awaiting(response, self._limits)
+        return await read_reply_async(response, self._limits)

@@ -46,7 +46,7 @@ _BATCH_WITH_CURVES: Final = 64
 """Architectures per request: the service's maximum, and few enough for its limit of 2,000 learning
 curves per response at up to 31 runs per architecture (NAS-Bench-201 has 20)."""
 
-_MOST_ITEMS: Final = 10**7
+_MAX_ITEMS: Final = 10**7
 """Most items in all pages of a query: twice the runs of the largest benchmark."""
 
 _EMPTY_PAGES: Final = 20
@@ -122,7 +122,7 @@ def check_progress(cursor: str, seen: set[str], items: int) -> None:
     if cursor in seen:
         raise UnexpectedAnswerError(f"the server repeats the page at {cursor!r:.80}")
     seen.add(cursor)
-    if items > _MOST_ITEMS or len(seen) > items + _EMPTY_PAGES:
+    if items > _MAX_ITEMS or len(seen) > items + _EMPTY_PAGES:
         raise UnexpectedAnswerError(
             f"the pages do not end after {items} items in {len(seen)} pages"
         )

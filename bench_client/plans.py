@@ -29,7 +29,7 @@ from bench_client.models.plans import (
     PlanList,
     PlanMap,
 )
-from bench_client.operations import Held, Question, Steps, ask, rest
+from bench_client.operations import LongPoll, Question, Steps, ask, sleep
 from bench_client.pages import listed_items
 
 __all__ = [
@@ -57,8 +57,8 @@ __all__ = [
 PlanFile: TypeAlias = str | os.PathLike[str] | Mapping[str, Any]
 """A plan: the path of its TOML file, or a mapping with the file's content."""
 
-_MOST_BYTES: Final = 2**20
-_HOLD: Final = 10.0
+_MAX_BYTES: Final = 2**20
+_LONG_POLL_SECONDS: Final = 10.0
 _PAUSE: Final = 0.5
 _ENDED: Final = frozenset({"paused", "finished", "stopped", "sealed"})
 
@@ -267,7 +267,7 @@ def measure_cells(
 def _pause(name: Plan | str, until: float) -> Steps[None]:
     if time.monotonic() >= until:
         raise PlanWaitError(f"plan {_name(name)} is not done within the timeout: wait again")
-    yield from rest(min(_PAUSE, max(0.0, until - time.monotonic())))
+    yield from sleep(min(_PAUSE, max(0.0, until - time.monotonic())))
 
 
 def wait_plan(
@@ -293,13 +293,15 @@ def wait_plan(
         asked = time.monotonic()
         if asked >= until:
             raise PlanWaitError(f"plan {found.name} is still {found.state}: wait again")
-        hold = min(_HOLD, until - asked)
+        hold = min(_LONG_POLL_SECONDS, until - asked)
         options = {"revision": found.revision, "wait": hold}
         now = yield from ask(
-            Held("plan", Plan, plan=found.name, options=options, seconds=hold, at_once=question)
+            LongPoll(
+                "plan", Plan, plan=found.name, options=options, seconds=hold, without_delay=question
+            )
         )
         if now.revision == found.revision and time.monotonic() < asked + hold:
-            yield from rest(min(_PAUSE, max(0.0, until - time.monotonic())))
+            yield from sleep(min(_PAUSE, max(0.0, until - time.monotonic())))
         found = now
     return found
 
@@ -316,9 +318,9 @@ def _content(file: PlanFile) -> dict[str, Any]:
     path = Path(file)
     try:
         with path.open("rb") as opened:
-            data = opened.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise InvalidRequestError(f"plan: {path.name} is larger than {_MOST_BYTES} bytes")
+            data = opened.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise InvalidRequestError(f"plan: {path.name} is larger than {_MAX_BYTES} bytes")
         return tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidRequestError(f"plan: {path.name} is not valid TOML: {error}") from error

@@ -36,27 +36,27 @@ from bench_client.errors import (
     UnsupportedQuestionError,
 )
 from bench_client.models.answers import Problem
-from bench_client.operations import Nothing, Question, Raw
+from bench_client.operations import NoContent, Question, Raw
 from bench_client.untrusted import delta_seconds, request_id, retry_seconds
 
 __all__ = [
-    "MOST_ANSWER",
+    "MAX_ANSWER_BYTES",
     "Body",
     "Limits",
     "Outcome",
     "Reply",
     "read",
     "read_reply",
-    "read_reply_awaiting",
+    "read_reply_async",
 ]
 
 A = TypeVar("A", bound=BaseModel)
 
-MOST_ANSWER: Final = 256 * 2**20
+MAX_ANSWER_BYTES: Final = 256 * 2**20
 """Default limit of a response, in bytes: several times a batch of 10,000 architectures with all
 their runs."""
 
-_MOST_PROBLEM: Final = 2**20
+_MAX_PROBLEM: Final = 2**20
 """Bytes that are read of an error response; its status alone tells the kind of error."""
 _PIECE: Final = 2**20
 """Bytes that are decompressed at a time."""
@@ -71,16 +71,16 @@ _NO_TLS: Final = "WRONG_VERSION_NUMBER"
 """In OpenSSL's error about a server that answers without TLS."""
 _SNIPPET: Final = 120
 """Characters of an unexpected response that its error shows."""
-_MOST_VALUES: Final = 2**24
+_MAX_VALUES: Final = 2**24
 """Limit of commas in a response, because each JSON value takes memory however short its text is. A
 batch of 10,000 cells of NAS-Bench-101 has fewer than ten million."""
 _FEW_VALUES: Final = 50_000
-_SAID: Final = 2000
+_MAX_MESSAGE: Final = 2000
 """Characters of a server's error message, and of the message of each field, that are shown."""
-_FIELDS: Final = 10
+_MAX_FIELDS: Final = 10
 """Invalid fields of a request that an error lists."""
 
-_SAID_BY_SERVICE: Final[dict[int, type[BenchError]]] = {
+_ERRORS_OF_SERVICE: Final[dict[int, type[BenchError]]] = {
     400: InvalidRequestError,
     401: NotAuthorizedError,
     403: NotAuthorizedError,
@@ -111,7 +111,7 @@ _BY_TYPE: Final[dict[str, type[BenchError]]] = {
 }
 """Errors by the ending of the problem type, where the status alone is ambiguous."""
 
-_SAID_BY_ANYONE: Final[dict[int, type[BenchError]]] = {
+_ERRORS_OF_ANY_SERVER: Final[dict[int, type[BenchError]]] = {
     413: TooLargeError,
     429: ServerOverloadedError,
     502: ServerUnreachableError,
@@ -171,7 +171,7 @@ class Body:
         self._response = response
         self._most = most = limits.most
         self._address = limits.address
-        self._taken = self._given = 0
+        self._received = self._decompressed = 0
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in _PLAIN and not (limits.packed and encoding in _PACKED):
             raise self._refused(
@@ -188,7 +188,7 @@ class Body:
         Raises:
             UnexpectedAnswerError: The body exceeds the limit, or cannot be decompressed.
         """
-        self._taken += len(raw)
+        self._received += len(raw)
         if self._unpacker is None:
             yield self._within(raw)
             return
@@ -212,8 +212,8 @@ class Body:
             raise self._refused("a body that cannot be decompressed (it ends too early)")
 
     def _within(self, piece: bytes) -> bytes:
-        self._given += len(piece)
-        if self._most is not None and max(self._given, self._taken) > self._most:
+        self._decompressed += len(piece)
+        if self._most is not None and max(self._decompressed, self._received) > self._most:
             raise self._too_long()
         return piece
 
@@ -252,7 +252,7 @@ def read_reply(response: httpx.Response, limits: Limits) -> Reply:
     return _reply(response, kept)
 
 
-async def read_reply_awaiting(response: httpx.Response, limits: Limits) -> Reply:
+async def read_reply_async(response: httpx.Response, limits: Limits) -> Reply:
     """Read a response as `read_reply` does, awaiting its body."""
     kept: list[bytes] = []
     async with aclosing(response):
@@ -269,7 +269,7 @@ async def read_reply_awaiting(response: httpx.Response, limits: Limits) -> Reply
 
 
 def _limits(response: httpx.Response, limits: Limits) -> Limits:
-    return limits if response.is_success else limits._replace(most=_MOST_PROBLEM)
+    return limits if response.is_success else limits._replace(most=_MAX_PROBLEM)
 
 
 def _reply(response: httpx.Response, kept: list[bytes]) -> Reply:
@@ -292,7 +292,7 @@ def read(question: Question[A], outcome: Outcome, address: str) -> A:
         raise _transport_error(outcome, address) from outcome
     if outcome.status_code not in _OK:
         raise _status_error(question, outcome, address)
-    if outcome.status_code == _NO_CONTENT and issubclass(question.answer, Nothing):
+    if outcome.status_code == _NO_CONTENT and issubclass(question.answer, NoContent):
         return question.answer()
     if isinstance(question, Raw):
         raw: A = _read_raw(question, outcome, address)
@@ -300,9 +300,9 @@ def read(question: Question[A], outcome: Outcome, address: str) -> A:
     if _media_type(outcome) != "application/json":
         raise _not_ours(outcome, address)
     values = outcome.content.count(b",")
-    if values > _MOST_VALUES:
+    if values > _MAX_VALUES:
         raise UnexpectedAnswerError(
-            f"{address} answered with more than {_MOST_VALUES} values: request less at a time",
+            f"{address} answered with more than {_MAX_VALUES} values: request less at a time",
             request_id=request_id(outcome.headers),
         )
     try:
@@ -329,7 +329,7 @@ def _read_raw(question: Raw[A], outcome: Reply, address: str) -> A:
         raise _malformed(error, outcome, address) from error
     except ValueError as error:
         raise UnexpectedAnswerError(
-            f"{address} answered with an invalid {question.topic}: {error!s:.{_SAID}}",
+            f"{address} answered with an invalid {question.topic}: {error!s:.{_MAX_MESSAGE}}",
             request_id=request_id(outcome.headers),
         ) from error
     return answer
@@ -340,7 +340,7 @@ def _malformed(error: ValidationError, reply: Reply, address: str) -> Unexpected
     place = ".".join(map(str, first["loc"]))[:_SNIPPET] or "the answer"
     return UnexpectedAnswerError(
         f"{address} answered in a form that this client cannot read: {place}: "
-        f"{first['msg']:.{_SAID}}; do client and server have the same version?",
+        f"{first['msg']:.{_MAX_MESSAGE}}; do client and server have the same version?",
         request_id=request_id(reply.headers),
     )
 
@@ -350,7 +350,7 @@ def _parsed(reply: Reply, address: str) -> Any:
         return from_json(reply.content, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         raise UnexpectedAnswerError(
-            f"{address} answered with invalid JSON: {error!s:.{_SAID}}",
+            f"{address} answered with invalid JSON: {error!s:.{_MAX_MESSAGE}}",
             request_id=request_id(reply.headers),
         ) from error
 
@@ -374,9 +374,9 @@ def _transport_error(error: httpx.RequestError, address: str) -> BenchError:
 def _status_error(question: Question[Any], response: Reply, address: str) -> BenchError:
     status = response.status_code
     problem = _problem(response)
-    kind = _SAID_BY_ANYONE.get(status)
+    kind = _ERRORS_OF_ANY_SERVER.get(status)
     if kind is None and problem is not None:
-        kind = _SAID_BY_SERVICE.get(status)
+        kind = _ERRORS_OF_SERVICE.get(status)
     if problem is not None:
         kind = _BY_TYPE.get(problem.type.rpartition(":")[2], kind)
     damaged = problem is not None and problem.type.endswith(_DAMAGED_DATABASE)
@@ -409,14 +409,14 @@ def _status_error(question: Question[Any], response: Reply, address: str) -> Ben
 def _message(problem: Problem | None, response: Reply, address: str) -> str:
     if problem is None:
         return f"{address} answered {response.status_code} {response.reason_phrase}"
-    said = (problem.detail or problem.title or f"status {response.status_code}")[:_SAID]
+    said = (problem.detail or problem.title or f"status {response.status_code}")[:_MAX_MESSAGE]
     fields = [
-        f"{'.'.join(map(str, error.loc))[:_SNIPPET]}: {error.msg[:_SAID]}"
-        for error in problem.errors[:_FIELDS]
+        f"{'.'.join(map(str, error.loc))[:_SNIPPET]}: {error.msg[:_MAX_MESSAGE]}"
+        for error in problem.errors[:_MAX_FIELDS]
         if error.msg not in said
     ]
-    if len(problem.errors) > _FIELDS:
-        fields.append(f"and {len(problem.errors) - _FIELDS} more")
+    if len(problem.errors) > _MAX_FIELDS:
+        fields.append(f"and {len(problem.errors) - _MAX_FIELDS} more")
     return "; ".join([said, *fields])
 
 

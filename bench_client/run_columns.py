@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["runs_in_columns"]
 
-_MOST_VALUES: Final = 2**24
+_MAX_VALUES: Final = 2**24
 """Limit of commas in the header line of a response, because each JSON value takes memory."""
 
 _FITTING: Final[Mapping[Kind, frozenset[str]]] = {
@@ -57,7 +57,7 @@ class _Runs(Batch[Any]):
     def __init__(self, pieces: Sequence[Piece], asked: int, model: type[WireModel]) -> None:
         super().__init__((), model)
         self._pieces = pieces
-        self._found = _Made(pieces, asked, model)
+        self._found = _LazyItems(pieces, asked, model)
 
     def to_pandas(self, *, intermediates: bool = False) -> pd.DataFrame:
         if intermediates or not self._pieces:
@@ -109,7 +109,7 @@ class _Runs(Batch[Any]):
         return columns_of(self.model, (), positions=())
 
 
-class _Made(Sequence[Items[Any]]):
+class _LazyItems(Sequence[Items[Any]]):
     """The items of each architecture, created from columns on first access.
 
     Args:
@@ -151,8 +151,8 @@ class _Question(Raw[RunColumns[Any]]):
     def read(self, headers: Mapping[str, str], content: bytes) -> RunColumns[Any]:
         del headers
         line, _, data = content.partition(b"\n")
-        if line.count(b",") > _MOST_VALUES:
-            raise ValueError(f"more than {_MOST_VALUES} values in its header line")
+        if line.count(b",") > _MAX_VALUES:
+            raise ValueError(f"more than {_MAX_VALUES} values in its header line")
         # Validated as objects: each error that pydantic finds in JSON text copies the input.
         said = from_json(line, allow_inf_nan=False, cache_strings="keys")
         if not isinstance(said, dict):

@@ -19,8 +19,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Self, TypeAlias
 
-from bench_client.arguments import checked_name, refused, whole
-from bench_client.operations import Question, drive, drive_awaiting
+from bench_client.arguments import checked_name, integer, refused
+from bench_client.operations import Question, drive, drive_async
 from bench_client.simulation_ledger import Evaluation, Fidelity, Ledger, Records
 from bench_client.simulation_settings import SimulationSettings
 from bench_client.tables import known_table
@@ -34,7 +34,7 @@ _Ask: TypeAlias = Callable[[Question[Any]], Any]
 _AskAwaited: TypeAlias = Callable[[Question[Any]], Awaitable[Any]]
 
 
-class _Begun(NamedTuple):
+class _State(NamedTuple):
     """State of a simulation that depends on the description of the benchmark."""
 
     settings: SimulationSettings
@@ -55,7 +55,7 @@ class _Clock:
         self._benchmark = benchmark
         self._part = part
         self._options = options
-        self._known: _Begun | None = None
+        self._known: _State | None = None
         if checked_name(benchmark) in PUBLISHED:
             self._begin(PUBLISHED[benchmark])
 
@@ -68,10 +68,10 @@ class _Clock:
         Raises:
             InvalidRequestError: The settings are not known yet.
         """
-        return self._begun.settings
+        return self._state.settings
 
     @property
-    def _begun(self) -> _Begun:
+    def _state(self) -> _State:
         if self._known is None:
             raise refused(
                 "benchmark", f"the description of {self._benchmark} is read at the first evaluation"
@@ -80,11 +80,11 @@ class _Clock:
 
     @property
     def _ledger(self) -> Ledger:
-        return self._begun.ledger
+        return self._state.ledger
 
     def _begin(self, spec: BenchmarkSpec) -> None:
         settings = SimulationSettings.of(spec, self._part, **self._options)
-        self._known = _Begun(settings, Ledger(settings), Records(spec, settings))
+        self._known = _State(settings, Ledger(settings), Records(spec, settings))
 
     @property
     def time(self) -> float:
@@ -127,12 +127,12 @@ class _Clock:
         )
 
     def _fidelity(self, num_epochs: int | None, stop_after: int | None) -> Fidelity:
-        budget = whole("num_epochs", num_epochs)
+        budget = integer("num_epochs", num_epochs)
         if budget is None:
             budget = self.settings.num_epochs
         elif "num_epochs" not in self.settings.part:
             raise refused("num_epochs", f"{self._benchmark} has no training budgets to choose from")
-        epoch = whole("stop_after", stop_after)
+        epoch = integer("stop_after", stop_after)
         if epoch is not None and not 1 <= epoch <= budget:
             raise refused("stop_after", f"{epoch} is not an epoch of a training of {budget} epochs")
         return Fidelity(budget, budget if epoch is None else epoch)
@@ -176,7 +176,7 @@ class Simulation(_Clock):
             BenchError: The query failed.
         """
         fidelity = self._fidelity(num_epochs, stop_after)
-        seen = drive(self._begun.records.one(arch, fidelity), self._ask)
+        seen = drive(self._state.records.one(arch, fidelity), self._ask)
         return self._ledger.charge(seen)
 
     def evaluate_many(
@@ -207,7 +207,7 @@ class Simulation(_Clock):
             BenchError: The query failed.
         """
         fidelity = self._fidelity(num_epochs, stop_after)
-        seen = drive(self._begun.records.many(archs, fidelity), self._ask)
+        seen = drive(self._state.records.many(archs, fidelity), self._ask)
         return self._ledger.charge_all(seen)
 
 
@@ -230,7 +230,7 @@ class AsyncSimulation(_Clock):
     ) -> None:
         super().__init__(benchmark, part, options)
         self._ask = ask
-        self._turns = _Turns()
+        self._turns = _TurnQueue()
 
     async def evaluate(
         self, arch: Any, *, num_epochs: int | None = None, stop_after: int | None = None
@@ -239,8 +239,8 @@ class AsyncSimulation(_Clock):
         with self._turns.take() as turn:
             await self._described()
             fidelity = self._fidelity(num_epochs, stop_after)
-            seen = await drive_awaiting(self._begun.records.one(arch, fidelity), self._ask)
-            await turn.comes()
+            seen = await drive_async(self._state.records.one(arch, fidelity), self._ask)
+            await turn.wait()
             return self._ledger.charge(seen)
 
     async def evaluate_many(
@@ -254,22 +254,22 @@ class AsyncSimulation(_Clock):
         with self._turns.take() as turn:
             await self._described()
             fidelity = self._fidelity(num_epochs, stop_after)
-            seen = await drive_awaiting(self._begun.records.many(archs, fidelity), self._ask)
-            await turn.comes()
+            seen = await drive_async(self._state.records.many(archs, fidelity), self._ask)
+            await turn.wait()
             return self._ledger.charge_all(seen)
 
     async def _described(self) -> None:
         """Fetch the description of a declared table at the first evaluation."""
         if self._known is not None:
             return
-        models = await drive_awaiting(known_table(self._benchmark), self._ask)
+        models = await drive_async(known_table(self._benchmark), self._ask)
         # Another task may have received the description meanwhile, and charged an evaluation.
         if self._known is None:
             self._begin(models.spec)
 
 
 class _Turn:
-    """A place in a `_Turns` queue, given up at the end of its `with` block.
+    """A place in a `_TurnQueue` queue, given up at the end of its `with` block.
 
     Args:
         before: Future that is done once all earlier places are given up; None if there are none.
@@ -280,7 +280,7 @@ class _Turn:
         self._before = before
         self._left = left
 
-    async def comes(self) -> None:
+    async def wait(self) -> None:
         """Wait until all earlier places are given up."""
         if self._before is not None:
             # Awaiting the future itself would cancel it for others if this task is cancelled.
@@ -300,7 +300,7 @@ class _Turn:
         self._left.set_result(None)
 
 
-class _Turns:
+class _TurnQueue:
     """Queue that orders the tasks of one event loop."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from bench_client.errors import BudgetExhausted, InvalidArchitectureError, NotRecordedError
 from bench_client.models.answers import FieldError
-from bench_client.operations import Steps, rest
+from bench_client.operations import Steps, sleep
 from bench_client.run_choice import chosen_run
 from bench_client.simulation_settings import SimulationSettings
 from bench_client.tables import query_table, query_table_many
@@ -31,8 +31,8 @@ __all__ = [
 _CHARGED: Final = "training_time"
 """Statistic that the clock charges."""
 _TRAIN: Final = "train"
-_LOOKS: Final = 60
-_LOOK_SECONDS: Final = 0.5
+_POLLS: Final = 60
+_POLL_SECONDS: Final = 0.5
 """Number of queries, and seconds between them, until the server uses the table version with a
 newly measured architecture."""
 
@@ -242,12 +242,12 @@ class Records:
         seen = self._observed(runs, fidelity)
         if seen is None and (yield from self._measured(arch, fidelity)):
             # The server opens the new version of the table within seconds.
-            for _ in range(_LOOKS):
+            for _ in range(_POLLS):
                 runs = yield from query_table(self._spec.name, arch, **filters)
                 seen = self._observed(runs, fidelity)
                 if seen is not None:
                     break
-                yield from rest(_LOOK_SECONDS)
+                yield from sleep(_POLL_SECONDS)
         if seen is None:
             raise NotRecordedError(f"{arch!r:.200} has {self._lacking(fidelity)}")
         return seen

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench_client.arguments import either, plain, refused, text, whole
+from bench_client.arguments import boolean, integer, plain, refused, text
 from bench_client.parts import part_named
 from benchmark_spec import BenchmarkSpec, Stat
 from benchmark_spec.published import PUBLISHED
@@ -77,7 +77,7 @@ class SimulationSettings:
         given = {name: plain(value) for name, value in part.items() if value is not None}
         chosen = part_named(spec, given)
         objective = _checked_metric(spec, chosen, metric)
-        switches = {name: either(name, value) for name, value in options.items()}
+        switches = {name: boolean(name, value) for name, value in options.items()}
         evaluated = any(stat.name.endswith(_EVALUATED) for stat in spec.stats)
         if switches["evaluation_time"] and not evaluated:
             raise refused("evaluation_time", f"{spec.name} records no time of an evaluation")
@@ -93,7 +93,7 @@ class SimulationSettings:
             budget=_checked_budget(budget),
             metric=objective.name,
             larger_is_better=objective.better_within(chosen) == "larger",
-            seed=whole("seed", seed),
+            seed=integer("seed", seed),
             on_missing=on_missing,
             **switches,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bench_client.arguments import Reduction, either, plain, plain_arch, refused, whole
+from bench_client.arguments import Reduction, boolean, integer, plain, plain_arch, refused
 from bench_client.errors import UnsupportedQuestionError
 from bench_client.frames import Batch, Items
 from bench_client.late_imports import LateModule
@@ -169,7 +169,7 @@ def runs_of_many(
 
     Runs without learning curves are transferred as columns, which takes a third of the time.
     """
-    if not either("include_intermediates", include_intermediates):
+    if not boolean("include_intermediates", include_intermediates):
         return (yield from run_columns.runs_in_columns(models, archs, filters, reduction=reduction))
     options = _options(models, reduction, include_intermediates=True)
     answer = batch_of(models.stats)
@@ -198,7 +198,7 @@ def curves(
 def _options(
     models: TableModels, reduction: Reduction | None, *, include_intermediates: bool
 ) -> dict[str, Any]:
-    if not either("include_intermediates", include_intermediates):
+    if not boolean("include_intermediates", include_intermediates):
         return {"reduction": reduction}
     if models.curves is None:
         raise refused("include_intermediates", f"{models.spec.name} records no learning curves")
@@ -229,5 +229,5 @@ def _filters(
     for name, value in given.items():
         # Local queries take microseconds, so values of the right type skip the checks.
         if value is not None and type(value) is not (int if kinds[name] == "integer" else str):
-            given[name] = whole(name, value) if kinds[name] == "integer" else plain(value)
+            given[name] = integer(name, value) if kinds[name] == "integer" else plain(value)
     return given

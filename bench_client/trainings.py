@@ -198,11 +198,11 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
         key=idempotency_key,
         dataset=dataset,
         recipe=recipe,
-        sampler=_by(sampler, "name"),
-        relaxation=_by(relaxation, "name"),
+        sampler=_as_object(sampler, "name"),
+        relaxation=_as_object(relaxation, "name"),
         arch_recipe=None if arch_recipe is None else dict(arch_recipe),
-        costs=_by(costs, "metric"),
-        loss=_by(loss, "name"),
+        costs=_as_object(costs, "metric"),
+        loss=_as_object(loss, "name"),
         epochs=epochs,
         protocol=protocol,
         fractions=list(fractions),
@@ -218,7 +218,7 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
     return (yield from finished(job, timeout, progress)) if wait else job
 
 
-def _by(stated: str | Mapping[str, Any] | None, member: str) -> dict[str, Any] | None:
+def _as_object(stated: str | Mapping[str, Any] | None, member: str) -> dict[str, Any] | None:
     """Return an option given as a name or a mapping as a JSON object."""
     if stated is None:
         return None

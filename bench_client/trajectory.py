@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Trajectory", "TrajectoryPoint", "new_axes"]
 
 
-_MOST_SHOWN: Final = 6
+_MAX_SHOWN: Final = 6
 """Largest number of points that `repr` shows in full."""
 
 
@@ -87,9 +87,9 @@ class Trajectory(Tabular, tuple[TrajectoryPoint, ...]):  # noqa: SLOT001 - it ha
         return axes
 
     def __repr__(self) -> str:
-        if len(self) <= _MOST_SHOWN:
+        if len(self) <= _MAX_SHOWN:
             return super().__repr__()
-        begun = ", ".join(map(repr, self[: _MOST_SHOWN // 2]))
+        begun = ", ".join(map(repr, self[: _MAX_SHOWN // 2]))
         return f"({begun}, … {len(self):,} points of {self.metric})"
 
     def _repr_html_(self) -> str:

@@ -14,15 +14,15 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 __all__ = [
+    "check_distinct_names",
+    "check_key_count",
     "cleaned",
     "delta_seconds",
     "entity_tag",
-    "few_members",
     "finite",
-    "one_file_name",
+    "plain_file_name",
     "request_id",
     "retry_seconds",
-    "unlike_each_other",
 ]
 
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}")
@@ -37,7 +37,7 @@ _ENTITY_TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,200}"')
 _LONGEST_WAIT: Final = 366 * 86400.0
 """Seconds; longer pauses in a `Retry-After` header are ignored."""
 _LONGEST_ID: Final = 200
-_MOST_MEMBERS: Final = 1000
+_MAX_MEMBERS: Final = 1000
 
 
 def cleaned(text: str) -> str:
@@ -53,7 +53,7 @@ def cleaned(text: str) -> str:
     )
 
 
-def one_file_name(name: str) -> str:
+def plain_file_name(name: str) -> str:
     """Return a name if it is a single plain component of a path on every system.
 
     It may have up to 128 ASCII letters, digits, `_`, `-`, `+` and `.`, no dot at either end, no `-`
@@ -69,7 +69,7 @@ def one_file_name(name: str) -> str:
     return name
 
 
-def unlike_each_other(names: list[str]) -> None:
+def check_distinct_names(names: list[str]) -> None:
     """Check that names differ even on file systems that ignore case.
 
     Raises:
@@ -100,14 +100,14 @@ def finite(value: dict[str, Any] | None) -> dict[str, Any] | None:
     return value
 
 
-def few_members(value: object) -> object:
+def check_key_count(value: object) -> object:
     """Return a value after checking that it is not a JSON object with more than 1000 keys.
 
     Raises:
         ValueError: It has more; validation errors for millions of keys would fill the memory.
     """
-    if isinstance(value, dict) and len(value) > _MOST_MEMBERS:
-        raise ValueError(f"more than {_MOST_MEMBERS} keys")
+    if isinstance(value, dict) and len(value) > _MAX_MEMBERS:
+        raise ValueError(f"more than {_MAX_MEMBERS} keys")
     return value
 
 

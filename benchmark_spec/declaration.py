@@ -26,7 +26,7 @@ READERS: Final[tuple[Reader, ...]] = get_args(Reader)
 
 _TABLES: Final = Path(__file__).parent / "tables"
 _TABULAR: Final = frozenset({"json-lines", "csv", "npy", "parquet"})
-_MOST_RUNS: Final = 1_000
+_MAX_RUNS: Final = 1_000
 _STEP: Final = "[*]"
 _MEANS: Final = ("mean", "std", "min", "max")
 _SENTENCES: Final[Mapping[str, str]] = {
@@ -307,8 +307,8 @@ def _rows(table: TomlTable, axes: tuple[Axis, ...], label: str | None) -> Rows:
         told = "has no" if reader in _TABULAR else "needs"
         raise table.error(f"the reader {reader} {told} `each`, the location of the records")
     runs = table.take("runs", int, 1)
-    if not 1 <= runs <= _MOST_RUNS:
-        raise table.error(f"{runs} runs; there may be 1 to {_MOST_RUNS}", "runs")
+    if not 1 <= runs <= _MAX_RUNS:
+        raise table.error(f"{runs} runs; there may be 1 to {_MAX_RUNS}", "runs")
     parts = table.table("parts")
     found = {name: parts.any(name) for name in parts.keys}
     for name, value in found.items():

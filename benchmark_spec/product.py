@@ -15,8 +15,8 @@ from benchmark_spec.names import MOST_DIGITS, Field, Names, examples_of, in_rang
 
 __all__ = ["Equal", "Product"]
 
-_MOST_ENUMERATED: Final = 10**7
-_MOST_CHOICES: Final = 1_000
+_MAX_ENUMERATED: Final = 10**7
+_MAX_CHOICES: Final = 1_000
 _LONGEST_CHOICE: Final = 60
 _CHOICE: Final = re.compile(r"[\w.+-]+", re.ASCII)
 _SEPARATOR: Final = "|"
@@ -63,8 +63,8 @@ class Product:
     equal: Equal | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.length <= _MOST_CHOICES:
-            raise SpecError(f"space: length is {self.length}; it must be 1 to {_MOST_CHOICES}")
+        if not 1 <= self.length <= _MAX_CHOICES:
+            raise SpecError(f"space: length is {self.length}; it must be 1 to {_MAX_CHOICES}")
         differing = [choices for choices in self.choices if not isinstance(choices, str)]
         if differing and not len(differing) == len(self.choices) == self.length:
             raise SpecError(
@@ -75,9 +75,9 @@ class Product:
             raise SpecError("space: digits and equal need the same choices at each position")
         for choices in self.places[: None if differing else 1] or ((),):
             _check_choices(choices)
-        if self.size > _MOST_ENUMERATED:
+        if self.size > _MAX_ENUMERATED:
             raise SpecError(
-                f"space: {self.length} positions have more than {_MOST_ENUMERATED:,} architectures;"
+                f"space: {self.length} positions have more than {_MAX_ENUMERATED:,} architectures;"
                 " declare the space as listed"
             )
         if self.digits is not None:
@@ -305,7 +305,7 @@ def _positions_of(choices: Sequence[str]) -> dict[Any, int]:
 
 
 def _check_choices(choices: tuple[str, ...]) -> None:
-    if not 1 < len(choices) <= _MOST_CHOICES or len(set(choices)) != len(choices):
+    if not 1 < len(choices) <= _MAX_CHOICES or len(set(choices)) != len(choices):
         raise SpecError(f"space: choices {shown(choices)} are not two or more distinct names")
     for choice in choices:
         if not _CHOICE.fullmatch(choice) or len(choice) > _LONGEST_CHOICE:

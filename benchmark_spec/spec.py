@@ -34,11 +34,11 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _FIELD: Final = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME: Final = 60
 _LONGEST_TEXT: Final = 4_000
-_MOST_STATS: Final = 200
-_MOST_AXES: Final = 20
+_MAX_STATS: Final = 200
+_MAX_AXES: Final = 20
 """Response headers name the values of all axes up to twice; clients read some 64 KB of headers."""
-_MOST_VALUES: Final = 1_000
-_MOST_JSON: Final = 2**20
+_MAX_VALUES: Final = 1_000
+_MAX_JSON: Final = 2**20
 _BUDGET: Final = "num_epochs"
 _LARGEST: Final = 2**53
 
@@ -119,8 +119,8 @@ class Axis:
 
     def __post_init__(self) -> None:
         where = f"axis {self.name}"
-        if not 1 <= len(self.values) <= _MOST_VALUES:
-            raise SpecError(f"{where}: {len(self.values)} values; there may be 1 to {_MOST_VALUES}")
+        if not 1 <= len(self.values) <= _MAX_VALUES:
+            raise SpecError(f"{where}: {len(self.values)} values; there may be 1 to {_MAX_VALUES}")
         if self.implied and len(self.values) > 1:
             raise SpecError(f"{where}: an implied axis must have one value")
         if len({type(value) for value in self.values}) != 1:
@@ -278,10 +278,10 @@ class BenchmarkSpec:
             )
         if self.name in RESERVED_NAMES:
             raise SpecError(f"name {self.name} is reserved for another URL")
-        if not self.stats or len(self.stats) > _MOST_STATS:
-            raise SpecError(f"{len(self.stats)} statistics; there may be 1 to {_MOST_STATS}")
-        if len(self.axes) > _MOST_AXES:
-            raise SpecError(f"{len(self.axes)} axes; there may be at most {_MOST_AXES}")
+        if not self.stats or len(self.stats) > _MAX_STATS:
+            raise SpecError(f"{len(self.stats)} statistics; there may be 1 to {_MAX_STATS}")
+        if len(self.axes) > _MAX_AXES:
+            raise SpecError(f"{len(self.axes)} axes; there may be at most {_MAX_AXES}")
         self._check_fields()
         self._check_texts()
         for stat in self.stats:
@@ -372,8 +372,8 @@ class BenchmarkSpec:
         Raises:
             SpecError: The text is malformed or too long, or the description is inconsistent.
         """
-        if len(text) > _MOST_JSON:
-            raise SpecError(f"the description has {len(text)} characters, more than {_MOST_JSON}")
+        if len(text) > _MAX_JSON:
+            raise SpecError(f"the description has {len(text)} characters, more than {_MAX_JSON}")
         try:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:

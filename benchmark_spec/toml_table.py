@@ -19,7 +19,7 @@ __all__ = ["KeyPlaces", "TomlFile", "TomlTable"]
 
 K = TypeVar("K")
 
-_MOST_BYTES: Final = 2**20
+_MAX_BYTES: Final = 2**20
 _HEADER: Final = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?")
 
 
@@ -48,9 +48,9 @@ class TomlFile:
     def __init__(self, path: Path) -> None:
         self.name = path.name
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise SpecError(f"{path.name} is larger than {_MOST_BYTES} bytes")
+            data = file.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise SpecError(f"{path.name} is larger than {_MAX_BYTES} bytes")
         try:
             self._text = data.decode()
             self._values = tomllib.loads(self._text)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from bench_client.untrusted import few_members
+from bench_client.untrusted import check_key_count
 
 __all__ = [
     "BatchAnswer",
@@ -89,7 +89,7 @@ Listed: TypeAlias = Annotated[list[E], Field(fail_fast=True)]
 """A list whose validation stops at the first error: an error for each of millions of elements would
 fill the memory."""
 
-Members: TypeAlias = Annotated[dict[str, E], BeforeValidator(few_members)]
+Members: TypeAlias = Annotated[dict[str, E], BeforeValidator(check_key_count)]
 """A JSON object with arbitrary keys; objects with too many keys are refused."""
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Density", "DensityHeader", "DensitySide"]
 
-_MOST_BINS: Final = 512
+_MAX_BINS: Final = 512
 _COUNT_BYTES: Final = 4
 
 
@@ -42,7 +42,7 @@ class DensitySide(WireModel):
 class DensityHeader(WireModel):
     """JSON content of the header `X-Density` of a density."""
 
-    bins: int = Field(ge=1, le=_MOST_BINS, description="Bins per side.")
+    bins: int = Field(ge=1, le=_MAX_BINS, description="Bins per side.")
     layout: Literal["dense", "sparse"] = Field(
         description="Layout of the body. dense: all counts; sparse: indices of non-empty cells, "
         "then their counts."

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, Field
 
 from bench_client.models.answers import Listed, WireModel
 from bench_client.models.quantities import UNIT
-from bench_client.untrusted import finite, one_file_name, unlike_each_other
+from bench_client.untrusted import check_distinct_names, finite, plain_file_name
 
 __all__ = [
     "Checkpoint",
@@ -75,7 +75,7 @@ class JobError(WireModel):
 class JobArtifact(WireModel):
     """A file that a job made; `GET /v1/jobs/{id}/artifacts/{name}` returns it."""
 
-    name: Annotated[str, AfterValidator(one_file_name)] = Field(
+    name: Annotated[str, AfterValidator(plain_file_name)] = Field(
         description="File name without a folder; unique in the job, even if case is ignored.",
         examples=["network.safetensors"],
     )
@@ -86,7 +86,7 @@ class JobArtifact(WireModel):
 
 def _of_different_names(artifacts: list[JobArtifact]) -> list[JobArtifact]:
     """Check that artifacts can be separate files of one folder."""
-    unlike_each_other([artifact.name for artifact in artifacts])
+    check_distinct_names([artifact.name for artifact in artifacts])
     return artifacts
 
 

@@ -33,18 +33,18 @@ __all__ = [
     "UniformSampler",
 ]
 
-_MOST_PATHS: Final = 256
+_MAX_PATHS: Final = 256
 """Most paths of an update; each costs a forward and a backward pass."""
-_MOST_STEPS: Final = 1_000_000
-_MOST_BINS: Final = 256
-_MOST_EPOCHS: Final = 10_000
+_MAX_STEPS: Final = 1_000_000
+_MAX_BINS: Final = 256
+_MAX_EPOCHS: Final = 10_000
 
 _Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 _Weight: TypeAlias = Annotated[float, Field(ge=0, le=1e12)]
 _Cost: TypeAlias = Annotated[float, Field(ge=0, le=1e18)]
 _Temperature: TypeAlias = Annotated[float, Field(gt=0, le=1e6)]
-_Warmup: TypeAlias = Annotated[int, Field(ge=0, le=_MOST_EPOCHS)]
-_Every: TypeAlias = Annotated[int, Field(ge=1, le=_MOST_STEPS)]
+_Warmup: TypeAlias = Annotated[int, Field(ge=0, le=_MAX_EPOCHS)]
+_Every: TypeAlias = Annotated[int, Field(ge=1, le=_MAX_STEPS)]
 
 _WARMUP: Final = "Initial epochs in which only weights are trained."
 _EVERY: Final = "Weight steps per step of the logits."
@@ -62,17 +62,17 @@ _Bin: TypeAlias = Annotated[
 ]
 
 
-class _Stated(BaseModel):
+class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class UniformSampler(_Stated):
+class UniformSampler(_Options):
     """One path per update, drawn as the space draws samples."""
 
     name: Literal["UniformPaths"] = Field(description="Its name.")
 
 
-class FairSampler(_Stated):
+class FairSampler(_Options):
     """Paths that use every candidate of a choice equally often."""
 
     name: Literal["FairPaths"] = Field(description="Its name.")
@@ -91,27 +91,27 @@ class FairSampler(_Stated):
     )
 
 
-class SandwichSampler(_Stated):
+class SandwichSampler(_Options):
     """The smallest network, the largest, and some random ones per update."""
 
     name: Literal["SandwichPaths"] = Field(description="Its name.")
-    random: int = Field(2, ge=0, le=_MOST_PATHS, description="Number of random paths.")
+    random: int = Field(2, ge=0, le=_MAX_PATHS, description="Number of random paths.")
 
 
-class BinnedSampler(_Stated):
+class BinnedSampler(_Options):
     """One path per update, with a cost in a bin that is drawn first; needs `costs`."""
 
     name: Literal["BinnedPaths"] = Field(description="Its name.")
     bounds: list[_Bin] = Field(
         min_length=1,
-        max_length=_MOST_BINS,
+        max_length=_MAX_BINS,
         description="Least and greatest cost of each bin, in the unit of `costs`.",
         examples=[[[290, 300], [300, 310]]],
     )
-    tries: int = Field(500, ge=1, le=_MOST_STEPS, description="Most paths drawn for a bin.")
+    tries: int = Field(500, ge=1, le=_MAX_STEPS, description="Most paths drawn for a bin.")
 
 
-class PolicySampler(_Stated):
+class PolicySampler(_Options):
     """A policy that draws paths and learns from the images kept for the search (ENAS)."""
 
     name: Literal["PolicyPaths"] = Field(description="Its name.")
@@ -121,18 +121,18 @@ class PolicySampler(_Stated):
         "earlier ones.",
     )
     updates: int = Field(
-        50, ge=1, le=_MOST_STEPS, description="Steps of the policy after each epoch of weights."
+        50, ge=1, le=_MAX_STEPS, description="Steps of the policy after each epoch of weights."
     )
     learning_rate: float = Field(3.5e-4, ge=1e-12, le=1e3, description="Learning rate of Adam.")
     baseline_decay: _Share = Field(0.95, description="Decay of the moving average of rewards.")
     entropy_weight: float = Field(
         1e-4, ge=0, le=1e3, description="Weight of a path's entropy in its reward."
     )
-    draws: int = Field(10, ge=1, le=_MOST_STEPS, description="Paths that are compared at the end.")
+    draws: int = Field(10, ge=1, le=_MAX_STEPS, description="Paths that are compared at the end.")
     batches: int = Field(
         200,
         ge=0,
-        le=_MOST_STEPS,
+        le=_MAX_STEPS,
         description="Batches for estimating the batch-norm statistics of these paths.",
     )
 
@@ -144,7 +144,7 @@ Sampler: TypeAlias = Annotated[
 """Sampler of the paths of each update."""
 
 
-class SoftmaxRelaxation(_Stated):
+class SoftmaxRelaxation(_Options):
     """All candidates run, weighted by the softmax of the logits (DARTS)."""
 
     name: Literal["Softmax"] = Field(description="Its name.")
@@ -156,7 +156,7 @@ class SoftmaxRelaxation(_Stated):
     every: _Every = Field(1, description=_EVERY)
 
 
-class GumbelRelaxation(_Stated):
+class GumbelRelaxation(_Options):
     """All candidates run, weighted by a draw of the Gumbel softmax (SNAS, FBNet)."""
 
     name: Literal["Gumbel"] = Field(description="Its name.")
@@ -168,7 +168,7 @@ class GumbelRelaxation(_Stated):
     every: _Every = Field(1, description=_EVERY)
 
 
-class GumbelHardRelaxation(_Stated):
+class GumbelHardRelaxation(_Options):
     """One candidate runs, drawn by the Gumbel softmax (GDAS)."""
 
     name: Literal["GumbelHard"] = Field(description="Its name.")
@@ -178,7 +178,7 @@ class GumbelHardRelaxation(_Stated):
     every: _Every = Field(1, description=_EVERY)
 
 
-class BinaryGatesRelaxation(_Stated):
+class BinaryGatesRelaxation(_Options):
     """One candidate runs per step, chosen by trained binary gates (ProxylessNAS)."""
 
     name: Literal["BinaryGates"] = Field(description="Its name.")
@@ -189,11 +189,11 @@ class BinaryGatesRelaxation(_Stated):
     every: _Every = Field(5, description=_EVERY)
 
 
-class ReinforcedRelaxation(_Stated):
+class ReinforcedRelaxation(_Options):
     """Path probabilities are trained by REINFORCE (ProxylessNAS-R)."""
 
     name: Literal["Reinforced"] = Field(description="Its name.")
-    paths: int = Field(10, ge=1, le=_MOST_PATHS, description="Paths per step.")
+    paths: int = Field(10, ge=1, le=_MAX_PATHS, description="Paths per step.")
     omega: float = Field(0.1, ge=0, le=100, description="Exponent of the cost in the reward.")
     target: Annotated[float, Field(gt=0, le=1e18)] | None = Field(
         None, description="Cost that leaves the reward unchanged; null: cost is ignored."
@@ -214,7 +214,7 @@ Relaxation: TypeAlias = Annotated[
 """Continuous relaxation with architecture logits that are trained by gradients."""
 
 
-class CountedCosts(_Stated):
+class CountedCosts(_Options):
     """Counted cost of each candidate at its position in the network."""
 
     metric: Literal["macs", "parameters"] = Field(
@@ -223,7 +223,7 @@ class CountedCosts(_Stated):
     unit: float = Field(1.0, gt=0, le=1e18, description="Unit of costs, such as 1e6 for millions.")
 
 
-class SquareLoss(_Stated):
+class SquareLoss(_Options):
     """CE + weight (E - target)²."""
 
     name: Literal["Square"] = Field(description="Its name.")
@@ -231,7 +231,7 @@ class SquareLoss(_Stated):
     target: Annotated[float, Field(gt=0, le=1e12)] = Field(description=_TARGET)
 
 
-class HingeLoss(_Stated):
+class HingeLoss(_Options):
     """CE + weight max(0, E / target - 1)."""
 
     name: Literal["Hinge"] = Field(description="Its name.")
@@ -239,7 +239,7 @@ class HingeLoss(_Stated):
     target: Annotated[float, Field(gt=0, le=1e12)] = Field(description=_TARGET)
 
 
-class LinearLoss(_Stated):
+class LinearLoss(_Options):
     """CE + lam (E - target) / target."""
 
     name: Literal["Linear"] = Field(description="Its name.")
@@ -247,7 +247,7 @@ class LinearLoss(_Stated):
     lam: _Weight = Field(0.1, description="Weight of the distance to the target.")
 
 
-class LogPowerLoss(_Stated):
+class LogPowerLoss(_Options):
     """alpha CE (log E / log target)^beta."""
 
     name: Literal["LogPower"] = Field(description="Its name.")
@@ -256,7 +256,7 @@ class LogPowerLoss(_Stated):
     beta: _Weight = Field(0.3, description="The exponent.")
 
 
-class LogProductLoss(_Stated):
+class LogProductLoss(_Options):
     """alpha CE (log E)^beta."""
 
     name: Literal["LogProduct"] = Field(description="Its name.")
@@ -264,7 +264,7 @@ class LogProductLoss(_Stated):
     beta: _Weight = Field(0.6, description="The exponent.")
 
 
-class LogRuntimeLoss(_Stated):
+class LogRuntimeLoss(_Options):
     """CE + lam log E."""
 
     name: Literal["LogRuntime"] = Field(description="Its name.")

@@ -39,15 +39,15 @@ Precision: TypeAlias = Literal[
 Device: TypeAlias = Literal["any", "cpu", "cuda"]
 
 _LONGEST_NAME: Final = 200
-_MOST_INPUTS: Final = 65_536
+_MAX_INPUTS: Final = 65_536
 """Most inputs of a pass; more fit on no device."""
-_MOST_PASSES: Final = 1_000_000
-_MOST_EPOCHS: Final = 10_000
-_MOST_COMPARED: Final = 10_000_000
+_MAX_PASSES: Final = 1_000_000
+_MAX_EPOCHS: Final = 10_000
+_MAX_COMPARED: Final = 10_000_000
 _LARGEST_SEED: Final = 2**63 - 1
 _LARGEST_NUMBER: Final = 2**53
 """Largest integer up to which all JSON readers are exact; limit of recorded integers."""
-_MOST_DIMENSIONS: Final = 3
+_MAX_DIMENSIONS: Final = 3
 _LARGEST_DIMENSION: Final = 1 << 20
 
 _Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
@@ -176,7 +176,7 @@ _InputShape: TypeAlias = Annotated[
     list[Annotated[int, Field(ge=1, le=_LARGEST_DIMENSION)]] | None,
     Field(
         min_length=1,
-        max_length=_MOST_DIMENSIONS,
+        max_length=_MAX_DIMENSIONS,
         description="Shape of an input without the batch dimension: channels, height and width of "
         "an image, up to 1,024 rows and columns, or the number of ids; by default that of the data "
         "set, the model or the space.",
@@ -238,14 +238,14 @@ class EvaluationRequest(_ComputingRequest):
     batch_size: int = Field(
         32,
         ge=1,
-        le=_MOST_INPUTS,
+        le=_MAX_INPUTS,
         description="Images per batch; halved, and reported, if the memory of a GPU is too small. "
         "A processor core computes at most 4 at a time, which is faster.",
     )
     compare: int = Field(
         512,
         ge=0,
-        le=_MOST_COMPARED,
+        le=_MAX_COMPARED,
         description="Images that are also evaluated in float32, to report the difference of "
         "another precision.",
     )
@@ -258,9 +258,9 @@ class EvaluationRequest(_ComputingRequest):
 class LatencyRequest(_ComputingRequest):
     """Request to measure the latency of a forward pass through a network."""
 
-    batch_size: int = Field(1, ge=1, le=_MOST_INPUTS, description="Inputs per pass.")
-    warmup: int = Field(10, ge=0, le=_MOST_PASSES, description="Passes before the measured ones.")
-    repeats: int = Field(50, ge=1, le=_MOST_PASSES, description="Measured passes.")
+    batch_size: int = Field(1, ge=1, le=_MAX_INPUTS, description="Inputs per pass.")
+    warmup: int = Field(10, ge=0, le=_MAX_PASSES, description="Passes before the measured ones.")
+    repeats: int = Field(50, ge=1, le=_MAX_PASSES, description="Measured passes.")
     input_shape: _InputShape = None
 
 
@@ -286,7 +286,7 @@ class TrainingRequest(Submission):
     epochs: int | None = Field(
         None,
         ge=1,
-        le=_MOST_EPOCHS,
+        le=_MAX_EPOCHS,
         description="Stop after so many epochs of the recipe, whose learning-rate schedule is "
         "unchanged; null: train all.",
     )
@@ -314,7 +314,7 @@ class TrainingRequest(Submission):
     save_epochs: int = Field(
         1,
         ge=1,
-        le=_MOST_EPOCHS,
+        le=_MAX_EPOCHS,
         description="Interval in epochs at which to save a checkpoint that a later attempt resumes "
         "from.",
     )

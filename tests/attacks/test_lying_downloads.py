@@ -30,7 +30,7 @@ from lying_server import (
 from one_question import asked_blocking
 
 from bench_client import BenchClient, Job, UnexpectedAnswerError
-from bench_client.untrusted import one_file_name
+from bench_client.untrusted import plain_file_name
 
 NAMES: Final = [
     "../../escaped.txt",
@@ -94,7 +94,7 @@ def test_a_name_that_is_no_plain_file_name_is_refused_before_anything_is_asked(
 @given(st.text())
 def test_whatever_is_let_through_is_one_component_beside_the_others(name: str) -> None:
     try:
-        plain = one_file_name(name)
+        plain = plain_file_name(name)
     except ValueError:
         return
     assert plain == name

@@ -90,7 +90,7 @@ class TestSpaces:
     @pytest.mark.parametrize("arch", ["|none~0|", None, 1.5])
     def test_what_is_in_no_space_has_no_index(self, arch: Any, topologies: NATStopology) -> None:
         assert topologies.query_index_by_arch(arch) == -1
-        with pytest.raises(ValueError, match="no architecture of the topology space"):
+        with pytest.raises(ValueError, match="not an architecture of the topology space"):
             topologies.get_more_info(arch, "cifar10")
 
     @pytest.mark.parametrize("index", [-1, 15_625])

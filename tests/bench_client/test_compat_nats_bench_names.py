@@ -461,7 +461,7 @@ class TestCells:
             topology_str2structure(text)
 
     def test_sizes_and_nodes_out_of_range_are_refused(self) -> None:
-        with pytest.raises(ValueError, match="two nodes or more, not 1"):
+        with pytest.raises(ValueError, match="at least two nodes, not 1"):
             TopologyStructure.gen_all(["a"], 1, return_ori=False)
         with pytest.raises(ValueError, match="node 3 is not in 1 to 2"):
             topology_str2structure(ARCH).node(3)

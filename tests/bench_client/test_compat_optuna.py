@@ -254,7 +254,7 @@ class TestDeclaredTables:
             ({"num_epochs": 13}, "has no num_epochs 13; it has 12"),
             ({"task": "sleep"}, "has no axis 'task'; it has dataset, num_epochs"),
             ({"metric": "accuracy"}, "metric 'accuracy'; known are"),
-            ({"report": True}, "curves have none of tiny-table"),
+            ({"report": True}, "tiny-table with a curve: none"),
         ],
     )
     def test_what_it_has_not_is_refused(

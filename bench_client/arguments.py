@@ -57,8 +57,7 @@ def boolean(name: str, value: Any) -> bool:
     """Return a boolean argument.
 
     Raises:
-        InvalidRequestError: The value is not a boolean; the server could not tell, because values
-            in a URL are text.
+        InvalidRequestError: The value is not a boolean. (In a URL it would be text.)
     """
     found = plain(value)
     if isinstance(found, bool):

@@ -55,8 +55,7 @@ def query_many(
         options: Filters and options of the benchmark, by name.
 
     Raises:
-        InvalidArchitectureError: Some architectures are malformed; the error's `positions` lists
-            them.
+        InvalidArchitectureError: Some architectures are malformed; see the error's `positions`.
         BenchmarkNotInstalledError: There is no benchmark of this name.
         UnsupportedQuestionError: The benchmark has no runs.
     """

@@ -34,8 +34,7 @@ _URL_VARIABLE: Final = "NASBENCH_URL"
 _KEY_VARIABLE: Final = "NASBENCH_API_KEY"
 _DEFAULT_URL: Final = "http://127.0.0.1:8000"
 _CONNECT_TIMEOUT: Final = 5.0
-"""Seconds; the operating system of a reachable host accepts a connection at once, even under
-load."""
+"""Seconds; the system of a reachable host accepts connections at once, even under load."""
 
 CONNECTIONS: Final = 32
 """Concurrent connections of a client that threads share."""

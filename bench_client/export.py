@@ -112,8 +112,7 @@ def export_to(
 ) -> Steps[None]:
     """Write all runs of a benchmark that match to an open binary file, such as a pipe.
 
-    After an error the file holds the data written so far. Arguments and errors are those of
-    `export`.
+    After an error the file holds the data so far. Arguments and errors are those of `export`.
     """
     chosen = _format(format, None)
     yield from ask(_question(benchmark, chosen, reduction, filters, lambda: nullcontext(file)))

@@ -41,12 +41,10 @@ class KnownTables:
             info: The answer.
 
         Raises:
-            BenchmarkNotInstalledError: The benchmark is neither a declared table nor known to this
-                client.
+            BenchmarkNotInstalledError: This client does not know the benchmark.
             UnexpectedAnswerError: The description is inconsistent.
         """
-        # Imported here because few programs use declared tables, and these modules are a sixth of
-        # the client's import time.
+        # Imported here because few programs need these modules, a sixth of the import time.
         from bench_client.models.described import models_of  # noqa: PLC0415
         from benchmark_spec import BenchmarkSpec, SpecError  # noqa: PLC0415
 

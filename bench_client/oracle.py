@@ -107,8 +107,7 @@ def rank(
     """Return the rank of an architecture among all by a metric; None if it has no value.
 
     Args:
-        benchmark: Name of the benchmark; `nds` is not supported, because its networks were trained
-            in several ways.
+        benchmark: Name of the benchmark; not `nds`, whose networks were trained in several ways.
         arch: Architecture in any spelling.
         metric: As for `top`.
         dataset: As for `top`.
@@ -220,8 +219,7 @@ def random(benchmark: str, *, n: int = 1, seed: int = 0) -> Steps[Items[Any]]:
         All spellings of each architecture, or both specifications of a network of NDS.
 
     Raises:
-        InvalidRequestError: The benchmark has fewer than `n` architectures, or a number is
-            malformed.
+        InvalidRequestError: There are fewer than `n` architectures, or a number is malformed.
         BenchmarkNotInstalledError: The benchmark is not installed.
     """
     options = {"n": count("n", n), "seed": count("seed", seed)}

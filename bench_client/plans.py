@@ -71,8 +71,7 @@ def check_plan(file: PlanFile, *, large: bool = False) -> Steps[PlanCheck]:
         large: Whether to allow more than a million cells.
 
     Raises:
-        InvalidRequestError: The plan is malformed or cannot be carried out; the message names the
-            field.
+        InvalidRequestError: The plan is malformed or not feasible; the message names the field.
         UnknownDatasetError: No worker has the data set.
         UnknownTrainerError: No worker has the trainer, or workers have several of the name.
     """
@@ -130,8 +129,7 @@ def start_plan(name: Plan | str) -> Steps[Plan]:
     """Start a plan that is ready.
 
     Raises:
-        InvalidRequestError: The pilot is still running, or the estimate exceeds the plan's limit of
-            hours.
+        InvalidRequestError: The pilot still runs, or the estimate exceeds the limit of hours.
     """
     return (yield from change_plan(name, "start"))
 
@@ -245,8 +243,7 @@ def measure_cells(
 
     Raises:
         PlanWaitError: The cells are not in the table after `timeout`.
-        InvalidRequestError: The plan is not running, or does not include the architecture or
-            budget.
+        InvalidRequestError: The plan is not running, or lacks the architecture or budget.
     """
     until = math.inf if timeout is None else time.monotonic() + timeout
     options = {"arch": arch, "num_epochs": num_epochs}

@@ -53,8 +53,7 @@ __all__ = [
 A = TypeVar("A", bound=BaseModel)
 
 MAX_ANSWER_BYTES: Final = 256 * 2**20
-"""Default limit of a response, in bytes: several times a batch of 10,000 architectures with all
-their runs."""
+"""Default limit in bytes, several times a batch of 10,000 architectures with all their runs."""
 
 _MAX_PROBLEM: Final = 2**20
 """Bytes that are read of an error response; its status alone tells the kind of error."""
@@ -87,8 +86,7 @@ _ERRORS_OF_SERVICE: Final[dict[int, type[BenchError]]] = {
     404: BenchmarkNotInstalledError,
     422: InvalidRequestError,
 }
-"""Errors by status if the service itself answered; from another server they mean a wrong
-address."""
+"""Errors by status if the service itself answered; otherwise the address is wrong."""
 
 _DAMAGED_DATABASE: Final = "database-unusable"
 """Ending of the type of a problem that only the operator of the server can solve."""
@@ -163,8 +161,7 @@ class Body:
         limits: Limits of the body.
 
     Raises:
-        UnexpectedAnswerError: The Content-Encoding was not asked for, or the Content-Length is
-            above the limit.
+        UnexpectedAnswerError: The Content-Encoding is unexpected, or the Content-Length too large.
     """
 
     def __init__(self, response: httpx.Response, limits: Limits) -> None:

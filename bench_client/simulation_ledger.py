@@ -33,8 +33,7 @@ _CHARGED: Final = "training_time"
 _TRAIN: Final = "train"
 _POLLS: Final = 60
 _POLL_SECONDS: Final = 0.5
-"""Number of queries, and seconds between them, until the server uses the table version with a
-newly measured architecture."""
+"""Polls, and seconds between them, for the table version with a newly measured architecture."""
 
 
 class Fidelity(NamedTuple):

@@ -51,8 +51,7 @@ def train(  # noqa: PLR0913 - the choices of a training
         space: A model space.
         arguments: Arguments of the space.
         dataset: Name of the data set; `datasets()` lists them.
-        recipe: Name of a published recipe, or a mapping of the fields that differ from the
-            defaults.
+        recipe: Name of a published recipe, or a mapping of fields; missing ones have defaults.
         trainer: Trainer to use instead of the service's own training loop: the name of a trainer
             that a worker has, or a mapping of its `name`, `options` and, to require one version of
             its code, `package`, `version` and `sha256`.
@@ -65,8 +64,7 @@ def train(  # noqa: PLR0913 - the choices of a training
         fractions: Fractions of each class to train on and to evaluate on.
         split_seed: Seed of the split.
         seed: Seed of the initial weights, the order of images and all other random choices.
-        save_epochs: Interval in epochs at which to save a checkpoint that a later attempt resumes
-            from.
+        save_epochs: Epochs between checkpoints, from which a later attempt resumes.
         weights: Whether to keep the trained weights as the artifact `network.safetensors`.
         device: Device to run on.
         priority: -10 to 10; higher first.
@@ -84,8 +82,7 @@ def train(  # noqa: PLR0913 - the choices of a training
     Raises:
         InvalidRequestError: The network, the recipe or an option is malformed.
         UnknownDatasetError: No worker has the data set.
-        UnknownTrainerError: No worker has the trainer, or workers have different trainers of that
-            name.
+        UnknownTrainerError: No worker has the trainer, or workers have different ones of that name.
         JobNotDoneError: As for `wait`.
     """
     network = Network(
@@ -153,8 +150,7 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
         space: The model space.
         arguments: Arguments of the space.
         dataset: Name of the data set; `datasets()` lists them.
-        recipe: Name of a published recipe, or a mapping of the fields that differ from the
-            defaults.
+        recipe: Name of a published recipe, or a mapping of fields; missing ones have defaults.
         sampler: Sampler of the paths of each update: `UniformPaths` (the default), `FairPaths`,
             `SandwichPaths`, `BinnedPaths` or `PolicyPaths`, or a mapping of its `name` and
             arguments.
@@ -170,8 +166,7 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
         fractions: Fractions of each class to train on and to keep for the search.
         split_seed: Seed of the split.
         seed: Seed of the initial weights, paths, the order of images and all other random choices.
-        save_epochs: Interval in epochs at which to save a checkpoint that a later attempt resumes
-            from.
+        save_epochs: Epochs between checkpoints, from which a later attempt resumes.
         weights: Whether to keep the trained weights as the artifact `supernet.safetensors`.
         device: Device to run on.
         priority: -10 to 10; higher first.

@@ -97,8 +97,7 @@ class ModelSpec:
             UnsupportedQuestionError: Always.
         """
         raise UnsupportedQuestionError(
-            "this adapter draws no cells: pass `matrix` and `ops` to graphviz or networkx, or use "
-            "`BenchClient.picture`"
+            "this adapter draws no cells: `matrix` and `ops` have what graphviz or networkx need"
         )
 
 
@@ -194,8 +193,7 @@ class NASBench:
                 data does not have this budget.
         """
         if epochs not in self.valid_epochs:
-            known = sorted(self.valid_epochs)
-            raise OutOfDomainError(f"{epochs!r:.80} epochs are not one of {known}")
+            raise OutOfDomainError(f"{epochs!r:.80} epochs: not one of {sorted(self.valid_epochs)}")
         module = _cell(model_spec).to_module()
         runs = self._bench.query_nb101(module, epochs, include_intermediates=stop_halfway)
         if not runs:
@@ -232,8 +230,7 @@ class NASBench:
             UnsupportedQuestionError: Always.
         """
         raise UnsupportedQuestionError(
-            f"this adapter trains nothing into {model_dir!r:.80}: `query` returns recorded runs of "
-            f"{model_spec!r}"
+            f"this adapter trains nothing into {model_dir!r:.80}: `query` {model_spec!r} instead"
         )
 
     def hash_iterator(self) -> KeysView[str]:

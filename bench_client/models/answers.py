@@ -96,9 +96,7 @@ Members: TypeAlias = Annotated[dict[str, E], BeforeValidator(check_key_count)]
 class CellCounts(WireModel):
     """Completeness of a table that a plan measures or has measured."""
 
-    expected: int = Field(
-        description="Cells of the plan; a cell is an architecture, a seed and a training budget."
-    )
+    expected: int = Field(description="Cells of the plan: architecture, seed and budget.")
     there: int = Field(description="Cells in the table.")
     diverged: int = Field(description="Cells in the table whose loss became NaN or infinite.")
     failed: int = Field(description="Cells that have failed.")
@@ -114,13 +112,9 @@ class ProvenanceMark(WireModel):
     content_digest: str = Field(
         description="SHA-256 of the database's content, whatever archive it was made from."
     )
-    version: int | None = Field(None, description="Version of the table; only for tables of plans.")
-    complete: bool | None = Field(
-        None, description="Whether the table is final; only for tables of plans."
-    )
-    cells: CellCounts | None = Field(
-        None, description="Completeness of the table; only for tables of plans."
-    )
+    version: int | None = Field(None, description="Version of a plan's table.")
+    complete: bool | None = Field(None, description="Whether a plan's table is final.")
+    cells: CellCounts | None = Field(None, description="Completeness of a plan's table.")
 
 
 class Page(WireModel, Generic[T]):

@@ -45,7 +45,7 @@ class ProvenanceInfo(WireModel):
     benchmark: str = Field(description="Name of the benchmark.")
     source_name: str = Field(description="File or folder name of the raw archive.")
     source_size: int = Field(
-        description="Size of the raw archive, in bytes.", json_schema_extra={UNIT: "bytes"}
+        description="Size of the archive, in bytes.", json_schema_extra={UNIT: "bytes"}
     )
     source_sha256: str = Field(
         description="SHA-256 of the raw archive; for a folder, that of the lines "
@@ -76,9 +76,7 @@ class BenchmarkInfo(WireModel):
     num_architectures: int | None = Field(
         description="Size of the whole space; null for samples of larger spaces."
     )
-    notes: Listed[str] = Field(
-        description="Peculiarities of the data that affect how results must be read."
-    )
+    notes: Listed[str] = Field(description="Peculiarities that affect how results must be read.")
     joined_to: str | None = Field(
         description="Benchmark whose architectures this table measures; its columns are metrics of"
         " that benchmark, too. Null for most."

@@ -78,9 +78,7 @@ class Columns(Tabular, WireModel):
     )
     part: Members[str | int | None] | None = Field(description=_PART)
     axes: Listed[AxisOfColumns] = Field(description="Axes of the benchmark.")
-    parts: Listed[Members[str | int | None]] = Field(
-        description="Recorded combinations of axis values."
-    )
+    parts: Listed[Members[str | int | None]] = Field(description="Recorded axis values.")
     items: Listed[ColumnDescription] = Field(description="The columns, metrics first.")
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
 

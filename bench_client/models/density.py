@@ -33,10 +33,8 @@ class DensitySide(WireModel):
         "combination."
     )
     log: bool = Field(description="Whether bins are equally wide on a logarithmic scale.")
-    low: float | None = Field(description="Lower edge of the grid; null if nothing is counted.")
-    high: float | None = Field(
-        description="Upper edge of the grid, inclusive; null if nothing is counted."
-    )
+    low: float | None = Field(description="Lower edge; null if nothing is counted.")
+    high: float | None = Field(description="Upper edge, inclusive; null if nothing is counted.")
 
 
 class DensityHeader(WireModel):

@@ -66,9 +66,7 @@ class JobProgress(WireModel):
 class JobError(WireModel):
     """Reason why a job has no result."""
 
-    kind: str = Field(
-        description="Kind of error, for programs.", examples=["time-limit", "out-of-memory"]
-    )
+    kind: str = Field(description="Kind of error.", examples=["time-limit", "out-of-memory"])
     message: str = Field(description="What happened and what to do about it, for people.")
 
 
@@ -112,26 +110,18 @@ class Job(WireModel):
         "stopped: a training that was stopped early, with the metrics of its last epoch in "
         "`progress`; expired: the result was deleted to free space, submit again. `error` says why."
     )
-    priority: int = Field(
-        description="Higher first; jobs of equal priority run in order of submission."
-    )
+    priority: int = Field(description="Higher first, then in order of submission.")
     attempts: int = Field(ge=0, description="Number of attempts that workers have started.")
     revision: int = Field(ge=0, description="Grows with every change of the job.")
     created_at: AwareDatetime = Field(description="Time of submission: UTC.")
-    started_at: AwareDatetime | None = Field(
-        description="Start of the latest attempt; null: none yet."
-    )
+    started_at: AwareDatetime | None = Field(description="Start of the latest attempt; null: none.")
     finished_at: AwareDatetime | None = Field(description="End of the job; null: not ended.")
     progress: JobProgress | None = Field(description="Progress of the attempt; null: not known.")
-    result: _Object | None = Field(
-        description="Result, depending on the kind of job; null unless it succeeded."
-    )
+    result: _Object | None = Field(description="Result, by kind of job; null without success.")
     artifacts: Annotated[Listed[JobArtifact], AfterValidator(_of_different_names)] = Field(
         description="Files that the job made."
     )
-    cancel_requested: bool = Field(
-        default=False, description="Whether its worker is being told to stop."
-    )
+    cancel_requested: bool = Field(default=False, description="Whether its worker is to stop.")
     error: JobError | None = Field(
         description="Why the job failed or was parked; while it waits for another attempt, why the "
         "last one ended."
@@ -180,9 +170,7 @@ class RegisteredWorker(WireModel):
     version: str = Field(description="Version of its program.")
     devices: Listed[WorkerDevice] = Field(description="Devices; each runs one job at a time.")
     datasets: Listed[str] = Field(description="Names of its data sets.")
-    trainers: Listed[RegisteredTrainer] = Field(
-        description="Trainers that it has from other packages."
-    )
+    trainers: Listed[RegisteredTrainer] = Field(description="Its trainers from other packages.")
     models: Listed[str] = Field(description="Names of the searched models whose weights it has.")
     running: Listed[str] = Field(description="Ids of the jobs that it runs.")
     started_at: AwareDatetime = Field(description="Time of registration: UTC.")
@@ -213,9 +201,7 @@ class Checkpoint(WireModel):
     """Weights that an administrator uploaded; requests refer to them by their SHA-256."""
 
     sha256: _Sha256
-    name: str = Field(
-        description="Name given at the upload, for people.", examples=["mine.safetensors"]
-    )
+    name: str = Field(description="Name given at the upload.", examples=["mine.safetensors"])
     size: _Bytes = Field(description="Size, in bytes.")
     tensors: int = Field(ge=0, description="Number of tensors.")
     created_at: AwareDatetime = Field(description="Time of the first upload: UTC.")

@@ -120,14 +120,10 @@ class PolicySampler(_Options):
         description="logits: independent probabilities for each choice; lstm: choices depend on "
         "earlier ones.",
     )
-    updates: int = Field(
-        50, ge=1, le=_MAX_STEPS, description="Steps of the policy after each epoch of weights."
-    )
+    updates: int = Field(50, ge=1, le=_MAX_STEPS, description="Policy steps after each epoch.")
     learning_rate: float = Field(3.5e-4, ge=1e-12, le=1e3, description="Learning rate of Adam.")
     baseline_decay: _Share = Field(0.95, description="Decay of the moving average of rewards.")
-    entropy_weight: float = Field(
-        1e-4, ge=0, le=1e3, description="Weight of a path's entropy in its reward."
-    )
+    entropy_weight: float = Field(1e-4, ge=0, le=1e3, description="Weight of entropy in rewards.")
     draws: int = Field(10, ge=1, le=_MAX_STEPS, description="Paths that are compared at the end.")
     batches: int = Field(
         200,

@@ -99,12 +99,8 @@ class PlanCellRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    arch: Any = Field(
-        description="Architecture in any spelling of the table.", examples=[0, "none|none"]
-    )
-    num_epochs: int = Field(
-        ge=1, le=10_000, description="Training budget, in epochs.", examples=[6]
-    )
+    arch: Any = Field(description="Architecture in any spelling.", examples=[0, "none|none"])
+    num_epochs: int = Field(ge=1, le=10_000, description="Budget, in epochs.", examples=[6])
 
 
 class PlanWithdrawal(BaseModel):
@@ -128,7 +124,7 @@ class PlanVersionKeeping(BaseModel):
 
     version: int = Field(ge=1, le=10**9 - 1, description="Number of the version.", examples=[1])
     kept: bool = Field(
-        default=True, description="False: delete the version once there are three later ones."
+        default=True, description="False: delete it once there are three later ones."
     )
 
 
@@ -154,13 +150,11 @@ class PlanEstimate(WireModel):
     days_with_twice: float | None = Field(description="Days with twice as many workers.")
     workers: int = Field(description="Current number of workers.")
     disk_bytes: int = Field(description="Disk space of ledger, curves and weights, in bytes.")
-    parameters: int | None = Field(
-        description="Parameters of the largest network; null: not counted."
-    )
+    parameters: int | None = Field(description="Most parameters of a network; null: not counted.")
     macs: int | None = Field(description="Most multiply-adds of a network; null: not counted.")
     timings: int = Field(description="Number of trainings that the estimate is based on.")
     error: float | None = Field(
-        description="Relative error of predicting a training from the others."
+        description="Relative error of predicting one training by the others."
     )
 
 
@@ -169,9 +163,7 @@ class PlanNoise(WireModel):
 
     cells: int = Field(description="Number of cells that were trained twice.")
     other_worker: int = Field(description="Number of these that another worker trained again.")
-    largest: float = Field(
-        description="Largest difference of validation accuracy, in percentage points."
-    )
+    largest: float = Field(description="Largest difference of valid_acc, in percentage points.")
     std: float = Field(
         description="Standard deviation of one training: the root of half the mean squared "
         "difference, in percentage points."
@@ -187,7 +179,7 @@ class PlanVersion(WireModel):
     complete: bool = Field(description="Whether the plan was sealed.")
     kept: bool = Field(description="Whether the version is kept permanently.")
     noise: PlanNoise | None = Field(
-        None, description="Noise floor; null: no cell was trained twice yet."
+        None, description="Noise floor; null: no cell was trained twice."
     )
     expected: int = Field(description="Cells of the plan.")
     there: int = Field(description="Cells in this version.")
@@ -210,7 +202,7 @@ class Plan(WireModel):
     fraction: float = Field(description="Fraction of the cells that have ended.")
     worker_hours: float = Field(description="Worker hours so far.")
     hours_left: float | None = Field(
-        description="Remaining worker hours by the estimate; null: no estimate."
+        description="Estimated remaining worker hours; null: no estimate."
     )
     estimate: PlanEstimate | None = Field(description="Current estimate.")
     first_estimate: PlanEstimate | None = Field(description="Estimate after the pilot.")

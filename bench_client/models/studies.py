@@ -54,7 +54,7 @@ class StudyBand(WireModel):
     searches: int = Field(description="Number of searches, each with its own seed.")
     at: Listed[float] = Field(description="Simulated seconds or evaluations, ascending.")
     lower: Listed[float | None] = Field(
-        description="First quartile; null if not all searches have a value."
+        description="First quartile; null if a search has no value."
     )
     median: Listed[float | None] = Field(description="Median; null as for `lower`.")
     upper: Listed[float | None] = Field(description="Third quartile; null as for `lower`.")
@@ -108,9 +108,7 @@ class SearchFront(WireModel):
 
     file: str = Field(description="File of the search.")
     metrics: Listed[str] = Field(description="Objectives.")
-    larger_is_better: Listed[bool] = Field(
-        description="Whether larger values are better, by objective."
-    )
+    larger_is_better: Listed[bool] = Field(description="Whether larger is better, by objective.")
     values: Listed[Listed[float]] = Field(
         description="Values of the objectives for each point; the best by the first comes first."
     )
@@ -125,8 +123,6 @@ class StudyDetails(WireModel):
     searches: Listed[RecordedSearch] = Field(description="The searches.")
     skipped: Listed[SkippedFile] = Field(description="Skipped files.")
     comparisons: Listed[StudyComparison] = Field(
-        description="One comparison per group of comparable searches."
+        description="Comparisons of searches that measure the same."
     )
-    fronts: Listed[SearchFront] = Field(
-        description="Pareto fronts of searches of several objectives."
-    )
+    fronts: Listed[SearchFront] = Field(description="Pareto fronts of multi-objective searches.")

@@ -84,13 +84,13 @@ class SearchedNetwork(_AnyNetwork):
     """
 
     model: _Name = Field(description="Name of the model.", examples=["proxyless-mobile"])
-    space: _Name | None = Field(None, description="Space of the model; follows from its name.")
+    space: _Name | None = Field(
+        None, description="Space; follows from the model's name, as the next two fields."
+    )
     arguments: dict[str, Any] | None = Field(
-        None, description="Arguments of the space; follow from the name."
+        None, description="Arguments of the space; see `space`."
     )
-    arch: dict[str, Any] | None = Field(
-        None, description="Sample of the space; follows from the name."
-    )
+    arch: dict[str, Any] | None = Field(None, description="Sample of the space; see `space`.")
 
 
 class SpaceNetwork(_AnyNetwork):
@@ -154,7 +154,7 @@ class Submission(_Strict):
 
     network: Network = Field(description="The network: a searched model, or an architecture.")
     priority: int = Field(
-        0, ge=-10, le=10, description="Higher first; not part of the identity of a request."
+        0, ge=-10, le=10, description="Higher first; not part of a request's identity."
     )
     label: str | None = Field(
         None,
@@ -167,7 +167,7 @@ class Submission(_Strict):
         None,
         gt=0,
         description="Time limit of one attempt, in seconds; the server's limit is the default and "
-        "the maximum. Not part of the identity of a request.",
+        "the maximum. Not part of a request's identity.",
         json_schema_extra={UNIT: "seconds"},
     )
 
@@ -315,8 +315,7 @@ class TrainingRequest(Submission):
         1,
         ge=1,
         le=_MAX_EPOCHS,
-        description="Interval in epochs at which to save a checkpoint that a later attempt resumes "
-        "from.",
+        description="Epochs between checkpoints, from which a later attempt resumes.",
     )
     weights: bool = Field(
         default=False, description="Whether to keep the trained weights as `network.safetensors`."

@@ -25,9 +25,7 @@ class PublishedAccuracy(WireModel):
 class ZooModel(WireModel):
     """A searched model."""
 
-    name: str = Field(
-        description="Name of the model in requests of jobs.", examples=["proxyless-mobile"]
-    )
+    name: str = Field(description="Name in requests of jobs.", examples=["proxyless-mobile"])
     space: str = Field(description="Model space of the model.", examples=["ProxylessNAS"])
     dataset: str = Field(description="Data set of its accuracies.")
     input_size: int = Field(description="Height and width of its images, in pixels.")

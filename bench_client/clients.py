@@ -97,7 +97,7 @@ class _Notices:
         # while it is held.
         if self._warned.setdefault((name, kind), mine) is not mine:
             return
-        from bench_client.caller_warnings import warn_at_script  # noqa: PLC0415 - few are warned
+        from bench_client.caller_warnings import warn_at_script  # noqa: PLC0415 - rarely used
 
         warn_at_script(cleaned(f"the numbers of {name} {what}"), kind)
 

@@ -45,7 +45,7 @@ sent on a connection that is being closed."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _SECRET: Final = re.compile(r"//[^/?#]*@")
-"""Name and password in an address."""
+"""User name and password in a URL."""
 _HOST: Final = re.compile(r"[\w.:~-]+")
 _LONGEST_NAME: Final = 253
 _LONGEST_PART: Final = 63

@@ -250,7 +250,7 @@ async def drive_async(steps: Generator[Y, Any, R], perform: Callable[[Y], Awaita
 
 
 class BlockingClient(ABC):
-    """A client whose methods return answers."""
+    """A client whose methods block and return their results."""
 
     @abstractmethod
     def _ask(self, question: Question[A]) -> A:
@@ -258,7 +258,7 @@ class BlockingClient(ABC):
 
 
 class AwaitedClient(ABC):
-    """A client whose methods return coroutines of answers."""
+    """A client whose methods are coroutines."""
 
     @abstractmethod
     async def _ask(self, question: Question[A]) -> A:
@@ -278,7 +278,7 @@ def call_with_hints(steps: Callable[P, Steps[R]], *args: P.args, **kwargs: P.kwa
         unknown = [name for name in kwargs if name not in known]
         if not unknown:
             raise
-        from difflib import get_close_matches  # noqa: PLC0415 - few are wrong
+        from difflib import get_close_matches  # noqa: PLC0415 - only for errors
 
         near = [get_close_matches(name, known, n=1) for name in unknown]
         meant = ", ".join(names[0] for names in near if names)

@@ -286,7 +286,7 @@ class Records:
         """Have a plan measure an architecture, if so set; return whether a cell of it is done."""
         if self._settings.on_missing != _TRAIN:
             return False
-        from bench_client.plans import measure_cells  # noqa: PLC0415 - few have plans
+        from bench_client.plans import measure_cells  # noqa: PLC0415 - rarely used
 
         cells = yield from measure_cells(self._spec.name, arch, fidelity.num_epochs)
         return any(cell.state == "done" for cell in cells)

@@ -216,7 +216,7 @@ def _filters(
     given = dict(zip(kinds, values, strict=False))
     for name, value in named.items():
         if name not in kinds:
-            from difflib import get_close_matches  # noqa: PLC0415 - few are wrong
+            from difflib import get_close_matches  # noqa: PLC0415 - only for errors
 
             near = get_close_matches(name, kinds, n=1)
             meant = (

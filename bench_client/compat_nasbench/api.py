@@ -130,14 +130,14 @@ def _check_shape(matrix: Any, names: int) -> None:
 
 
 class NASBench:
-    """The table, asked one cell at a time, and a budget that adds up what was asked.
+    """API of the NAS-Bench-101 table, with counters of the training budget that queries spend.
 
     Args:
-        dataset_file: Whom to ask, in place of the file: a client, the address of a service, a
-            folder of databases, or None for `BenchClient()`.
+        dataset_file: Instead of the file, a client, the address of a service, a folder of
+            databases, or None for `BenchClient()`.
         seed: None: each query draws one of the runs from Python's global generator, as the package
-            does, so that the same query may have another answer; `random.seed` makes the draws
-            repeatable. An integer: it chooses the run, the same for the same query, always.
+            does, so repeated queries may differ; `random.seed` makes the draws repeatable. An
+            integer: seed of the choice, which is always the same for the same query.
 
     Attributes:
         config: `module_vertices`, `max_edges`, `num_repeats` and `available_ops` of the space.

@@ -1,4 +1,4 @@
-"""The size space."""
+"""API of the size space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The topology space, NAS-Bench-201."""
+"""API of the topology space, NAS-Bench-201."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class UniformSampler(_Options):
 
 
 class FairSampler(_Options):
-    """Paths that use every candidate of a choice equally often."""
+    """Several paths per update, which use every candidate of a choice equally often."""
 
     name: Literal["FairPaths"] = Field(description="Its name.")
     update: Literal["summed", "each path"] = Field(
@@ -165,7 +165,7 @@ class GumbelRelaxation(_Options):
 
 
 class GumbelHardRelaxation(_Options):
-    """One candidate runs, drawn by the Gumbel softmax (GDAS)."""
+    """One candidate runs per step, drawn by the Gumbel softmax (GDAS)."""
 
     name: Literal["GumbelHard"] = Field(description="Its name.")
     temperature: _Temperature = Field(10.0, description="Temperature in the first epoch.")

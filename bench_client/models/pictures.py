@@ -1,4 +1,4 @@
-"""Pictures of architectures."""
+"""Wire model of pictures of architectures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ __all__ = ["Picture"]
 
 
 class Picture(WireModel):
-    """A picture of an architecture."""
+    """A picture of an architecture as SVG."""
 
     svg: str = Field(description="The picture as SVG.")

@@ -109,7 +109,7 @@ class RunColumns(RunColumnsHeader[C], Generic[C]):
 
     @cached_property
     def stored(self) -> dict[str, StoredColumn]:
-        """The columns by name, with their bytes."""
+        """Columns with their bytes, by name."""
         begin, found = 0, {}
         for column in self.columns:
             end = begin + column.size(self.rows)

@@ -68,7 +68,7 @@ def test_a_page_is_ready_and_accessible_in_both_themes(
     explorer = open_page(served, viewport={"width": 320, "height": 800})
     explorer.open(f"explore/nasbench201/{PAGES[name]}&odd=1")
     assert "made-up data" in explorer.find("#marks").inner_text()
-    assert "not understood in the address: odd" in explorer.find("#marks").inner_text()
+    assert "invalid in the URL: odd" in explorer.find("#marks").inner_text()
     assert explorer.width <= 320
     explorer.accessible_in_both_themes()
 
@@ -160,7 +160,7 @@ class TestOneArchitecture:
         explorer.open(f"explore/nasbench201/{PAGES['arch']}")
         explorer.find("#curves select").select_option("train_loss")
         explorer.wait()
-        explorer.page.get_by_label("one line a run").check()
+        explorer.page.get_by_label("one line per run").check()
         explorer.wait()
         assert parse_qs(explorer.query)["curve"] == ["train_loss"]
         assert parse_qs(explorer.query)["runs"] == ["1"]
@@ -179,7 +179,7 @@ class TestOneArchitecture:
         assert drawing(explorer) == {"curve": len(curves)}
         explorer.page.go_back()
         explorer.wait()
-        assert not explorer.page.get_by_label("one line a run").is_checked()
+        assert not explorer.page.get_by_label("one line per run").is_checked()
         assert drawing(explorer) == {"curve": 1, "band": 1}
         drawn = explorer.find("#curve-plot canvas").first.evaluate(
             "canvas => new Set(new Uint32Array(canvas.getContext('2d')"
@@ -209,7 +209,7 @@ class TestOneArchitecture:
     def test_that_is_none_is_refused_as_text(self, explorer: Any, arch: str) -> None:
         explorer.open(f"explore/nasbench201/arch?arch={quote(arch)}", "failed")
         explorer.complained("422")
-        assert "This did not work" in explorer.status
+        assert "Failed: " in explorer.status
         assert explorer.find("main img").count() == 0
         assert explorer.width <= 1280
         explorer.find("#arch").fill(str(ARCH))
@@ -331,7 +331,7 @@ class TestCorrelation:
             (told,) = shown(explorer, f'tr[data-figure="{name}"]')
             assert told == getattr(found, name)
         assert f"{found.n} points drawn" in explorer.status
-        explorer.page.get_by_role("button", name="Intervals from 200 resamples").click()
+        explorer.page.get_by_role("button", name="Confidence intervals (200 resamples)").click()
         explorer.page.wait_for_url("**resamples=200**")
         explorer.wait()
         assert " to " in explorer.find('tr[data-figure="kendall"]').inner_text()
@@ -415,7 +415,7 @@ class TestAnyBenchmark:
             assert ("curves" in sections) == (name != "nasbenchmacro")
             assert "[object" not in explorer.find("main").inner_text()
         if name == "nds":  # whose network depends on its design space, too
-            explorer.page.get_by_role("button", name="Build it here").press("Enter")
+            explorer.page.get_by_role("button", name="Build network").press("Enter")
             explorer.find('#job [data-state="queued"]').wait_for()
             explorer.find("#jobs tbody tr").wait_for(state="attached")
         explorer.open(f"explore/{name}/correlation")

@@ -173,7 +173,7 @@ class TestBounds:
         explorer.open(f"{AT}&x=flops&y=test_acc")
         explorer.page.keyboard.press("/")
         explorer.page.keyboard.type("flps <= 3")
-        assert "There is no metric flps" in explorer.find("#bound-told").inner_text()
+        assert "Unknown metric flps" in explorer.find("#bound-told").inner_text()
         explorer.find("#search").fill("flops <= 80")
         explorer.page.keyboard.press("Enter")
         chip = explorer.find('[data-bound="max_flops"]')
@@ -447,7 +447,7 @@ class TestLooks:
 
         explorer.page.route("**/column?metric=flops**", once)
         explorer.page.goto(f"{explorer.url}/{BOUNDED}")
-        explorer.page.get_by_text("the service is busy: asking again in 1 s").wait_for()
+        explorer.page.get_by_text("the service is busy, retrying in 1 s").wait_for()
         explorer.wait()
         assert kept(explorer) > 3
         explorer.complained(str(status))

@@ -131,11 +131,11 @@ class TestTheKey:
         explorer.page.goto(f"{server.url}/explore/nasbench201?x=flops")
         explorer.page.wait_for_url("**/explore/key?back=**")
         explorer.wait()
-        assert explorer.status == "The service asks for a key."
+        assert explorer.status == "The service requires a key."
         explorer.complained("401")
         explorer.find("#key").fill(token[:-1] + ("A" if token[-1] != "A" else "B"))
         explorer.find("#key").press("Enter")
-        explorer.page.get_by_text("The service does not take this key.").wait_for()
+        explorer.page.get_by_text("The service does not accept this key.").wait_for()
         explorer.complained("401")
         explorer.find("#key").fill(token)
         explorer.find("#key").press("Enter")

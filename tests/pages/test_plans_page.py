@@ -83,7 +83,7 @@ def test_a_plan_is_followed_while_its_cells_are_done(
     do_cells(jobs, 3)
     do_cells(jobs, 2, failure=Failure(kind="test", message=HOSTILE))
     counts = still(bench, name, failed=2).counts
-    told = f"{counts.done} done, 0 diverged, 2 failed, {counts.outstanding} with workers"
+    told = f"{counts.done} done, 0 diverged, 2 failed, {counts.outstanding} queued or running"
     explorer.page.get_by_text(told).wait_for()
     explorer.find("#failures tbody tr").nth(1).wait_for()
     assert explorer.find("#failures tbody tr").count() == 2
@@ -180,7 +180,7 @@ def test_a_plan_is_paused_and_gone_on_with_and_odd_addresses_are_told(
     bench.plan(content(name="held", order="depth", protocol__seeds=[7]), pilot=False)
     explorer.open("explore/plans?name=held&cell=9999&odd=1")
     assert "There is no cell 9999." in explorer.find("#cell").inner_text()
-    assert "unknown in the address: odd" in explorer.find("#marks").inner_text()
+    assert "unknown in the URL: odd" in explorer.find("#marks").inner_text()
     explorer.page.get_by_role("button", name="Start").press("Enter")
     do_cells(jobs, 1)
     explorer.page.get_by_role("button", name="Pause").press("Enter")
@@ -199,7 +199,7 @@ def test_a_plan_is_paused_and_gone_on_with_and_odd_addresses_are_told(
     bench.stop_plan("held")
     explorer.find('.facts [data-state="stopped"]').wait_for()
     explorer.open("explore/plans?name=none-such", state="failed")
-    assert "This did not work" in explorer.status
+    assert "Failed: " in explorer.status
     explorer.complained("404")
 
 

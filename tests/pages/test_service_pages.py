@@ -110,7 +110,7 @@ def test_a_job_is_followed_from_the_list_to_its_files(
     explorer.accessible()
     assert explorer.width <= 320
     explorer.page.get_by_role("button", name="Again").press("Enter")
-    explorer.page.get_by_text("The same job: its result is there.").wait_for()
+    explorer.page.get_by_text("An identical job has this result already.").wait_for()
     explorer.page.go_back()
     row.locator('[data-state="succeeded"]').wait_for()
     explorer.find("select[name=state]").select_option("queued")
@@ -141,7 +141,7 @@ def test_a_job_is_cancelled_and_asked_for_again(
     assert explorer.find("img").count() == 0
     explorer.accessible()
     explorer.open("explore/jobs?id=none-such", state="failed")
-    assert "This did not work" in explorer.status
+    assert "Failed: " in explorer.status
     explorer.complained("404")
 
 
@@ -186,7 +186,7 @@ def test_an_architecture_is_timed_from_its_page_and_what_was_timed_before_is_tol
 ) -> None:
     explorer = explorer_of()
     explorer.open("explore/nasbench201/arch?arch=7&dataset=cifar10&num_epochs=200")
-    button = explorer.page.get_by_role("button", name="Measure its latency here")
+    button = explorer.page.get_by_role("button", name="Measure latency")
     button.press("Enter")
     explorer.find('#job [data-state="queued"]').wait_for()
     (job,) = bench.jobs(kind="latency")
@@ -221,13 +221,13 @@ def test_a_service_that_stops_is_waited_for(
         other = open_page(server)
         other.open("explore/status")
         server.stop()
-        explorer.page.get_by_text("asking again").wait_for()
+        explorer.page.get_by_text("; retrying").wait_for()
         other.page.get_by_text("the service does not answer.").wait_for()
         server.start()
         with open_jobs(JobSettings(jobs_dir=server.jobs_folder)) as jobs:
             jobs.leases.fail(claimed(jobs, job_id), Failure(kind="test", message="over"))
         explorer.find(".problem").wait_for()
-        other.page.get_by_text("all is well;").wait_for()
+        other.page.get_by_text("everything works;").wait_for()
         for one in (explorer, other):
             one.complained("ERR_", "Failed to load", "500", "503")
 
@@ -241,7 +241,7 @@ def test_pages_show_what_there_is_where_the_jobs_are_away(
         # None of them waits for the jobs, which are another subject than theirs.
         explorer.open("explore/zoo")
         assert explorer.find("tbody tr").count() > 10
-        missing = "what was measured here is left out: the database of the jobs does not answer"
+        missing = "measurements cannot be listed: the database of the jobs does not answer"
         assert missing in explorer.find("main").inner_text()
         explorer.accessible()
         explorer.open("explore/status")
@@ -251,7 +251,7 @@ def test_pages_show_what_there_is_where_the_jobs_are_away(
         assert explorer.find("main").get_by_text("NAS-Bench-201").count()
         for path in ("", "/studies", "/nasbench201", "/nasbench201/arch?arch=5"):
             explorer.open(f"explore{path}")
-        explorer.page.get_by_text("What workers did with it is left out").wait_for()
+        explorer.page.get_by_text("Jobs cannot be listed").wait_for()
         explorer.complained("Failed to load")
 
 
@@ -296,7 +296,7 @@ def test_the_status_tells_what_the_client_says(
     for info in bench.benchmarks():
         assert info.title in text
         assert info.provenance.content_digest.removeprefix("sha256:")[:12] in text
-    assert explorer.status == "all is well; 1 worker is alive."
+    assert explorer.status == "everything works; 1 worker is alive."
     targets = explorer.find("table a").evaluate_all("all => all.map((a) => a.pathname)")
     # What adds columns to another benchmark is shown there.
     assert targets.count("/explore/nasbench201") == 2
@@ -314,8 +314,8 @@ def test_the_status_tells_what_the_client_says(
     explorer.page.reload()
     explorer.wait()
     waiting = len(bench.jobs(state="queued"))
-    told = "1 job waits" if waiting == 1 else f"{waiting} jobs wait"
-    assert explorer.find("#whole").inner_text() == f"! {told}, and no worker is alive"
+    told = "1 job is queued" if waiting == 1 else f"{waiting} jobs are queued"
+    assert explorer.find("#whole").inner_text() == f"! {told}, but no worker is alive"
     assert explorer.width <= 320
 
 
@@ -418,6 +418,6 @@ def test_the_zoo_shows_the_columns_that_fit_or_those_that_are_asked_for(
     explorer.wait()
     assert len(explorer.find("thead th").all_inner_texts()) == len(few) + 1
     explorer.find("#columns summary").press("Enter")
-    explorer.page.get_by_role("button", name="As many as fit").press("Enter")
+    explorer.page.get_by_role("button", name="Fit to width").press("Enter")
     explorer.find("thead th", has_text="Licence").wait_for(state="detached")
     assert explorer.query == ""

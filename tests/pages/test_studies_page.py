@@ -103,7 +103,7 @@ def test_strategies_are_compared_as_the_client_compares_them(
     ).all_inner_texts()
     assert cells[:2] == [test.first, test.second]
     assert float(cells[3]) == pytest.approx(test.p_two_sided, rel=1e-2)
-    assert "damaged.study" in explorer.find('[aria-label="Files left out"]').inner_text()
+    assert "damaged.study" in explorer.find('[aria-label="Skipped files"]').inner_text()
     assert explorer.find("img").count() == 0
     explorer.accessible_in_both_themes()
     assert explorer.width <= 320
@@ -156,7 +156,7 @@ def test_fronts_are_shown_and_what_grows_is_read_anew(
     assert "explore/nasbench201/arch?arch=" in link.get_attribute("href")
     explorer.accessible()
     searches = explorer.find('[aria-label="Searches"] tbody tr')
-    assert "◐ goes on" in searches.first.inner_text()
+    assert "◐ running" in searches.first.inner_text()
     with BenchClient.local(sample_folder) as bench:
         goals = ["valid_acc", "-flops"]
         searched(studies / "two/goals.study", bench, seed=0, trials=14, objectives=goals)

@@ -133,7 +133,7 @@ def test_another_version_is_chosen_the_newest_is_offered_and_back_leads_back(
     explorer = open_page(server)
     for path in PAGES:
         explorer.open(f"explore/{NAME}{path}{'&' if '?' in path else '?'}version=2")
-        explorer.page.get_by_role("link", name="Show the newest, 4").press("Enter")
+        explorer.page.get_by_role("link", name="Show the latest, 4").press("Enter")
         explorer.page.get_by_text("version 4 of 4, all cells").wait_for()
         explorer.wait()
         assert "version" not in explorer.query
@@ -160,13 +160,13 @@ def test_a_version_that_is_not_kept_is_told_with_those_that_are(
     explorer.complained("404")
     assert "version 1 of this table is not kept any more" in explorer.status
     kept = explorer.find("#versions a").all_inner_texts()
-    assert kept == ["4, all cells", "3, 75 % of cells", "2, 50 % of cells", "the newest"]
+    assert kept == ["4, all cells", "3, 75 % of cells", "2, 50 % of cells", "latest"]
     explorer.accessible()
     explorer.page.get_by_role("link", name="3, 75 % of cells").press("Enter")
     explorer.page.get_by_text("version 3 of 4, 75 % of cells").wait_for()
     explorer.wait()
     explorer.open(f"explore/{NAME}{more}version=x")
-    assert "not understood in the address: version=x" in explorer.find("#marks").inner_text()
+    assert "invalid in the URL: version=x" in explorer.find("#marks").inner_text()
     assert explorer.find("#version").inner_text() == "version 4 of 4, all cells"
 
 

@@ -108,7 +108,7 @@ export class AddressState {
     const query = changed(location.search, changes);
     const url = location.pathname + (query ? `?${query}` : "");
     if (location.origin.length + url.length >= LONGEST) {
-      throw new TooLong(`the address would be longer than ${LONGEST} characters`);
+      throw new TooLong(`The URL would be longer than ${LONGEST} characters`);
     }
     if (url !== location.pathname + location.search) {
       if (replace) history.replaceState(null, "", url);

@@ -49,7 +49,7 @@ function section(id, title, fill, size = "") {
     (children) => children && replace(body, children),
     (error) => {
       if (error instanceof Replaced) throw error;
-      replace(body, h("p", {class: "bad"}, `This did not work: ${error.message}`));
+      replace(body, h("p", {class: "bad"}, `Failed: ${error.message}`));
     },
   );
   return {element, work};
@@ -75,9 +75,9 @@ function opener(bench, arch) {
         },
       },
     },
-    h("label", {class: "choice wide"}, h("span", {}, "Architecture, in any spelling"), input),
+    h("label", {class: "choice wide"}, h("span", {}, "Architecture: index, string, hash or JSON"), input),
     h("button", {}, "Open"),
-    h("button", {type: "button", on: {click: () => run(page, random)}}, "Any"),
+    h("button", {type: "button", on: {click: () => run(page, random)}}, "Random"),
   );
 }
 
@@ -162,7 +162,7 @@ async function nameSection(bench, found, arch) {
 /** @param {Benchmark} bench @param {Found} found */
 function runSection(bench, found) {
   const {runs, mean, spread} = figures(found, bench.part);
-  if (!runs.length) return h("p", {}, `Nothing is recorded for ${partText(bench.part) || "it"}.`);
+  if (!runs.length) return h("p", {}, `No runs are recorded for ${partText(bench.part) || "this architecture"}.`);
   const label = ["seed", "repeat", "run"].find((name) => name in runs[0]) ?? "";
   const own = bench.metrics.filter(({source, name}) => source === bench.name && name in runs[0]);
   const heads = runs.map((item, place) => `${label || "run"} ${item[label] ?? place}`);
@@ -214,9 +214,9 @@ function takeAway(bench, found, arch) {
       ? h(
           "details",
           {},
-          h("summary", {}, "Build it as a PyTorch network"),
+          h("summary", {}, "Build the PyTorch network"),
           h("pre", {tabindex: "0", id: "build"}, build),
-          copyButton("Copy the lines that build it", () => build, page),
+          copyButton("Copy this code", () => build, page),
         )
       : null,
     bench.has("network") && figured ? jobForm(bench, arch) : null,
@@ -224,7 +224,7 @@ function takeAway(bench, found, arch) {
 }
 
 /** Kinds of jobs about a network, with the path for submissions. */
-const JOBS = /** @type {const} */ ([["Build it here", "v1/models"], ["Measure its latency here", "v1/latency"]]);
+const JOBS = /** @type {const} */ ([["Build network", "v1/models"], ["Measure latency", "v1/latency"]]);
 /** Largest number of listed jobs, latest first. */
 const MOST_JOBS = 20;
 
@@ -258,20 +258,20 @@ function jobForm(bench, arch) {
   const list = async () => {
     const {items: jobs, missing} = await askAside("v1/jobs", {query: {...asked, limit: MOST_JOBS}});
     if (missing) {
-      replace(earlier, h("p", {class: "quiet"}, `What workers did with it is left out: ${missing}`));
+      replace(earlier, h("p", {class: "quiet"}, `Jobs cannot be listed: ${missing}`));
       return;
     }
     const rows = jobs.map((/** @type {any} */ job) => [jobLink(job), job.kind, stateMark(job.state), foundBy(job), ago(job.created_at)]);
-    const label = `What workers did with it${jobs.length === MOST_JOBS ? ": the latest" : ""}`;
+    const label = `${jobs.length === MOST_JOBS ? "Latest jobs" : "Jobs"} for this architecture`;
     redraw(
       earlier,
       rows.length
-        ? h("details", {}, h("summary", {}, `${label} (${count(rows.length)})`), plainTable(label, ["Job", "Kind", "State", "Found", "Submitted"], rows))
+        ? h("details", {}, h("summary", {}, `${label} (${count(rows.length)})`), plainTable(label, ["Job", "Kind", "State", "Result", "Submitted"], rows))
         : null,
     );
   };
   const submit = async (/** @type {string} */ path) => {
-    replace(told, "Asking …");
+    replace(told, "Submitting …");
     try {
       const job = await ask(path, {method: "POST", body: {network}});
       const found = foundBy(job);
@@ -284,7 +284,7 @@ function jobForm(bench, arch) {
   };
   const buttons = JOBS.map(([label, path]) => h("button", {type: "button", on: {click: () => run(page, () => submit(path))}}, label));
   run(page, list);
-  return [h("p", {class: "bar", title: "By a worker of this service"}, buttons, told), earlier];
+  return [h("p", {class: "bar", title: "Runs as a job on a worker of this service"}, buttons, told), earlier];
 }
 
 /** Restore the focus that was lost to new elements. @param {Element | null} before */
@@ -310,7 +310,7 @@ async function draw() {
   replace(page.content, form);
   page.title(arch ? `${bench.info.title}: one architecture` : `${bench.info.title}: open an architecture`);
   if (!arch) {
-    page.say("Type an architecture in any spelling, or open any.");
+    page.say("Enter an architecture, or open a random one.");
     page.ready();
     return;
   }
@@ -358,7 +358,7 @@ async function draw() {
   page.say(
     recorded
       ? `${metric} is ${mean ? figure(mean[metric], unit) : NONE} for ${partText(bench.part) || "it"}, over ${counted(runs, "run")}.`
-      : "This architecture is not recorded in the table. Its neighbors may be.",
+      : "This architecture is not recorded in the table, but its neighbors may be.",
   );
   await Promise.all(sections.map(({work}) => work));
   drawn = signature;

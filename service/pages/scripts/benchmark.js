@@ -31,7 +31,7 @@ function change(changes, how) {
     state.set(changes, how);
   } catch (error) {
     if (!(error instanceof TooLong)) throw error;
-    page.say(`${error.message}: take the selection away as a file instead.`);
+    page.say(`${error.message}. Export the selection as a file instead.`);
   }
 }
 
@@ -171,14 +171,14 @@ async function update() {
   describePage();
   store.read(query);
   page.mark(
-    store.problems.length ? `not understood in the address: ${store.problems.join(", ")}`.slice(0, 300) : "",
-    "Left as it is, without effect.",
+    store.problems.length ? `invalid in the URL: ${store.problems.join(", ")}`.slice(0, 300) : "",
+    "These URL parameters are ignored.",
     "problem",
   );
   controls.show();
   if (!store.rows || !store.x) {
-    replace(sections.plot, h("p", {}, "Nothing is recorded here that could be plotted."));
-    page.say("Nothing is recorded here.");
+    replace(sections.plot, h("p", {}, "There is nothing to plot: no figures are recorded here."));
+    page.say("No figures are recorded here.");
     page.ready();
     return;
   }
@@ -188,7 +188,7 @@ async function update() {
     if (mine !== turn) return;
     picture.showGrid(grid);
     byId("kept").textContent = `${count(grid.counted)} of ${count(store.rows)} kept`;
-    page.mark("approximate", "The picture is made of counts until all columns are here.", "approximate");
+    page.mark("approximate", "The plot shows counts until all columns are loaded.", "approximate");
     page.main.dataset.state = "approximate";
   }
   await fetchNow(store.needed);

@@ -58,11 +58,11 @@ export class BoundsPanel {
     const name = bound?.name ?? /^\s*(?:(?:min|max)_)?([^\s<>=≤≥]+)\s*[<>=≤≥]/.exec(text)?.[1];
     const known = this.store.metrics.some((one) => one.name === name);
     if (name && !known) {
-      this.toldBad.textContent = `There is no metric ${name.slice(0, 60)}. There are: ${this.near(name).join(", ")}.`;
+      this.toldBad.textContent = `Unknown metric ${name.slice(0, 60)}. Did you mean ${this.near(name).join(", ")}?`;
       return null;
     }
     const wrong = whole && !bound;
-    this.toldBad.textContent = wrong ? "A bound is a metric, <= or >=, and a number." : "";
+    this.toldBad.textContent = wrong ? "Enter a metric, <= or >=, and a number." : "";
     return known ? bound : null;
   }
 
@@ -134,7 +134,7 @@ export class BoundsPanel {
   chip(name, ends, side, sign) {
     const text = `${name} ${sign} ${ends[side]}`;
     const click = () => this.told.onBound(name, {...ends, [side]: undefined});
-    const label = `Take away the bound ${side}_${name}`;
+    const label = `Remove the bound ${side}_${name}`;
     return h(
       "li",
       {class: "chip", "data-bound": `${side}_${name}`, "data-key": `${side}_${name}`},

@@ -44,7 +44,7 @@ function compare(archs) {
     state.set({arch: archs});
   } catch (error) {
     if (!(error instanceof TooLong)) throw error;
-    page.say("So many architectures, spelled like this, do not fit into an address.");
+    page.say("The URL would be too long for these architectures. Use their indices or hashes, or fewer of them.");
   }
 }
 
@@ -90,8 +90,8 @@ function adder(archs) {
         },
       },
     },
-    h("label", {class: "choice wide"}, h("span", {}, "Add an architecture, in any spelling"), input),
-    h("button", {disabled: full}, full ? "Eight are the most" : "Add"),
+    h("label", {class: "choice wide"}, h("span", {}, "Add an architecture: index, string, hash or JSON"), input),
+    h("button", {disabled: full}, full ? "Limit: 8" : "Add"),
   );
 }
 
@@ -209,7 +209,7 @@ function table(bench, columns) {
 
 /** @param {number} change Difference from the first. @param {boolean} noise Whether it is within noise. */
 function difference(change, noise) {
-  const title = noise ? "within the noise of two trainings" : null;
+  const title = noise ? "within the noise between two trainings" : null;
   return h("span", {class: "change", title}, ` ${noise ? "≈ " : ""}${signed(change)}`);
 }
 
@@ -315,7 +315,7 @@ function slopes(lines, names, metric) {
   });
   const picture = svg(
     "svg",
-    {class: "slopes", width, height: height + 60, viewBox: `0 0 ${width} ${height + 60}`, role: "img", "aria-label": `How many are worse by ${metric}, in each part`},
+    {class: "slopes", width, height: height + 60, viewBox: `0 0 ${width} ${height + 60}`, role: "img", "aria-label": `Share of architectures with a worse ${metric}, by part`},
     names.map((name, part) => {
       const x = left + step * part;
       const words = name.split(" · ");
@@ -398,11 +398,11 @@ async function draw() {
     redrawCurves = () => curveSection(body, {bench, state, page, items: items.flat(), groups});
     redrawCurves();
   }
-  const more = state.all("arch").length > MOST ? ` The address names ${state.all("arch").length}: the first eight are shown.` : "";
+  const more = state.all("arch").length > MOST ? ` The URL names ${state.all("arch").length}; the first eight are shown.` : "";
   page.say(
     columns.length < 2
       ? `Add ${columns.length ? "another architecture" : "two architectures"} to compare.`
-      : `${columns.length} architectures, ${partText(bench.part) || "all runs"}. Differences are to A; the best is bold.${more}`,
+      : `${columns.length} architectures, ${partText(bench.part) || "all runs"}. Differences are relative to A; the best value is bold.${more}`,
   );
   const target = focusAfter || (before ? `[name="${CSS.escape(before)}"]` : "");
   focusAfter = "";

@@ -41,7 +41,7 @@ export class Controls {
       this.scale("x"),
       this.metric("c", "Colour", store.c, true),
       this.toggle("pareto", "Pareto front", store.pareto, () => ({pareto: store.pareto ? null : 1})),
-      this.toggle("whole", "All in view", null, () => ({view: null})),
+      this.toggle("whole", "Reset zoom", null, () => ({view: null})),
       this.compare,
       h("button", {type: "button", on: {click: this.told.onKeys}}, "Keys"),
       this.kept,
@@ -128,17 +128,17 @@ export class Controls {
 }
 
 const KEYS = [
-  ["arrow keys", "walk architectures along an axis, in the plot"],
-  ["Enter", "open the one that is told"],
-  ["Space", "select it"],
-  ["[ and ]", "move the brush, or make one"],
-  ["Escape", "take the brush away"],
+  ["arrow keys", "move to the next architecture along an axis of the plot"],
+  ["Enter", "open the current architecture"],
+  ["Space", "select the current architecture"],
+  ["[ and ]", "create or move the brush"],
+  ["Escape", "remove the brush"],
   ["+ and −", "zoom"],
-  ["0", "all in view"],
+  ["0", "reset the zoom"],
   ["p", "Pareto front"],
   ["/", "add a bound"],
-  ["c", "compare what is checked"],
-  ["?", "this list"],
+  ["c", "compare the checked architectures"],
+  ["?", "show this list"],
 ];
 
 /** Return a dialog with all keyboard shortcuts, which is removed when it closes. */
@@ -152,7 +152,7 @@ export function keysDialog() {
       {class: "keys"},
       KEYS.map(([key, meaning]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, meaning))),
     ),
-    h("p", {}, "Drag: a brush. Shift-drag: zoom. Wheel: zoom at the pointer. Double click: all."),
+    h("p", {}, "Drag to brush, shift-drag or scroll to zoom, double-click to reset the zoom."),
     h("form", {method: "dialog"}, h("button", {}, "Close")),
   );
   dialog.addEventListener("close", () => dialog.remove());

@@ -123,8 +123,8 @@ function row(item, name, label, meaning) {
 
 /** @param {any} item Return a sentence about the overlap of the best. */
 function overlap({top_k: most, top_k_overlap: share}) {
-  if (share === null) return `They are too few to compare the best ${count(most)}.`;
-  return `${figure(100 * share, null, 3)} % of the best ${count(most)} are the same.`;
+  if (share === null) return `There are too few architectures to compare the best ${count(most)}.`;
+  return `The best ${count(most)} by each metric share ${figure(100 * share, null, 3)} %.`;
 }
 
 /** @param {any} item Return the answer as a table. */
@@ -133,9 +133,9 @@ function results(item) {
     "Correlation",
     ["", "value", "95 % interval"],
     [
-      row(item, "kendall", "Kendall's tau-b", "Of all pairs, how many more agree in order than disagree."),
-      row(item, "spearman", "Spearman's rho", "The correlation of the ranks."),
-      row(item, "pearson", "Pearson's r", "How well a line fits."),
+      row(item, "kendall", "Kendall's tau-b", "Share of concordant minus share of discordant pairs, adjusted for ties."),
+      row(item, "spearman", "Spearman's rho", "Correlation of the ranks."),
+      row(item, "pearson", "Pearson's r", "Linear correlation."),
       row(item, "top_k_overlap", `overlap of the best ${count(item.top_k)}`, "Share of the best by x that are among the best by y."),
       h("tr", {"data-figure": "n", "data-value": item.n}, h("th", {scope: "row"}, "architectures"), h("td", {class: "number"}, count(item.n)), h("td", {})),
     ],
@@ -217,10 +217,10 @@ async function draw() {
   replace(
     page.content,
     bar(
-      {"aria-label": "What is correlated"},
+      {"aria-label": "Metrics and data set"},
       h("fieldset", {}, h("legend", {}, "x"), choice(state, "x", "metric", names, x), partChoices(bench, state), check("xs", "logarithmic", log.x)),
       h("fieldset", {}, h("legend", {}, "y"), choice(state, "y", "metric", names, y), partChoices(bench, state, other, "y_"), check("ys", "logarithmic", log.y)),
-      h("label", {class: "choice"}, h("span", {}, "how many best"), top),
+      h("label", {class: "choice"}, h("span", {}, "top k"), top),
       h("button", {type: "button", on: {click: swap}}, "Swap x and y"),
     ),
     h(
@@ -230,20 +230,20 @@ async function draw() {
       h(
         "div",
         {},
-        item ? results(item) : h("p", {}, "Nothing is recorded of both."),
+        item ? results(item) : h("p", {}, "No architecture has both metrics."),
         h(
           "p",
           {class: "bar"},
           resamples
-            ? h("button", {type: "button", on: {click: () => state.set({resamples: null})}}, "Without intervals")
-            : h("button", {type: "button", on: {click: () => state.set({resamples: RESAMPLES})}}, `Intervals from ${RESAMPLES} resamples`),
+            ? h("button", {type: "button", on: {click: () => state.set({resamples: null})}}, "Hide confidence intervals")
+            : h("button", {type: "button", on: {click: () => state.set({resamples: RESAMPLES})}}, `Confidence intervals (${RESAMPLES} resamples)`),
           copyButton("Copy link", () => linkHere(bench), page),
           copyButton("Copy as Python", () => pythonLines(bench, query), page),
           copyButton("Copy as curl", () => curl(`${bench.path}/correlation`, query), page),
           plotButtons(page, shown),
         ),
         Object.keys(bounds).length
-          ? h("p", {class: "quiet"}, `The figures are of architectures within ${Object.entries(bounds).map(([name, value]) => `${name}=${value}`).join(", ")}; the plot shows all.`)
+          ? h("p", {class: "quiet"}, `The coefficients cover architectures within ${Object.entries(bounds).map(([name, value]) => `${name}=${value}`).join(", ")}; the plot shows all architectures.`)
           : null,
       ),
     ),
@@ -264,7 +264,7 @@ async function draw() {
     item
       ? `Of ${count(item.n)} architectures: Kendall ${figure(item.kendall, null, 3)}, Spearman ${figure(item.spearman, null, 3)}; ` +
           `${overlap(item)} ${count(points.x.length)} points drawn.`
-      : "Nothing is recorded of both.",
+      : "No architecture has both metrics.",
   );
   page.ready();
 }

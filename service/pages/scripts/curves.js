@@ -47,7 +47,7 @@ export function curveSection(body, {bench, state, page, items, groups}) {
   plots.delete(body);
   const {there, field} = chooseCurve(bench.curves, items, state.get("curve"));
   if (!field) {
-    replace(body, h("p", {}, `No learning curve is recorded for ${partText(bench.part) || "it"}; another part may have some.`));
+    replace(body, h("p", {}, `No learning curve is recorded for ${partText(bench.part) || "this architecture"}. Try another data set or budget.`));
     return;
   }
   const name = field.name;
@@ -81,7 +81,7 @@ export function curveSection(body, {bench, state, page, items, groups}) {
       "div",
       {class: "bar"},
       choice(state, "curve", "curve", there.map((one) => one.name), name),
-      groups ? null : h("label", {class: "check"}, toggle, "one line a run"),
+      groups ? null : h("label", {class: "check"}, toggle, "one line per run"),
       h("label", {class: "check"}, scale, "logarithmic"),
       plotButtons(page, shown),
     ),
@@ -133,5 +133,5 @@ function valueTable(label, epochs, series) {
   );
   const table = madeTable(`${label} by epoch`, ["epoch", ...heads], rows);
   table.classList.add("short");
-  return h("details", {}, h("summary", {}, "The same as a table"), table);
+  return h("details", {}, h("summary", {}, "Show as table"), table);
 }

@@ -28,7 +28,7 @@ export class FacetsPanel {
       "details",
       {class: "facet-panel"},
       h("summary", {}, h("h2", {}, "Facets")),
-      h("p", {class: "quiet"}, "Click a value to keep it; alt-click or Delete drops it."),
+      h("p", {class: "quiet"}, "Click a value to keep only it; alt-click it or press Delete to exclude it."),
       this.groups,
     );
     this.details.addEventListener("toggle", () => this.need());

@@ -10,7 +10,7 @@
 /** The data of a table have changed since the page showed them. */
 export class Replaced extends Error {
   constructor() {
-    super("the data was replaced meanwhile");
+    super("the data was replaced while the page was loading");
     this.name = "Replaced";
   }
 }

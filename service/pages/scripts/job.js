@@ -75,7 +75,7 @@ export async function drawJob(page, state, id, signal) {
     const again = () =>
       attempt(page, async () => {
         const other = await ask(PATHS[job.kind], {method: "POST", body: job.request});
-        if (other.id === job.id) page.say("The same job: its result is there.");
+        if (other.id === job.id) page.say("An identical job has this result already.");
         else state.set({id: other.id});
       });
     return open
@@ -104,11 +104,11 @@ export async function drawJob(page, state, id, signal) {
     try {
       const stream = await send(`${path}/events`, {headers: {Accept: "text/event-stream"}, signal});
       for await (const data of events(stream)) take(JSON.parse(data));
-      if (UNFINISHED.includes(job.state)) throw new ApiError("the service ended the events", 0, {});
+      if (UNFINISHED.includes(job.state)) throw new ApiError("the service closed the event stream", 0, {});
     } catch (error) {
       // If the server stops, the reader of the stream throws a TypeError.
       if (signal.aborted || !(error instanceof ApiError || error instanceof TypeError)) throw error;
-      page.say(`${error.message}: asking again`);
+      page.say(`${error.message}; retrying`);
       await pause(AGAIN, signal);
     }
   }
@@ -139,7 +139,7 @@ function facts(job) {
     ["Began", started ? ago(started) : null],
     ["Ended", finished ? ago(finished) : null],
     ["Took", took === null ? null : duration(took)],
-    ["Attempts", `${job.attempts}, each of at most ${duration(job.time_limit)}`],
+    ["Attempts", `${job.attempts}, time limit ${duration(job.time_limit)} each`],
     ["Priority", job.priority],
     ["Worker", job.worker],
     ["Request id", job.request_id],
@@ -167,7 +167,7 @@ function result({result: found}) {
   return [
     h("h2", {}, "Result"),
     factList(simple.map(([name, value]) => [name, value === null ? null : shown(value)])),
-    asJson("result", "All of it, as JSON", found),
+    asJson("result", "Show as JSON", found),
   ];
 }
 
@@ -192,6 +192,6 @@ function artifacts(job, page) {
   ]);
   return [
     h("h2", {}, "Files"),
-    plainTable("Files of the job", ["Name", "Type", "Size", "SHA-256", "Take"], rows),
+    plainTable("Files of the job", ["Name", "Type", "Size", "SHA-256", "Download"], rows),
   ];
 }

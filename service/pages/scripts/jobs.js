@@ -78,8 +78,8 @@ function choice(name, label, values) {
 function none() {
   if (["state", "kind", "cursor"].some((name) => state.get(name))) return h("p", {}, "No job matches.");
   return prose(
-    "Nobody has asked for a job yet. The page of an architecture has buttons for some; `bench.build(…)`, " +
-      "`bench.evaluate(…)` and `bench.train(…)` submit them; `nbs worker` does them.",
+    "There are no jobs yet. Submit one with a button on the page of an architecture, or with " +
+      "`bench.build(…)`, `bench.evaluate(…)` or `bench.train(…)`. `nbs worker` runs them.",
   );
 }
 
@@ -101,7 +101,7 @@ async function list(signal) {
     const headings = ["Job", "State", "Progress", "Kind", "What", "Submitted"];
     redraw(
       shown,
-      jobs.length ? plainTable("Jobs, the latest first", headings, jobs.map(cells), {keys: [...known.keys()]}) : none(),
+      jobs.length ? plainTable("Jobs, latest first", headings, jobs.map(cells), {keys: [...known.keys()]}) : none(),
       following
         ? h("button", {type: "button", on: {click: () => state.set({cursor: following})}}, "Older jobs")
         : null,
@@ -114,8 +114,8 @@ async function list(signal) {
     draw();
     const open = answer.items.filter((/** @type {any} */ job) => UNFINISHED.includes(job.state));
     const jobs = counted(answer.items.length, "job");
-    const some = state.get("cursor") ? "Older ones: " : following ? "The latest " : "";
-    page.say(`${some}${jobs}, ${count(open.length)} of them ${open.length === 1 ? "waits or runs" : "wait or run"}.`);
+    const some = state.get("cursor") ? "Older jobs: " : following ? "The latest " : "";
+    page.say(`${some}${jobs}, ${count(open.length)} of them ${open.length === 1 ? "is queued or running" : "are queued or running"}.`);
     return open.slice(0, FOLLOWED);
   };
   page.title("Jobs");

@@ -2,6 +2,7 @@
 
 import {ApiError, ROOT, address, ask, key, setKey} from "./api.js";
 import {byId, h, prose, replace} from "./dom.js";
+import {counted} from "./format.js";
 import {run, startPage} from "./page.js";
 
 const page = startPage();
@@ -24,11 +25,11 @@ function back() {
 async function test() {
   try {
     const answer = await ask("v1/benchmarks");
-    page.say(`The key is taken: it reads ${answer.items.length} benchmarks.`);
+    page.say(`The key is accepted and reads ${counted(answer.items.length, "benchmark")}.`);
     return true;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    page.say(error.status === 401 ? "The service does not take this key." : error.message);
+    page.say(error.status === 401 ? "The service does not accept this key." : error.message);
     return false;
   }
 }
@@ -72,7 +73,7 @@ function draw() {
   );
   const forget = () => {
     setKey(null);
-    page.say("The key is forgotten.");
+    page.say("The key was removed.");
     draw();
     byId("key").focus();
   };
@@ -83,8 +84,8 @@ function draw() {
   replace(
     page.content,
     prose(
-      "A key is kept in this tab alone and is gone when it closes. It is sent with every question, " +
-        "and never stands in an address. `nbs keys create` makes one.",
+      "The key is stored in this browser tab only, until the tab closes. It is sent with every request, " +
+        "never in a URL. `nbs keys create` creates a key.",
     ),
     held ? h("p", {id: "held"}, "In use: ", h("code", {}, shown(held)), " ", buttons) : null,
     form,
@@ -93,5 +94,5 @@ function draw() {
 }
 
 draw();
-page.say(back() ? "The service asks for a key." : "");
+page.say(back() ? "The service requires a key." : "");
 page.ready();

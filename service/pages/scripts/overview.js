@@ -83,7 +83,7 @@ async function fill(info, canvas, caption) {
   await store.describe(new URLSearchParams());
   store.read(new URLSearchParams());
   if (!store.rows || !store.x) {
-    caption.textContent = "Nothing is recorded.";
+    caption.textContent = "No figures are recorded.";
     return;
   }
   const grid = await store.density(BINS);
@@ -119,8 +119,8 @@ async function health() {
   try {
     const state = await ask("readyz");
     const poor = Object.entries(state.benchmarks).filter(([, one]) => one.status !== "ready");
-    if (!poor.length) return "all of them can be asked";
-    return poor.map(([name, one]) => `${name} cannot be asked: ${one.reason}`).join("; ");
+    if (!poor.length) return "all of them are available";
+    return poor.map(([name, one]) => `${name} is unavailable: ${one.reason}`).join("; ");
   } catch (error) {
     if (error instanceof ApiError) return error.message;
     throw error;

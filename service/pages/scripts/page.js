@@ -3,7 +3,7 @@
  *
  *   const page = startPage({state});            // state: the page's AddressState, if it has one
  *   page.title("NAS-Bench-201");
- *   page.mark("made up", "These numbers are made up.", "made-up");
+ *   page.mark("made up", "Synthetic numbers for demonstration, not published results.", "made-up");
  *   page.say("loading 3 of 4 columns");          // announced by screen readers, too
  *   replace(page.content, …);
  *   page.ready();                                // sets data-state="ready": tests wait for it
@@ -57,7 +57,7 @@ export function startPage({state} = {}) {
   let busy = 0;
   onWaiting((seconds) => {
     busy = seconds;
-    tellStatus(seconds ? `the service is busy: asking again in ${seconds} s` : said);
+    tellStatus(seconds ? `the service is busy, retrying in ${seconds} s` : said);
   });
 /** The text of the status line; null if it shows an error. @type {string | null} */
   let told = null;
@@ -117,7 +117,7 @@ export function startPage({state} = {}) {
       const text = error instanceof Error ? error.message : String(error);
       busy = 0;
       told = null;
-      replace(status, h("strong", {}, "This did not work: "), coded(text));
+      replace(status, h("strong", {}, "Failed: "), coded(text));
       main.dataset.state = "failed";
       main.removeAttribute("aria-busy");
     },
@@ -134,8 +134,8 @@ export function startPage({state} = {}) {
  */
 export function tellUnknown(page, state) {
   const {unknown} = state;
-  const text = unknown.length ? `unknown in the address: ${unknown.join(", ")}` : "";
-  page.mark(text.slice(0, 200), "Kept as it is, without effect.", "notice");
+  const text = unknown.length ? `unknown in the URL: ${unknown.join(", ")}` : "";
+  page.mark(text.slice(0, 200), "These URL parameters are ignored.", "notice");
 }
 
 /**
@@ -173,7 +173,7 @@ export async function attempt(page, work) {
  */
 export function sayAgain(page, error, signal) {
   if (!(error instanceof ApiError) || signal.aborted) throw error;
-  page.say(`${error.message}: asking again`);
+  page.say(`${error.message}; retrying`);
 }
 
 /** Milliseconds until a page reloads, as the replicas of a service do not switch at the same time. */
@@ -192,7 +192,7 @@ export function tell(page, error) {
     if (renewing) return;
     renewing = true;
     page.busy();
-    page.mark("the data was replaced while this page was open", "It shows the new one.", "replaced");
+    page.mark("the data was replaced while this page was open", "The page shows the new data.", "replaced");
     setTimeout(() => {
       renewing = false;
       forget();
@@ -255,7 +255,7 @@ export function followState(page, state, draw) {
  * @returns {{name: string, text: string, meaning: string}[]}
  */
 export function originMarks(provenance, here = true) {
-  const made = {name: "made-up", text: "made-up data", meaning: "These numbers are made up: they show how the service works."};
+  const made = {name: "made-up", text: "made-up data", meaning: "Synthetic numbers for demonstration, not published results."};
   const plan = planOf(provenance);
   if (!plan) return provenance.synthetic ? [made] : [];
   const {there, expected, diverged, failed, withdrawn} = plan.cells;
@@ -266,12 +266,12 @@ export function originMarks(provenance, here = true) {
   return [
     ...(provenance.synthetic ? [made] : []),
     here
-      ? {name: "measured", text: "measured here", meaning: "By a plan of this service: nothing of it is published."}
-      : {name: "measured", text: "measured by a plan", meaning: "Of another laboratory, not of a publication."},
+      ? {name: "measured", text: "measured here", meaning: "Measured by a plan of this service; not a published table."}
+      : {name: "measured", text: "measured by a plan", meaning: "Measured by a plan of another laboratory; not a published table."},
     {
       name: "cells",
       text: there === expected ? `all ${count(there)} cells` : some,
-      meaning: `A cell is an architecture, a seed and a budget.${lost.join("")}`,
+      meaning: `A cell is one architecture, seed and budget.${lost.join("")}`,
     },
   ];
 }

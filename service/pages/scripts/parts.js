@@ -91,8 +91,8 @@ function tellProblems(page, state, axes, part) {
     .filter(([name, given]) => given !== null && String(part[name]) !== given)
     .map(([name, given]) => `${name}=${given}`);
   const unknown = [...state.unknown, ...broken];
-  const text = unknown.length ? `not understood in the address: ${unknown.join(", ")}` : "";
-  page.mark(text.slice(0, 200), "Kept as it is, without effect.", "notice");
+  const text = unknown.length ? `invalid in the URL: ${unknown.join(", ")}` : "";
+  page.mark(text.slice(0, 200), "These URL parameters are ignored.", "notice");
 }
 
 /** @param {Benchmark} bench Return the URL of the current state, with the digest of the data. */

@@ -230,8 +230,8 @@ export class Picture {
     this.grid = grid;
     this.show();
     const {rows} = this.store;
-    this.summary.textContent = `${count(grid.counted)} of ${count(rows)} kept; approximate until all columns are here.`;
-    this.drawn.textContent = `${count(grid.counted)} of ${count(rows)} architectures are drawn, as counts of the service.`;
+    this.summary.textContent = `${count(grid.counted)} of ${count(rows)} kept; approximate until all columns are loaded.`;
+    this.drawn.textContent = `${count(grid.counted)} of ${count(rows)} architectures are shown as counts.`;
   }
 
   /** @param {CanvasRenderingContext2D} context @param {import("./plot.js").Frame} shown */
@@ -274,15 +274,15 @@ export class Picture {
     const reasons = [];
     const colored = store.c && places.inView > MOST_COLORED;
     if (colored) {
-      reasons.push(`${store.c} colours at most ${count(MOST_COLORED)} in view: zoom in`);
+      reasons.push(`${store.c} is coloured for at most ${count(MOST_COLORED)} architectures in view: zoom in`);
     }
     for (const axis of /** @type {("x" | "y")[]} */ (["x", "y"])) {
       const missing = store.described.get(store[axis])?.missing ?? 0;
-      if (missing) reasons.push(`${count(missing)} have no ${store[axis]}`);
-      if (store.log[axis]) reasons.push(`a log axis has no ${store[axis]} of 0 or less`);
+      if (missing) reasons.push(`${counted(missing, "architecture has", "architectures have")} no ${store[axis]}`);
+      if (store.log[axis]) reasons.push(`a logarithmic axis cannot show ${store[axis]} of 0 or less`);
     }
     const more = reasons.length ? `; ${reasons.join("; ")}` : "";
-    this.drawn.textContent = `${count(places.inView)} of ${count(store.rows)} architectures are drawn${more}.`;
+    this.drawn.textContent = `${count(places.inView)} of ${count(store.rows)} architectures are shown${more}.`;
   }
 
   summarize() {
@@ -297,7 +297,7 @@ export class Picture {
         ? `; best ${y} ${figure(ys[best], store.unit(y))} at ${x} ${figure(xs?.[best], store.unit(x))}`
         : store.kept
           ? ""
-          : "; no architecture is within all bounds and facets";
+          : "; no architecture meets all bounds and facets";
     const front = this.front.length ? `; ${count(this.front.length)} on the Pareto front` : "";
     this.summary.textContent = `${count(store.kept)} of ${count(store.rows)} kept${found}${front}.`;
   }

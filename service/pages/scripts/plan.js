@@ -32,15 +32,15 @@ const WORDS = /** @type {Record<string, string>} */ ({
   start: "Start",
   pause: "Pause",
   resume: "Resume",
-  retry: "Try failed cells again",
-  version: "Make a version now",
+  retry: "Retry failed cells",
+  version: "Create a version now",
 });
 
 /** @typedef {import("./page.js").ExplorerPage} ExplorerPage */
 
 /** @param {any} plan */
 export function progressBar(plan) {
-  return h("progress", {max: 1, value: plan.fraction, "aria-label": `${plan.name}: cells that ended`});
+  return h("progress", {max: 1, value: plan.fraction, "aria-label": `${plan.name}: finished cells`});
 }
 
 /** States in which cells are being trained. */
@@ -83,10 +83,10 @@ export async function drawPlan(page, state, name, signal) {
     how: h("div", {tabindex: "-1"}),
     act: h("p", {class: "actions"}),
     map: h("section", {"aria-label": "Cells"}),
-    cell: h("section", {"aria-label": "Chosen cells", id: "cell"}),
+    cell: h("section", {"aria-label": "Selected cells", id: "cell"}),
     cost: h("section", {"aria-label": "Cost"}),
     failures: h("section", {"aria-label": "Failures", id: "failures"}),
-    versions: h("section", {"aria-label": "Versions of its table"}),
+    versions: h("section", {"aria-label": "Versions of the table"}),
   };
   const map = new PlanMap(parts.map, {
     onOpen: (first) => state.set({cell: first}),
@@ -101,7 +101,7 @@ export async function drawPlan(page, state, name, signal) {
     const now = performance.now() / 1000;
     seen = [...seen.filter(({at}) => now - at <= PACE), {at: now, ended}];
     // The number of cells is not in the status line, as screen readers would read out every change.
-    const far = FEEDING.includes(plan.state) ? "" : `${count(ended)} of ${count(plan.cells)} cells have ended, `;
+    const far = FEEDING.includes(plan.state) ? "" : `${count(ended)} of ${count(plan.cells)} cells have finished, `;
     page.say(`${plan.state}: ${far}${count(counts.failed)} failed${plan.reason ? `; ${plan.reason}` : ""}.`);
     redraw(parts.how, h("p", {}, progressBar(plan), ` ${figure(100 * plan.fraction, "percent", 3)}`), factList(facts(plan, seen)));
     redrawActions(
@@ -112,7 +112,7 @@ export async function drawPlan(page, state, name, signal) {
       ),
     );
     redraw(parts.cost, h("h2", {}, "Cost"), cost(plan));
-    redraw(parts.versions, h("h2", {}, "Versions of its table"), versions(plan));
+    redraw(parts.versions, h("h2", {}, "Versions of the table"), versions(plan));
   };
   const follow = async () => {
     map.show(await ask(`${path}/map`, {query: {bins: map.bins}, signal}));
@@ -143,7 +143,7 @@ export async function drawPlan(page, state, name, signal) {
       if (asked === opened) replace(parts.cell, found);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      replace(parts.cell, h("p", {}, `This cell cannot be shown: ${error.message}`));
+      replace(parts.cell, h("p", {}, `The cell cannot be shown: ${error.message}`));
     }
   };
   const changed = () => {
@@ -155,7 +155,7 @@ export async function drawPlan(page, state, name, signal) {
     map.destroy();
   });
   page.title(plan.plan.title);
-  page.mark("measured here", "By a plan of this service: nothing of it is published.", "measured");
+  page.mark("measured here", "Measured by a plan of this service; not a published table.", "measured");
   const lines = () =>
     `${clientLines()}plan = bench.plan_named(${python(name)})\ncells = bench.plan_cells(${python(name)})\n` +
     `counts = bench.plan_map(${python(name)})\n`;
@@ -169,7 +169,7 @@ export async function drawPlan(page, state, name, signal) {
     parts.failures,
     parts.cost,
     parts.versions,
-    h("h2", {}, "The plan"),
+    h("h2", {}, "Plan"),
     h(
       "p",
       {class: "actions"},
@@ -177,7 +177,7 @@ export async function drawPlan(page, state, name, signal) {
       copyButton("Copy as curl", () => curl(path, {}), page),
       copyButton("Copy as JSON", () => JSON.stringify(plan.plan), page),
     ),
-    asJson("plan", "All of it, as JSON", plan.plan),
+    asJson("plan", "Show as JSON", plan.plan),
   );
   show();
   await follow();
@@ -207,13 +207,13 @@ function facts(plan, seen) {
     [
       "Cells",
       `${count(plan.cells)}: ${count(counts.done)} done, ${count(counts.diverged)} diverged, ` +
-        `${count(counts.failed)} failed, ${count(counts.outstanding)} with workers or waiting for them`,
+        `${count(counts.failed)} failed, ${count(counts.outstanding)} queued or running`,
     ],
     ["Withdrawn", counts.withdrawn ? count(counts.withdrawn) : null],
     ["Pace", pace(seen)],
-    ["A cell took", ended && plan.worker_hours ? `${duration((3600 * plan.worker_hours) / ended)} of a worker` : null],
+    ["Mean time per cell", ended && plan.worker_hours ? `${duration((3600 * plan.worker_hours) / ended)} of a worker` : null],
     ["Left", remaining(plan)],
-    ["Table", tableLink(plan) ?? "no version is made yet"],
+    ["Table", tableLink(plan) ?? "no version yet"],
     ["Noise", noise(plan)],
     ["Data", `${data.name}${plan.data_sha256 ? `, ${shortDigest(plan.data_sha256)}` : ""}`],
     ["Trainer", trainer(plan.plan.protocol.trainer)],
@@ -240,7 +240,7 @@ function pace(seen) {
   const last = seen[seen.length - 1];
   const ended = last.ended - first.ended;
   if (ended <= 0 || last.at <= first.at) return null;
-  return `${figure((60 * ended) / (last.at - first.at), null, 3)} cells a minute, seen from here`;
+  return `${figure((60 * ended) / (last.at - first.at), null, 3)} cells a minute since this page was opened`;
 }
 
 /** @param {any} plan */
@@ -259,10 +259,10 @@ function cost(plan) {
   const each = (/** @type {any} */ one) =>
     one && one.hours !== null ? duration((3600 * one.hours) / one.cells) : NONE;
   const rows = [
-    ["After the pilot", hours(first), each(first), told(first?.timings), percent(first?.error)],
-    ["By what is known now", hours(now), each(now), told(now?.timings), percent(now?.error)],
+    ["Estimate after the pilot", hours(first), each(first), told(first?.timings), percent(first?.error)],
+    ["Current estimate", hours(now), each(now), told(now?.timings), percent(now?.error)],
     [
-      "What happened, with the pilot",
+      "Actual, including the pilot",
       workerTime(used),
       ended ? duration((3600 * used) / ended) : NONE,
       `${count(ended)} of ${count(plan.cells)} cells`,
@@ -270,10 +270,10 @@ function cost(plan) {
     ],
   ];
   const limit = plan.plan.limits?.hours;
-  const disk = now ? `About ${bytes(now.disk_bytes)} on the disk in the end.` : "";
+  const disk = now ? `The finished table takes about ${bytes(now.disk_bytes)} of disk space.` : "";
   return [
-    plainTable("Cost in time of workers", ["When", "Time of workers (80 %)", "A cell", "Rests on", "Error of a prediction"], rows),
-    h("p", {class: "quiet"}, `${disk}${limit ? ` It pauses after ${figure(limit)} hours of workers.` : ""}`),
+    plainTable("Cost in worker time", ["When", "Worker time (80 %)", "Per cell", "Based on", "Prediction error"], rows),
+    h("p", {class: "quiet"}, `${disk}${limit ? ` The plan pauses after ${figure(limit)} worker hours.` : ""}`),
   ];
 }
 
@@ -292,7 +292,7 @@ function failures(items, failed) {
   if (!failed) return h("p", {}, "No cell has failed.");
   const rows = items.map((cell) => [...cellNames(cell), h("div", {class: "long"}, cell.reason ?? NONE)]);
   return [
-    plainTable("Failed cells", ["Cell", "Architecture", "Seed", "Epochs", "Why"], rows),
+    plainTable("Failed cells", ["Cell", "Architecture", "Seed", "Epochs", "Reason"], rows),
     items.length < failed ? h("p", {}, `${count(items.length)} of ${count(failed)} are shown.`) : null,
   ];
 }
@@ -310,7 +310,7 @@ function cellNames(cell) {
 /** @param {any} plan */
 function versions(plan) {
   if (!plan.versions.length) {
-    return h("p", {}, "None yet: one is made every quarter of an hour while cells come, and when one asks for it.");
+    return h("p", {}, "There is no version yet. While cells finish, one is created every 15 minutes, and on request.");
   }
   const rows = [...plan.versions].reverse().map((/** @type {any} */ one) => [
     h("a", {href: address(`explore/${part(plan.name)}`, {version: one.version}).href}, count(one.version)),
@@ -320,8 +320,8 @@ function versions(plan) {
     h("code", {title: one.content_digest}, shortDigest(one.content_digest)),
     ago(one.created_at),
   ]);
-  const headings = ["Version", "State", "Cells", "Without figures", "Digest", "Made"];
-  return [plainTable("Versions, the latest first", headings, rows), h("p", {}, h("a", {href: tablePage(plan)}, "Open the table"))];
+  const headings = ["Version", "State", "Cells", "Without figures", "Digest", "Created"];
+  return [plainTable("Versions, latest first", headings, rows), h("p", {}, h("a", {href: tablePage(plan)}, "Open the table"))];
 }
 
 /**
@@ -346,12 +346,12 @@ async function cellsFrom(path, map, asked, signal) {
     ...names.map((name) => figure(cell.figures?.[name])),
     cell.provenance?.worker ?? (cell.reason ? h("div", {class: "long"}, cell.reason) : NONE),
   ]);
-  const headings = ["Cell", "Architecture", "Seed", "Epochs", "State", ...names, "By, or why not"];
+  const headings = ["Cell", "Architecture", "Seed", "Epochs", "State", ...names, "Worker or error"];
   const first = own.length === 1 ? own[0].provenance : null;
   return [
-    h("h2", {}, own.length === 1 ? `Cell ${count(own[0].cell)}` : "Cells of this place"),
-    plainTable("Chosen cells", headings, rows),
+    h("h2", {}, own.length === 1 ? `Cell ${count(own[0].cell)}` : "Cells at this position"),
+    plainTable("Selected cells", headings, rows),
     own.length < place.size ? h("p", {}, `${count(own.length)} of ${count(place.size)} are shown.`) : null,
-    first ? asJson("provenance", "Where its figures come from", first) : null,
+    first ? asJson("provenance", "Provenance of its figures", first) : null,
   ];
 }

@@ -104,7 +104,7 @@ export class PlanMap {
     this.summary = h("p", {id: "map-summary", class: "quiet"});
     this.table = h("details", {});
     this.rows = h("div", {});
-    this.table.append(h("summary", {}, "The same as a table"), this.rows);
+    this.table.append(h("summary", {}, "Show as table"), this.rows);
     element.append(
       h("h2", {}, "Cells"),
       this.summary,
@@ -163,16 +163,16 @@ export class PlanMap {
   show(counts) {
     this.counts = counts;
     const {size, architectures, rounds} = counts;
-    const run = size === 1 ? "" : `, ${count(size)} in a place`;
+    const run = size === 1 ? "" : `, ${count(size)} per square`;
     this.summary.textContent =
       `${count(architectures)} architectures${run}, by ${count(rounds.length)} ` +
-      `${rounds.length === 1 ? "pair" : "pairs"} of seed and epochs, a line each. Arrow keys walk, Enter opens.`;
+      `${rounds.length === 1 ? "pair" : "pairs"} of seed and epochs, one row each. Use the arrow keys to move and Enter to open.`;
     const total = (/** @type {number[]} */ line) => line.reduce((sum, value) => sum + value, 0);
     const rows = rounds.map((/** @type {any} */ round, /** @type {number} */ turn) => {
       const found = STATES.map((state) => total(counts[state][turn]));
       return [String(round.seed), count(round.num_epochs), ...[...found, architectures - total(found)].map(count)];
     });
-    const headings = ["Seed", "Epochs", "Done", "Diverged", "On their way", "Failed", "To come"];
+    const headings = ["Seed", "Epochs", "Done", "Diverged", "In progress", "Failed", "Not started"];
     redraw(this.rows, plainTable("Cells by seed and epochs", headings, rows));
     if (this.at.turn >= 0) this.tell();
     this.draw();
@@ -272,7 +272,7 @@ export class PlanMap {
     const found = placeCounts(this.counts, turn, bin);
     const first = bin * size;
     const which = size === 1 ? `Architecture ${count(first)}` : `Architectures ${count(first)} and following`;
-    const names = {...found, "on their way": found.outstanding, "to come": found.left, outstanding: 0, left: 0};
+    const names = {...found, "in progress": found.outstanding, "not started": found.left, outstanding: 0, left: 0};
     const told = Object.entries(names).filter(([, value]) => value);
     const what = size === 1 ? told.map(([name]) => name) : told.map(([name, value]) => `${count(value)} ${name}`);
     this.readout.textContent =
@@ -323,7 +323,7 @@ export class PlanMap {
       return canvas;
     };
     return {
-      ...{file: origin.source.replace(" ", "-"), title: "Cells by architecture; a line a seed and epochs", origin},
+      ...{file: origin.source.replace(" ", "-"), title: "Cells by architecture, one row per seed and number of epochs", origin},
       ...{width, height, draw},
       parts: () => [canvasPart(image(), {x: 0, y: 0, width, height})],
     };
@@ -361,9 +361,9 @@ function legend() {
   const states = [
     ["done", "done"],
     ["diverged", "diverged"],
-    ["outstanding", "on their way"],
+    ["outstanding", "in progress"],
     ["failed", "failed"],
-    ["left", "to come"],
+    ["left", "not started"],
   ];
   return h(
     "ul",

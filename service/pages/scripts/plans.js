@@ -39,14 +39,14 @@ async function list(signal) {
   page.title("Plans");
   page.mark("", "", "measured");
   const headings = [
-    ...["Plan", "State", "Cells that ended", "Without figures", "Time of workers", "Time left"],
+    ...["Plan", "State", "Finished cells", "Without figures", "Worker time", "Time left"],
     ...["First estimate", "Table", "Submitted"],
   ];
   const none =
-    "There are no plans here: `nbs plan start FILE` submits one, and its table is served while it grows.";
+    "There are no plans yet. `nbs plan start FILE` starts one; its table is served while it grows.";
   const look = async () => {
     const {items} = await ask("v1/plans", {signal});
-    redraw(page.content, items.length ? plainTable("Plans, the latest first", headings, items.map(row), {keys: items.map((/** @type {any} */ plan) => plan.name)}) : prose(none));
+    redraw(page.content, items.length ? plainTable("Plans, latest first", headings, items.map(row), {keys: items.map((/** @type {any} */ plan) => plan.name)}) : prose(none));
     const running = items.filter((/** @type {any} */ plan) => plan.state === "running").length;
     page.say(`${counted(items.length, "plan")}, ${count(running)} running.`);
   };

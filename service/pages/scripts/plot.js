@@ -47,7 +47,7 @@ export function isDark() {
  */
 export function canDraw(element) {
   if (h("canvas").getContext("2d")) return true;
-  element.replaceChildren(h("p", {}, "This browser draws no pictures: the table has the same content."));
+  element.replaceChildren(h("p", {}, "This browser cannot draw the plot; the table shows the same data."));
   return false;
 }
 

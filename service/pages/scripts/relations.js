@@ -173,7 +173,7 @@ export async function equalSection(shown) {
   const values = items.map((item) => item?.[metric] ?? null);
   const own = values[indices.indexOf(found.names.index)] ?? null;
   const known = values.filter((value) => value !== null);
-  if (indices.length < 2) return h("p", {}, "No other architecture computes the same.");
+  if (indices.length < 2) return h("p", {}, "No other architecture computes the same function.");
   const mean = known.reduce((sum, value) => sum + value, 0) / (known.length || 1);
   const spread = Math.sqrt(known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (known.length || 1));
   const rows = indices.flatMap((index, place) =>
@@ -185,11 +185,11 @@ export async function equalSection(shown) {
     h(
       "p",
       {id: "equal-spread"},
-      `${count(rows.length)} other architectures compute the same. ` +
+      `${count(rows.length)} other architectures compute the same function. ` +
         (known.length > 1
-          ? `What differs is chance: ${metric} from ${figure(Math.min(...known), unit)} to ` +
+          ? `Their differences are noise: ${metric} ranges from ${figure(Math.min(...known), unit)} to ` +
             `${figure(Math.max(...known), unit)}, standard deviation ${figure(spread, unit, 3)}.`
-          : "Of none of them a figure is recorded here."),
+          : "No figures are recorded for them here."),
     ),
     archTable(shown, "Equals", rows, false),
   ];
@@ -294,7 +294,7 @@ function ring({bench, found, metric}, rows, better) {
       "ul",
       {class: "legend"},
       h("li", {}, h("span", {class: "key better"}), " better"),
-      h("li", {}, h("span", {class: "key worse"}), " worse: the stronger, the more it changes"),
+      h("li", {}, h("span", {class: "key worse"}), " worse; a stronger colour marks a larger change"),
     ),
     letterLegend([found.names.arch]),
   ];
@@ -313,7 +313,7 @@ async function standings({bench, arch}, metrics, label) {
       .filter(({missing}) => missing === null || missing < bench.rows)
       .map(async (metric) => ({metric, rank: await rankOf(bench, arch, metric.name, bench.part)})),
   );
-  if (!rows.length) return h("p", {}, "No table with such figures is installed.");
+  if (!rows.length) return h("p", {}, "No table with proxies or other metrics is installed.");
   return madeTable(
     `${label}, as a table`,
     ["figure", "value", "better than", "share"],

@@ -66,14 +66,14 @@ function databases(ready, listed) {
     ];
   });
   if (!rows.length) return h("p", {}, "No database is installed.");
-  const headings = ["Benchmark", "State", "Notes", "Digest", "Made by version", "Checked"];
+  const headings = ["Benchmark", "State", "Notes", "Digest", "Written by version", "Checked"];
   return plainTable("Databases", headings, rows);
 }
 
 /** @param {any} list */
 function workers(list) {
-  if (!list) return h("p", {}, "There are no jobs here.");
-  if (!list.items.length) return h("p", {}, "No worker was heard of in the last day.");
+  if (!list) return h("p", {}, "This service runs no jobs.");
+  if (!list.items.length) return h("p", {}, "No worker has sent a heartbeat in the last day.");
   const rows = list.items.map((/** @type {any} */ worker) => [
     worker.id,
     stateMark(worker.alive ? "alive" : "silent"),
@@ -89,15 +89,15 @@ function workers(list) {
     worker.trainers.map((/** @type {any} */ one) => `${one.name} (${one.package} ${one.version})`).join(", "),
     worker.version,
   ]);
-  const headings = ["Worker", "State", "Last sign of life", "Devices", "Runs", "Data sets", "Trainers", "Version"];
+  const headings = ["Worker", "State", "Last heartbeat", "Devices", "Running jobs", "Data sets", "Trainers", "Version"];
   return plainTable("Workers", headings, rows, {keys: list.items.map((/** @type {any} */ worker) => worker.id)});
 }
 
 /** @param {Awaited<ReturnType<typeof metrics>>} told */
 function queue(told) {
   const jobs = told.get("nasbench_jobs") ?? [];
-  if (told.get("nasbench_jobs_available")?.[0].value === 0) return prose("Nobody knows how many jobs wait.");
-  if (!jobs.length) return prose("How many jobs wait is told where a key allows `/metrics`.");
+  if (told.get("nasbench_jobs_available")?.[0].value === 0) return prose("The number of queued jobs is unknown: the job database does not answer.");
+  if (!jobs.length) return prose("The number of queued jobs needs a key that may read `/metrics`.");
   const by = new Map(jobs.map(({labels, value}) => [labels.state, value]));
   return h(
     "dl",
@@ -122,7 +122,7 @@ function machine(told) {
     ["Databases", sizes.length ? `${bytes(disk)} on the disk` : null],
     ["Artifacts", size(one("nasbench_artifact_bytes"))],
     ["Free disk", size(one("nasbench_disk_free_bytes"))],
-    ["Jobs", one("nasbench_jobs_available")?.value === 0 ? "their database does not answer" : null],
+    ["Jobs", one("nasbench_jobs_available")?.value === 0 ? "the job database does not answer" : null],
   ];
 }
 
@@ -144,10 +144,10 @@ async function look() {
   );
   const alive = (working.answer?.items ?? []).filter((/** @type {any} */ worker) => worker.alive);
   const waiting = (told.get("nasbench_jobs") ?? []).find(({labels}) => labels.state === "queued")?.value ?? 0;
-  const idle = waiting && working.answer && !alive.length ? `${counted(waiting, "job waits", "jobs wait")}, and no worker is alive` : "";
-  const databasesTold = poor.length ? `${count(poor.length)} of the databases: see below` : "";
+  const idle = waiting && working.answer && !alive.length ? `${counted(waiting, "job is", "jobs are")} queued, but no worker is alive` : "";
+  const databasesTold = poor.length ? `${counted(poor.length, "database has", "databases have")} a problem (see below)` : "";
   const wrong = ready.missing || databasesTold || working.missing || idle;
-  const whole = wrong || "all is well";
+  const whole = wrong || "everything works";
   page.say(working.missing ? `${whole}.` : `${whole}; ${counted(alive.length, "worker is", "workers are")} alive.`);
   redraw(
     page.content,
@@ -163,11 +163,11 @@ async function look() {
       {id: "datasets"},
       data.missing ||
         (data.answer?.items ?? []).map((/** @type {any} */ one) => one.name).join(", ") ||
-        "None: no living worker has any.",
+        "No worker that is alive offers a data set.",
     ),
     h("h2", {}, "Queue"),
     queue(told),
-    h("p", {class: "quiet"}, `Looked at anew every ${duration(LOOK)}.`),
+    h("p", {class: "quiet"}, `Updates every ${duration(LOOK)}.`),
   );
 }
 

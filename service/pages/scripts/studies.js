@@ -33,7 +33,7 @@ async function list(signal) {
   const {items} = await ask("v1/studies", {signal});
   page.title("Studies");
   const rows = items.map((/** @type {any} */ study) => [state.link({name: study.name}, study.name), count(study.files)]);
-  const none = "There are no studies here: `nbs search` writes them, and the setting NASBENCH_STUDIES_DIR names their folder.";
+  const none = "There are no studies yet. `nbs search` writes them; NASBENCH_STUDIES_DIR sets the folder that is shown.";
   replace(page.content, rows.length ? plainTable("Studies", ["Study", "Files"], rows) : prose(none));
   page.say(`${counted(rows.length, "study", "studies")}.`);
   page.ready();
@@ -105,16 +105,16 @@ function draw(study) {
     searches(study.searches),
     study.skipped.length
       ? [
-          h("h2", {}, "Left out"),
-          plainTable("Files left out", ["File", "Why"], study.skipped.map((/** @type {any} */ file) => [file.file, file.reason])),
+          h("h2", {}, "Skipped files"),
+          plainTable("Skipped files", ["File", "Reason"], study.skipped.map((/** @type {any} */ file) => [file.file, file.reason])),
         ]
       : null,
   );
   // Plots take the width of their element, which must be in the page first.
   for (const plot of later) plots.push(plot());
   page.say(
-    `${counted(study.searches.length, "search", "searches")}, ${growing ? `${count(growing)} going on` : "none going on"}; ` +
-      `${counted(study.skipped.length, "file")} left out.`,
+    `${counted(study.searches.length, "search", "searches")}, ${growing ? `${count(growing)} running` : "none running"}; ` +
+      `${counted(study.skipped.length, "file")} skipped.`,
   );
 }
 
@@ -168,8 +168,8 @@ function comparison(study, each, later) {
     {"aria-label": title},
     h("h2", {}, title),
     regret
-      ? h("p", {}, `The best there is: ${figure(each.oracle, unitOf(each))}. Lines are medians over seeds, bands the quartiles.`)
-      : h("p", {}, "The best there is is not known: values are those of the metric."),
+      ? h("p", {}, `Best value in the table: ${figure(each.oracle, unitOf(each))}. Lines are medians over seeds; bands are quartiles.`)
+      : h("p", {}, "The best value is unknown, so the metric itself is shown."),
     series.length ? chart(plot, file, later) : null,
     each.final.length
       ? plainTable(
@@ -177,11 +177,11 @@ function comparison(study, each, later) {
           ["Strategy", "Seeds", "First quartile", axisLabel(`Median at ${end}`, unit), "Third quartile"],
           each.final.map(finalRow),
         )
-      : h("p", {}, "The searches have nothing in common yet."),
+      : h("p", {}, "The searches do not overlap yet."),
     each.tests.length
       ? [
-          h("h3", {}, "Differences at the end (Mann and Whitney)"),
-          plainTable("Tests of the differences", ["First", "Second", `First has the larger ${what}`, "p, two-sided"], each.tests.map(testRow)),
+          h("h3", {}, "Differences at the end (Mann–Whitney test)"),
+          plainTable("Tests of the differences", ["First", "Second", `First has the larger ${what}`, "p (two-sided)"], each.tests.map(testRow)),
         ]
       : null,
   );
@@ -284,7 +284,7 @@ function searches(found) {
     count(search.trials),
     search.seconds === null ? "–" : figure(search.seconds),
     h("span", {class: "nowrap"}, `${search.metric} ${figure(search.best, unitOf(search))}`),
-    search.growing ? stateMark("running", "goes on") : stateMark("succeeded", "ended"),
+    search.growing ? stateMark("running", "running") : stateMark("succeeded", "ended"),
   ]);
   const headings = ["File", "Strategy", "Seed", "What", "Evaluations", "Simulated seconds", "Best", "State"];
   return plainTable("Searches", headings, rows);

@@ -85,8 +85,8 @@ export function takeAway(store, picture, page) {
     h("button", {type: "button", on: {click}}, label);
   return h(
     "section",
-    {class: "take-away", "aria-label": "Take away"},
-    h("h2", {}, "Take away"),
+    {class: "take-away", "aria-label": "Export"},
+    h("h2", {}, "Export"),
     h(
       "div",
       {class: "buttons"},

@@ -35,7 +35,7 @@ async function openTable(page, state) {
   page.linkParts();
   if (versioned) {
     state.known.add("version");
-    page.mark(version === null ? `not understood in the address: version=${asked}`.slice(0, 200) : "", "The newest is shown.", "version");
+    page.mark(version === null ? `invalid in the URL: version=${asked}`.slice(0, 200) : "", "The latest version is shown instead.", "version");
   }
   const info = version === null && served ? served : await pinnedInfo(page, path, served);
   const plan = await planOfTable(info);
@@ -73,13 +73,13 @@ async function pinnedInfo(page, path, served) {
     const kept = plan ? keptOf(plan) : [planOf(served.provenance)];
     replace(
       page.versions,
-      h("span", {}, "Versions that are kept:"),
+      h("span", {}, "Available versions:"),
       kept.map((one) => h("a", {href: linkTo(one.version)}, `${one.version}, ${shareOf(one)}`)),
-      h("a", {href: linkTo(null)}, "the newest"),
+      h("a", {href: linkTo(null)}, "latest"),
     );
     // Content that was drawn before is outdated.
     page.content.hidden = true;
-    throw new ApiError(`version ${version} of this table is not kept any more. Choose another one above.`, 404, {});
+    throw new ApiError(`version ${version} of this table is no longer available. Choose another one above.`, 404, {});
   }
 }
 
@@ -133,7 +133,7 @@ function head(page, state, {info, plan, newest}) {
   const select = h(
     "select",
     {name: "version", on: {change: () => set(select.value || null)}},
-    h("option", {value: ""}, `the newest (${last})`),
+    h("option", {value: ""}, `latest (${last})`),
     kept.map((one) => h("option", {value: one.version}, `${one.version}: ${shareOf(one)}`)),
   );
   if (pinned !== null && !kept.some((one) => one.version === pinned)) select.append(h("option", {value: pinned}, pinned));
@@ -143,7 +143,7 @@ function head(page, state, {info, plan, newest}) {
     page.versions,
     kept.length ? h("label", {}, "Version ", select) : null,
     h("span", {id: "version"}, `version ${count(stated.version)} of ${count(last)}, ${shareOf(stated)}`),
-    stated.version < last ? state.link({version: null, d: null}, `Show the newest, ${count(last)}`) : null,
+    stated.version < last ? state.link({version: null, d: null}, `Show the latest, ${count(last)}`) : null,
     stated.noise ? h("span", {id: "noise"}, noiseText(stated.noise)) : null,
   );
   if (focused) select.focus();
@@ -155,7 +155,7 @@ function head(page, state, {info, plan, newest}) {
  */
 export function noiseText({cells, other_worker: other, largest, std}) {
   const twice = `${counted(cells, "cell was", "cells were")} trained twice, ${count(other)} of them by another worker`;
-  if (!largest) return `Noise of valid_acc: none seen. ${twice}, with the same figures.`;
+  if (!largest) return `No noise of valid_acc observed: ${twice}, with identical figures.`;
   return (
     `Differences of valid_acc under ±${figure(largest, null, 2)} points are within the noise of two trainings: ` +
     `${twice}; standard deviation of one training ${figure(std, null, 2)} points.`
@@ -177,15 +177,15 @@ export function isNoise(info, metric, change) {
 export function markChanges(page, state, info) {
   const linked = state.get("d");
   const digest = shortDigest(info.provenance.content_digest);
-  const text = linked !== null && linked !== digest ? "the data has changed since this link was made" : "";
-  page.mark(text, `The link is of ${linked}, the data is ${digest}.`, "changed");
+  const text = linked !== null && linked !== digest ? "the data has changed since this link was created" : "";
+  page.mark(text, `The link refers to data ${linked}; the current data is ${digest}.`, "changed");
 }
 
 /** @param {ExplorerPage} page @param {number} rows Recorded rows. @param {number | null} whole */
 export function markRows(page, rows, whole) {
   const some = whole !== null && rows > 0 && rows < whole;
   const text = some ? `partial: ${count(rows)} of ${count(whole)} architectures` : "";
-  page.mark(text, "The others of the space are not recorded in this part of the table.", "partial");
+  page.mark(text, "The other architectures of the space are not recorded for this data set and budget.", "partial");
 }
 
 /**

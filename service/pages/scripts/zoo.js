@@ -57,7 +57,7 @@ function rowOf(model, jobs, workers) {
 function difference(value) {
   if (value === null) return NONE;
   const told = `${value > 0 ? "+" : ""}${value.toFixed(2)}`;
-  return Math.abs(value) > MOST ? stateMark("degraded", `${told} more than ${MOST}`) : told;
+  return Math.abs(value) > MOST ? stateMark("degraded", `${told} (more than ${MOST})`) : told;
 }
 
 /** @param {string} text Return a text with its URLs as links. */
@@ -87,21 +87,21 @@ const COLUMNS = [
     name: "published",
     label: "Published (%)",
     numeric: true,
-    title: "Top 1, as it was published",
+    title: "Published top-1 accuracy",
     cell: (row) => figure(row.published),
   },
   {
     name: "measured",
     label: "Measured here",
     numeric: true,
-    title: "Top 1 of the latest evaluation by a worker of this service",
+    title: "Top-1 accuracy of the latest evaluation by a worker of this service",
     cell: measuredCell,
   },
   {
     name: "difference",
     label: "Difference",
     numeric: true,
-    title: `In points, of all images; marked beyond ${MOST}`,
+    title: `Measured minus published, in percentage points; marked beyond ${MOST}`,
     cell: (row) => difference(row.difference),
   },
   {name: "parameters", label: "Parameters (M)", numeric: true, cell: (row) => millions(row.parameters)},
@@ -109,8 +109,8 @@ const COLUMNS = [
   {
     name: "weights",
     label: "Weights",
-    title: "Whether a living worker has them",
-    cell: (row) => (row.weights ? stateMark("ready", "there") : stateMark("expired", "not here")),
+    title: "Whether a worker that is alive has the weights",
+    cell: (row) => (row.weights ? stateMark("ready", "available") : stateMark("expired", "missing")),
   },
   {name: "licence", label: "Licence", cell: (row) => row.licence},
   {name: "origin", label: "From", cell: (row) => row.origin},
@@ -158,7 +158,7 @@ function columnChoice(table) {
         box.checked = shown.includes(name);
         return h("label", {class: "check"}, box, label);
       }),
-      h("button", {type: "button", on: {click: () => state.set({columns: null})}}, "As many as fit"),
+      h("button", {type: "button", on: {click: () => state.set({columns: null})}}, "Fit to width"),
     ),
   ];
 }
@@ -196,7 +196,7 @@ function told(row) {
       ["Data", `${model.dataset}, ${model.input_size} × ${model.input_size}`],
       ...model.figures.map((/** @type {any} */ one) => [
         "Published",
-        `${figure(one.top1, "percent")}${one.top5 === null ? "" : `, five guesses ${figure(one.top5, "percent")}`} by ${one.source}`,
+        `${figure(one.top1, "percent")}${one.top5 === null ? "" : `; top 5 ${figure(one.top5, "percent")}`} by ${one.source}`,
       ]),
       ["Measured here", row.job && measuredCell(row)],
       ["Parameters", row.parameters === null ? null : count(row.parameters)],
@@ -248,7 +248,7 @@ run(page, async () => {
   page.title("Searched models");
   replace(
     page.content,
-    missing && h("p", {}, stateMark("degraded", `what was measured here is left out: ${missing}`)),
+    missing && h("p", {}, stateMark("degraded", `measurements cannot be listed: ${missing}`)),
     chosen,
     table.element,
     one,
@@ -261,7 +261,7 @@ run(page, async () => {
   }).observe(table.element);
   const far = rows.filter((/** @type {Row} */ row) => Math.abs(row.difference ?? 0) > MOST).length;
   page.say(
-    `${count(rows.length)} models, ${count(byModel.size)} measured here, ${count(far)} of them more than ${MOST} points off.`,
+    `${count(rows.length)} models, ${count(byModel.size)} measured here; ${count(far)} of these differ by more than ${MOST} points.`,
   );
   page.ready();
 });

@@ -331,7 +331,7 @@ class ConnectionPool:
         depth = FORKS.within.get(thread, 0)
         FORKS.within[thread] = depth + 1
         if FORKS.under_way and not depth:
-            FORKS.let_pass(thread)
+            FORKS.wait_for_fork(thread)
         try:
             with self._changed:
                 lease: Lease | None = getattr(self._thread, "lease", None)

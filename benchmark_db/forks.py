@@ -51,7 +51,7 @@ class _Forks:
     Attributes:
         within: How deep each thread is within SQLite, which has locks of its own. A thread first
             counts itself and then checks whether a fork is under way.
-        under_way: Whether a fork is under way; a thread that enters then calls `let_pass`.
+        under_way: Whether a fork is under way; a thread that enters then calls `wait_for_fork`.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class _Forks:
         self._taken: list[threading.Lock] = []
         self._one_at_a_time = threading.Lock()
 
-    def let_pass(self, thread: int) -> None:
+    def wait_for_fork(self, thread: int) -> None:
         """Keep a thread that is entering SQLite outside until no fork is under way.
 
         A fork that has not seen the thread proceeds; one that has seen it would wait for it.
@@ -93,7 +93,7 @@ class _Forks:
         self._one_at_a_time = threading.Lock()
         self.under_way = False
         for one in list(_living):
-            _left_behind.append(one.begin_anew())
+            _abandoned.append(one.begin_anew())
 
     def _take(self, lock: threading.Lock, until: float) -> None:
         if lock.acquire(timeout=max(0.0, until - time.monotonic())):
@@ -101,7 +101,7 @@ class _Forks:
 
 
 _living: Final[weakref.WeakSet[Inherited]] = weakref.WeakSet()
-_left_behind: Final[list[object]] = []
+_abandoned: Final[list[object]] = []
 FORKS: Final = _Forks()
 
 if hasattr(os, "register_at_fork"):

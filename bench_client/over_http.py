@@ -238,7 +238,7 @@ class _Transport(ABC):
         return [self._lock]
 
     @abstractmethod
-    def begin_anew(self) -> object:
+    def reset_after_fork(self) -> object:
         """Drop the connections in a forked child; return them, so that they are not closed."""
 
     def _begin(self) -> None:
@@ -257,7 +257,7 @@ class HttpTransport(_Transport):
         self._opened: Pool | None = None
         super().__init__(settings, CONNECTIONS // 2)
 
-    def begin_anew(self) -> object:
+    def reset_after_fork(self) -> object:
         """Drop the connections in a forked child; return them, so that they are not closed."""
         left, self._opened = (self._opened, self._polls, self._lock), None
         self._begin()
@@ -322,7 +322,7 @@ class AsyncHttpTransport(_Transport):
         self._opened: AsyncConnectionPool | None = None
         super().__init__(settings, ASYNC_CONNECTIONS // 2)
 
-    def begin_anew(self) -> object:
+    def reset_after_fork(self) -> object:
         """Drop the connections in a forked child; return them, so that they are not closed."""
         left, self._opened = (self._opened, self._polls, self._lock), None
         self._begin()

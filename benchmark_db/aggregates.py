@@ -131,7 +131,7 @@ class Aggregates:
         """Return the lock of the cache."""
         return [self._lock]
 
-    def begin_anew(self) -> object:
+    def reset_after_fork(self) -> object:
         """Replace the lock in a forked child; the cache stays."""
         left, self._lock = self._lock, threading.Lock()
         return left

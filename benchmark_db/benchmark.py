@@ -220,7 +220,7 @@ class Benchmark(Architectures):
         *,
         reduction: str | None = None,
         include_intermediates: bool = False,
-        made_into: Callable[[Item], Any] = lambda item: item,
+        convert_item: Callable[[Item], Any] = lambda item: item,
     ) -> list[list[Any] | InvalidArchitectureError]:
         """Answer one question for many architectures, aligned with them.
 
@@ -231,7 +231,7 @@ class Benchmark(Architectures):
             filters: Values by filter name; None and absent names are wildcards.
             reduction: As for `computed_stats`.
             include_intermediates: As for `computed_stats`.
-            made_into: Converts each item at once into the value returned for it, because ten
+            convert_item: Converts each item at once into the value returned for it, because ten
                 thousand items take much more memory than their text.
 
         Raises:
@@ -244,7 +244,7 @@ class Benchmark(Architectures):
         found: dict[Any, list[Any]] = {}
         for key, runs in groups:
             found.setdefault(key, []).extend(
-                made_into(item) for _, item in self.maker.items(runs, how, shape)
+                convert_item(item) for _, item in self.maker.items(runs, how, shape)
             )
         return [
             key if isinstance(key, InvalidArchitectureError) else found.get(key, []) for key in keys

@@ -65,7 +65,7 @@ class Catalog:
         self._name_metrics()
 
     def renewed(
-        self, *, rest: float = 0.0, going_on: Callable[[], bool] = lambda: True
+        self, *, rest: float = 0.0, should_run: Callable[[], bool] = lambda: True
     ) -> Catalog | None:
         """Return a new catalog if files in the folder have changed, else None.
 
@@ -78,7 +78,7 @@ class Catalog:
 
         Args:
             rest: Seconds to pause per second of reading.
-            going_on: Called repeatedly; the scan is abandoned once it returns False.
+            should_run: Called repeatedly; the scan is abandoned once it returns False.
         """
         # A folder that cannot be listed or searched would look empty.
         if not os.access(self._directory, os.R_OK | os.X_OK) or not self._directory.is_dir():
@@ -93,13 +93,16 @@ class Catalog:
         }
         if not gone and not changed:
             return None
-        new, check = copy.copy(self), partial(ReadOnlyDatabase.verify, rest=rest, going_on=going_on)
+        new, check = (
+            copy.copy(self),
+            partial(ReadOnlyDatabase.verify, rest=rest, should_run=should_run),
+        )
         try:
             new._renew(gone, changed, check)  # noqa: SLF001 - a constructor
         except BaseException:
             new.close(keeping=(self,))
             raise
-        if going_on():
+        if should_run():
             return new
         new.close(keeping=(self,))
         return None

@@ -150,14 +150,14 @@ class ReadOnlyDatabase:
         if self.failure is not None:
             raise UnusableDatabaseError(self.failure)
 
-    def verify(self, *, rest: float = 0.0, going_on: Callable[[], bool] = lambda: True) -> None:
+    def verify(self, *, rest: float = 0.0, should_run: Callable[[], bool] = lambda: True) -> None:
         """Read the whole open file and compare it with the checksum it had when it was opened.
 
         Other threads may query meanwhile: hashing releases the GIL.
 
         Args:
             rest: Seconds to pause per second of work.
-            going_on: Called about every millisecond; the check is abandoned once it returns False.
+            should_run: Called about every millisecond; the check ends once it returns False.
 
         Raises:
             UnusableDatabaseError: The file differs; `failure` holds the reason from now on.
@@ -166,7 +166,7 @@ class ReadOnlyDatabase:
         self.verifying = True
         try:
             checksum = file_checksum(
-                self._file, self.size - SEAL_BYTES, rest=rest, going_on=going_on
+                self._file, self.size - SEAL_BYTES, rest=rest, should_run=should_run
             )
             sealed = read_seal(self._file, self.path.name)
             right = sealed == checksum and sealed.hex() == self.checksum
@@ -174,7 +174,7 @@ class ReadOnlyDatabase:
             raise self._failed(f"cannot be read completely: {error}") from error
         finally:
             self.verifying = False
-        if not going_on():
+        if not should_run():
             return
         self.check_unchanged()
         if not right:
@@ -370,7 +370,7 @@ class ConnectionPool:
         """Return no lock: a fork waits for threads within SQLite, and the pool's users are such."""
         return []
 
-    def begin_anew(self) -> object:
+    def reset_after_fork(self) -> object:
         """Drop the parent's connections in a child, unclosed: both share file positions."""
         left = self._opened, self._thread, self._changed
         self._thread = threading.local()

@@ -90,7 +90,7 @@ def file_checksum(
     length: int,
     *,
     rest: float = 0.0,
-    going_on: Callable[[], bool] = lambda: True,
+    should_run: Callable[[], bool] = lambda: True,
 ) -> bytes:
     """Return the SHA-256 of the first bytes of a file, or of all if it is shorter.
 
@@ -100,7 +100,7 @@ def file_checksum(
         file: Its descriptor.
         length: Number of bytes.
         rest: Seconds to pause per second of work, to leave the processor to others.
-        going_on: Called between chunks; once it returns False, the digest so far is returned.
+        should_run: Called between chunks; once it returns False, the digest so far is returned.
 
     Raises:
         OSError: The file cannot be read.
@@ -109,7 +109,7 @@ def file_checksum(
     room = bytearray(_CHUNK)
     view = memoryview(room)
     at = 0
-    while at < length and going_on():
+    while at < length and should_run():
         started = time.monotonic()
         count = os.preadv(file, [view[: min(_CHUNK, length - at)]], at)
         if not count:

@@ -28,7 +28,7 @@ class Inherited(Protocol):
     def fork_locks(self) -> Sequence[threading.Lock]:
         """Return the locks to acquire before a fork, in the usual order of acquisition."""
 
-    def begin_anew(self) -> object:
+    def reset_after_fork(self) -> object:
         """Replace the connections and locks in a child, and return the old ones.
 
         The old ones must neither be used nor closed. The caller keeps a reference to them, because
@@ -37,10 +37,10 @@ class Inherited(Protocol):
 
 
 def watch_forks(one: Inherited) -> None:
-    """Call `begin_anew` of an object in every forked child.
+    """Call `reset_after_fork` of an object in every forked child.
 
-    Call this when the object has everything that `begin_anew` replaces. Only a weak reference is
-    kept.
+    Call this when the object has everything that `reset_after_fork` replaces. Only a weak
+    reference is kept.
     """
     _living.add(one)
 
@@ -93,7 +93,7 @@ class _Forks:
         self._one_at_a_time = threading.Lock()
         self.under_way = False
         for one in list(_living):
-            _abandoned.append(one.begin_anew())
+            _abandoned.append(one.reset_after_fork())
 
     def _take(self, lock: threading.Lock, until: float) -> None:
         if lock.acquire(timeout=max(0.0, until - time.monotonic())):

@@ -1,4 +1,4 @@
-"""Searched activation functions of unary and binary functions (the specification, section 14).
+"""Searched activation functions, composed of unary and binary functions.
 
     out = u0(x); out = b0(out, u1(x)); out = b1(out, u2(x)); ...
 

@@ -1,8 +1,9 @@
 """Cells as data: graphs of NAS-Bench-101, and genotypes of the NASNet family.
 
 A `CellGraph` (Ying et al. 2019, arXiv:1902.09635) has operations on its vertices. A `CellGenotype`
-(the specification, section 6.3) computes states: the first ones are its inputs, and each further
-one, a node, is the sum of operations on earlier states. Its output concatenates some states.
+(Zoph et al. 2018, arXiv:1707.07012) computes states: the first ones are its inputs, and each
+further one, a node, is the sum of operations on earlier states. Some states are concatenated to
+its output.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ class DatabaseVerifier(_BackgroundThread):
             if not served():
                 continue
             try:
-                installed.database.verify(rest=_PAUSE_PER_WORK_SECOND, going_on=served)
+                installed.database.verify(rest=_PAUSE_PER_WORK_SECOND, should_run=served)
             except UnusableDatabaseError as error:
                 log = structlog.get_logger()
                 log.error("database failed its check", benchmark=name, reason=str(error))  # noqa: TRY400
@@ -130,7 +130,7 @@ class FolderWatch(_BackgroundThread):
         if self._replaced:
             self._run_on_event_loop(self._close_unused)
         served: Catalog = self._state.catalog
-        new = served.renewed(rest=_PAUSE_PER_WORK_SECOND, going_on=self._should_run)
+        new = served.renewed(rest=_PAUSE_PER_WORK_SECOND, should_run=self._should_run)
         if new is None:
             return
         try:

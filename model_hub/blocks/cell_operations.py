@@ -1,4 +1,4 @@
-"""Cell operations by name (the specification, section 6.2).
+"""Cell operations of the NASNet family, by name.
 
 Convolutions have no bias and follow a ReLU; norms have PyTorch's defaults. Each operation is a flat
 sequence, because the index of a layer in it is part of the names of its weights.

@@ -1,4 +1,4 @@
-"""Blocks of the mobile spaces (the specification, section 2), and a base network of them.
+"""Blocks of the mobile spaces, and a base network of them.
 
 Each block is a flat sequence. The index of a layer in it is part of the names of its weights, so
 identities are left out and optional layers shift the layers after them.
@@ -331,7 +331,7 @@ class MobileNetwork(nn.Module):
 
 
 def initialize_mobile(network: nn.Module) -> None:
-    """Initialise the weights of a mobile network (the specification, section 2.7).
+    """Initialise the weights of a mobile network.
 
     Convolutions are normal with variance 2 / (kernel area x output channels), which is He's fan-out
     without regard to groups. Linear weights have standard deviation 0.01, their biases are 0. Norms

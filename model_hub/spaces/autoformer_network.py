@@ -2,7 +2,7 @@
 
 Self-attention uses relative positions of image patches (Shaw et al. 2018, arXiv:1803.02155). The
 embedding of a query-key pair is the sum of a vector for their distance in rows and a vector for
-their distance in columns (the specification, section 8). It is never computed for all pairs of
+their distance in columns. It is never computed for all pairs of
 patches: the first vector is the same for all keys of a row, the second for all keys of a column, so
 products with the rows and the columns of the grid are enough.
 """
@@ -173,7 +173,7 @@ class RelativeAttention(nn.Module):
         """Return the multiply-adds of products of two activations, which belong to no layer.
 
         These are queries times keys and attention times values, and as many again for relative
-        positions, as if embeddings were computed for each pair (the specification, section 8).
+        positions, as if embeddings were computed for each pair.
         """
         products = 2 if self.rel_pos_embed_k is None else 4
         return products * num_tokens**2 * self.num_heads * HEAD_DIM

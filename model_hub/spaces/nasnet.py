@@ -1,4 +1,4 @@
-"""The NASNet family: spaces of a normal and a reduction cell (the specification, section 6).
+"""The NASNet family: spaces of a normal and a reduction cell.
 
 They differ in their operations, the number of nodes of a cell and the nodes that form its output.
 Operations and wiring are those of "On Network Design Spaces for Visual Recognition" (Radosavovic et

@@ -1,4 +1,4 @@
-"""Cells of the NASNet family and networks of them (the specification, section 6.4)."""
+"""Cells of the NASNet family and networks of them."""
 
 from __future__ import annotations
 

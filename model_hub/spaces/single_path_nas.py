@@ -103,7 +103,7 @@ class SinglePathNAS(ModelSpace):
         """Return the runtime of a network on a Pixel 1 in milliseconds by the authors' model.
 
         The ratio of the times of 3 x 3 and 5 x 5 kernels, measured for an expansion of 6, is also
-        used for 3 (the one-shot specification, section C.3).
+        used for 3.
 
         Args:
             sample: Labels and chosen values.

@@ -97,7 +97,12 @@ class StatsRoutes:
                 content = await scanned(request, benchmark, made)
                 return Response(content, media_type=RUN_COLUMNS)
             compute = partial(
-                many_computed_stats_answer, benchmark, archs, filters, **options, made_into=_in_json
+                many_computed_stats_answer,
+                benchmark,
+                archs,
+                filters,
+                **options,
+                convert_item=_in_json,
             )
             return await answer_scan(request, benchmark, compute)
 

@@ -231,7 +231,7 @@ def test_another_sound_file_in_the_same_place_is_not_sound(
 
 
 def test_a_check_that_is_broken_off_says_nothing(opened: NasBench201) -> None:
-    opened.database.verify(going_on=lambda: False)
+    opened.database.verify(should_run=lambda: False)
     assert opened.database.verified_at is None
     assert opened.database.failure is None
     opened.database.verify()

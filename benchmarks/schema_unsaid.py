@@ -142,9 +142,9 @@ _NO_INTEGER: Final = ("valid integer", "an index", "a vertex number", "not 0 or 
 """Parts of messages that refuse 3.0, an integer for JSON Schema, in bodies, which must say 3."""
 
 _UNPROCESSABLE: Final = 422
-_ACCEPTED: Final = ["2xx", "3xx", "401", "403", "404", "409", "429", "5xx"]
-"""Statuses that schemathesis counts as accepted by default."""
-
+_ACCEPTED: Final = ["2xx", "3xx", "401", "403", "404", "409", "429", "431", "5xx"]
+"""Statuses that schemathesis accepts by default, and 431 for parameters that are too long."""
+_REJECTED: Final = ["400", "401", "403", "404", "405", "409", "415", "422", "429", "431", "5xx"]
 
 _OF_RUNS: Final = ("computed_stats", "computed_stats_query", "export", "intermediate_stats")
 
@@ -182,6 +182,7 @@ def configuration(*, sampled: Sequence[str] = ()) -> str:
         "[[operations]]",
         f"include-operation-id = {sorted(UNSAID)}",
         f"checks.positive_data_acceptance.expected-statuses = {statuses}",
+        f"checks.negative_data_rejection.expected-statuses = {_REJECTED}",
     ]
     if sampled:
         lines += [

@@ -60,6 +60,7 @@ _REFUSALS: Final = {
     "401": "A key is needed, or the given key is not valid here.",
     "403": "The scope of the key is too small, or a page of another site sent the request.",
     "429": "Too many requests of this caller: retry after `Retry-After`.",
+    "431": "The request line and header fields are too long.",
     "503": "Too many requests are in progress: retry after `Retry-After`.",
 }
 """Rejections of any request, before it is routed."""

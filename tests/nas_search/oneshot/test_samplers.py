@@ -118,7 +118,7 @@ def test_blocks_that_a_depth_drops_are_fair_where_they_are_kept() -> None:
     choices = SearchSpace(
         "toy", tuple(repeat("depth", (1, 2), lambda i: [LayerChoice(f"b{i}", ("x", "y"))]))
     )
-    with pytest.raises(InvalidArgumentError, match="b1 of toy does not always matter"):
+    with pytest.raises(InvalidArgumentError, match="b1 of toy is not always active"):
         FairPaths().check(choices)
     sampler = FairPaths(unequal="cycle")
     assert sampler.period(choices) == 4

@@ -163,7 +163,7 @@ def test_files_without_a_supernet_or_a_space_are_refused(folder: Path) -> None:
         ("[problem]", r"no table \[supernet\]"),
         ("[", "is no TOML"),
         ('[supernet]\n[problem]\nbenchmark = "nasbench201"', "has none"),
-        ("[supernet]", r"no part \[problem\]"),
+        ("[supernet]", r"no table \[problem\]"),
     ):
         file.write_text(text)
         with pytest.raises(ProblemError, match=message):

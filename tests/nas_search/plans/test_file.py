@@ -160,7 +160,7 @@ def test_what_is_wrong_is_told_with_its_line(
     [
         ({"name": "nasbench201"}, "is taken"),
         ({"name": "plans"}, "is taken"),
-        ({"name": "Tiny"}, "no name"),
+        ({"name": "Tiny"}, "no valid name"),
         ({"title": "a\0b"}, "printable characters"),
         ({"title": "x" * 1_001}, "at most 1,000"),
         ({"licence": "\u202efdp"}, "printable characters"),
@@ -181,7 +181,7 @@ def test_what_is_wrong_is_told_with_its_line(
         ({"protocol__augment": ["crop:pad=-1"]}, "write crop:pad=NUMBER"),
         ({"protocol__curve": ["test_acc"]}, "no curve"),
         ({"data__sha256": "12"}, "no SHA-256"),
-        ({"data__split": {"train": 1}}, "no `valid`"),
+        ({"data__split": {"train": 1}}, "`valid` is missing"),
         ({"limits": {"hours": 0}}, "not above 0"),
         ({"limits": {"label": "a b"}}, "no label"),
         ({"limits": {"timing": "quiet"}}, "is none of any, alone"),
@@ -207,7 +207,7 @@ def test_too_large_for_all_and_too_small_for_a_sample() -> None:
         Selection(a_plan(space={"name": "MobileNetV3Space"}, select={"kind": "all"}))
     many = a_plan(protocol__seeds=list(range(800)), protocol__epochs=[1, 2])
     few = Selection(a_plan())
-    with pytest.raises(PlanError, match="of 40 architectures: select all"):
+    with pytest.raises(PlanError, match="exceeds the 40 architectures: select all"):
         Selection(a_plan(select__n=41))
     assert len(Cells(Selection(many))) == 8_000
     whole = a_plan(space__restrict={}, select={"kind": "all"}, protocol__seeds=list(range(64)))

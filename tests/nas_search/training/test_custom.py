@@ -151,7 +151,7 @@ def test_a_state_that_no_file_can_have_is_named(name: str, tensor: Any, tmp_path
 @pytest.mark.parametrize(
     ("figures", "says"),
     [
-        (None, "None are no figures"),
+        (None, "None are no metrics"),
         ({**FIGURES, "loss": True}, "`loss` is no number but True"),
         ({**FIGURES, "loss": "1"}, "`loss` is no number but '1'"),
         ({**FIGURES, "loss": 10**400}, "`loss` is larger than any float"),

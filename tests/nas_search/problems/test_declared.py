@@ -139,7 +139,7 @@ def test_a_list_has_no_neighbors(bench: BenchClient) -> None:
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda b: DeclaredProblem(b, TINY, dataset="one"), "give the objectives .*, from .*test_acc"),
+        (lambda b: DeclaredProblem(b, TINY, dataset="one"), "objectives .*, from .*test_acc"),
         (lambda b: DeclaredProblem(b, TINY, objectives=["loss"]), "say which dataset .*: one, two"),
         (
             lambda b: DeclaredProblem(b, TINY, objectives=["loss"], dataset="three"),

@@ -457,7 +457,7 @@ class TestCells:
 
     @pytest.mark.parametrize("text", ["nonsense", "", "|a|", "|a~b|", "|a~-1|", "|a~1|", "|a~0|++"])
     def test_what_is_no_cell_is_refused(self, text: str) -> None:
-        with pytest.raises(ValueError, match=r"no operation~source|cannot have the edges"):
+        with pytest.raises(ValueError, match=r"not operation~source|cannot have the edges"):
             topology_str2structure(text)
 
     def test_sizes_and_nodes_out_of_range_are_refused(self) -> None:

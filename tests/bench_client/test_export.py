@@ -102,7 +102,7 @@ def test_what_does_not_say_where_it_comes_from_is_no_export(
     server: Any, asked: Callable[..., Any], reply: Any, tmp_path: Path, headers: dict[str, str]
 ) -> None:
     server.will_answer(reply(200, b"<html>", "text/html", headers))
-    with pytest.raises(UnexpectedAnswerError, match="is no export of the benchmark service"):
+    with pytest.raises(UnexpectedAnswerError, match="not with an export of the benchmark service"):
         asked(server.url, export(tmp_path / "runs.csv"))
     assert list(tmp_path.iterdir()) == []
 

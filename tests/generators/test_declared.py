@@ -118,9 +118,9 @@ def changed(**values: Any) -> Callable[[list[Row]], list[Row]]:
     ("change", "told"),
     [
         (changed(cell="skip|conv"), r"runs.csv, line 7: 2 choices"),
-        (changed(cell="__proto__"), r"line 7: '__proto__' is no architecture"),
-        (changed(cell="<script>"), r"line 7: '<script>' is no architecture"),
-        (changed(cell="'; DROP TABLE run;--"), r"line 7: .*no architecture"),
+        (changed(cell="__proto__"), r"line 7: '__proto__' is not an architecture"),
+        (changed(cell="<script>"), r"line 7: '<script>' is not an architecture"),
+        (changed(cell="'; DROP TABLE run;--"), r"line 7: .*not an architecture"),
         (changed(data="three"), r"line 7: dataset 'three' is not one of one, two"),
         (changed(acc="nan"), r"line 7: test_acc is 'nan', no number"),
         (changed(acc="inf"), r"line 7: test_acc is 'inf', no number"),

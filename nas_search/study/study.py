@@ -1,7 +1,8 @@
 """Studies: a problem, a strategy, and the trials of one search, kept in a file.
 
     with Study("runs/evolution-0.study", problem, RegularizedEvolution(seed=0)) as study:
-        study.run(Budget(trials=200)) print(study.best)
+        study.run(Budget(trials=200))
+        print(study.best)
 
 Each result is written to the file before the next proposal is made. Opening the file again replays
 it: a new strategy object receives the same calls in the same order and has to make the same

@@ -59,8 +59,7 @@ def strategy_from(name: str, settings: Mapping[str, Any] | None = None) -> Seede
         settings: Arguments by name; missing ones take their defaults.
 
     Raises:
-        ValueError: The name or a setting is unknown (the message lists similar ones), or a value is
-            out of range.
+        ValueError: The name or a setting is unknown, or a value is out of range.
         TypeError: A value has the wrong type, or a score or regressor is not a Python object.
     """
     if name not in STRATEGIES:

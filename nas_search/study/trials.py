@@ -33,8 +33,7 @@ class Trial:
         number: The number of the trial, from 0 in the order of proposals.
         candidate: The proposal.
         state: The state of the trial.
-        metrics: The measured metrics by name; for a stopped trial those of its last epoch; empty
-            for a failed one.
+        metrics: Metrics by name; of the last epoch if stopped; empty if failed.
         scores: One value per objective, larger being better; empty unless `ok` or `infeasible`.
         violation: The sum of the relative amounts by which bounds are exceeded.
         cost: Seconds charged.

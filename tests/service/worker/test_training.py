@@ -290,7 +290,7 @@ def test_the_command_line_trains(site: Site) -> None:
     assert json.loads(ended.stdout)["id"] == site.train().id
     ended = nbs(*command, "--recipe", "{", *url)
     assert ended.returncode == 2
-    assert "no JSON" in ended.stderr
+    assert "not JSON" in ended.stderr
 
 
 def test_a_supernet_has_the_weights_of_the_same_training_here_and_is_searched(

@@ -183,7 +183,7 @@ def test_records_that_are_no_dict_are_refused(
 ) -> None:
     short_content["arch2infos"][0] = [1, 2]
     message = refusal(layouts["zip"](tmp_path, short_content))
-    assert "architecture 0: its records are no dict ([1, 2])" in message
+    assert "architecture 0: its records are not a dict ([1, 2])" in message
 
 
 def test_an_index_written_twice_is_refused(

@@ -77,7 +77,7 @@ def test_a_page_is_ready_and_accessible_in_both_themes(
 def test_a_page_without_a_canvas_has_its_tables(explorer: Any, name: str) -> None:
     explorer.page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
     explorer.open(f"explore/nasbench201/{PAGES[name]}")
-    explorer.page.get_by_text("This browser draws no pictures").first.wait_for()
+    explorer.page.get_by_text("This browser cannot draw the plot").first.wait_for()
     assert explorer.find("main table").count() > 0
 
 

@@ -73,7 +73,7 @@ class TestFigures:
         summary = explorer.find("#summary").inner_text()
         assert summary.startswith(f"{within.sum()} of {len(within)} kept; best test_acc")
         assert f"{len(front)} on the Pareto front" in summary
-        assert f"{len(within)} of {len(within)} architectures are drawn" in (
+        assert f"{len(within)} of {len(within)} architectures are shown" in (
             explorer.find(".drawn").inner_text()
         )
 
@@ -431,7 +431,7 @@ class TestLooks:
     def test_without_a_canvas_are_the_table(self, explorer: Any) -> None:
         explorer.page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
         explorer.open(BOUNDED)
-        assert "draws no pictures" in explorer.find("#plot").inner_text()
+        assert "cannot draw the plot" in explorer.find("#plot").inner_text()
         assert explorer.find(".virtual tbody tr").count() > 3
 
     @pytest.mark.parametrize("status", [429, 503])

@@ -210,7 +210,7 @@ def test_without_a_canvas_there_is_the_table(
     bench.plan(content(name="plain", protocol__seeds=[9]), pilot=False)
     explorer.page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
     explorer.open("explore/plans?name=plain")
-    assert "draws no pictures" in explorer.find("#map").inner_text()
+    assert "cannot draw the plot" in explorer.find("#map").inner_text()
     explorer.find("summary").first.click()
     assert explorer.find('[aria-label="Cells by seed and epochs"] tbody tr').count() == 2
     explorer.accessible()

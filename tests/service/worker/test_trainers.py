@@ -305,7 +305,7 @@ def test_a_worker_with_other_code_gets_no_training_of_the_first(site: Site, tmp_
         site.lab.until(lambda: len(site.offered()) == 2)
         with pytest.raises(UnknownTrainerError, match="more than one trainer 'quick'"):
             site.train(seed=6)
-        with pytest.raises(UnknownTrainerError, match=r"more than one trainer 'quick': say which"):
+        with pytest.raises(UnknownTrainerError, match=r"more than one trainer 'quick': select one"):
             site.searched(QUICK)
         (new,) = (one for one in site.offered() if one.sha256 != offered.sha256)
         assert (new.version, new.package) == ("1.3", PACKAGE)

@@ -413,7 +413,7 @@ def test_an_archive_in_which_no_hash_is_right_is_refused_either_way(
     training: Training, write_tfrecord: Write, tmp_path: Path
 ) -> None:
     raw = write_tfrecord(tmp_path / "raw", [training(CHAIN, 4, digest="0" * 32)] * 3)
-    with pytest.raises(ArchiveError, match="no record of it fits the benchmark; record 0"):
+    with pytest.raises(ArchiveError, match="no record is valid for the benchmark; record 0"):
         generate(raw, tmp_path / "db", skip_corrupt=True)
 
 

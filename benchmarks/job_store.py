@@ -22,6 +22,7 @@ from uuid import uuid4
 from peewee import fn
 
 from service.jobs import Jobs, JobSettings, open_jobs
+from service.jobs.claim_queries import waiting_for
 from service.jobs.database import JobDatabase
 from service.jobs.kinds import spec_key
 from service.jobs.records import Capabilities, NewJob
@@ -96,15 +97,17 @@ def measure(name: str, url: str | None) -> None:
             cells = " | ".join(f"{figure:,.0f}" for figure in [*submitted, *claimed])
             print(f"| {name} | {waiting:,} | {cells} |", flush=True)
             if waiting:
-                explain(jobs, database)
+                explain(database)
 
 
-def explain(jobs: Jobs, database: JobDatabase) -> None:
+def explain(database: JobDatabase) -> None:
     """Print the query plans of the queries of submissions, claims and maintenance rounds."""
     queries = {
         "same request": JobRow.select().where(JobRow.key == "0" * 64, IS_ANSWERING),
         "how many wait": JobRow.select(fn.COUNT(1)).where(IS_WAITING),
-        "first to do": jobs.leases._first(CPU),  # noqa: SLF001 - the query of a claim
+        "first to do": waiting_for(CPU, database.now())
+        .order_by(JobRow.priority.desc(), JobRow.number)
+        .limit(1),
         "leases that ran out": JobRow.select().where(
             IS_RUNNING, JobRow.lease_until < database.now()
         ),

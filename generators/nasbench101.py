@@ -188,7 +188,7 @@ def _check_no_repeat_missing(
     if len(too_few):
         row = record[starts[too_few[0]]]
         raise DamagedArchiveError(
-            f"{len(too_few)} cells have fewer than {REPEATS} runs at a budget; the first is "
+            f"cells with fewer than {REPEATS} runs at a budget: {len(too_few)}; the first is "
             f"{archive.digests[row].tobytes().hex()} with {counts[too_few[0]]} of "
             f"{archive.epochs[row]} epochs (record {archive.numbers[row]} at byte "
             f"{archive.offsets[row]})"

@@ -342,7 +342,7 @@ def test_a_part_may_be_a_word_of_the_name_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("one_two.csv", "has one and two in it"),
+        ("one_two.csv", "contains one and two"),
         ("someone.csv", "dataset 'someone' is not one of one, two"),
     ],
 )

@@ -361,12 +361,12 @@ def test_the_zoo_tells_what_was_published_and_what_was_measured(
         cells = row.locator("td").all_inner_texts()
         if images == 50_000:
             assert cells[3] == f"{measured:.4g} %"
-            assert cells[4] == "! -0.70 more than 0.5"
-            assert "1 of them more than 0.5 points off" in explorer.status
+            assert cells[4] == "! -0.70 (more than 0.5)"
+            assert "1 differs by more than 0.5 points" in explorer.status
         else:
             assert cells[3].startswith("1.25 % of 10 of tiny")
             assert cells[4] == "\u2013"
-        assert cells[7] == "✓ there"
+        assert cells[7] == "✓ available"
         explorer.accessible()
     assert explorer.find("img").count() == 0
     shown = explorer.find("tbody tr td:first-child").all_inner_texts()

@@ -178,7 +178,7 @@ def test_the_document_describes_it(url: str) -> None:
     named = {parameter["name"]: parameter for parameter in parameters}
     assert named["metric"]["schema"]["enum"] == ["test_acc", "loss", "parameters"]
     assert named["dataset"]["required"]
-    assert named["max_loss"]["description"] == "Greatest loss, in cross-entropy; included."
+    assert named["max_loss"]["description"] == "Maximum of loss, in cross-entropy, inclusive."
     stats = document["components"]["schemas"]["TinyTableStats"]["properties"]
     assert stats["parameters"]["unit"] == "millions"
 

@@ -108,7 +108,7 @@ class TestMetrics:
             ),
             (
                 lambda b: b.top("nasbench201", metric="zero-cost-201.synflow", **PART),
-                "of zero-cost-201, which is not installed: .*`nbs generate zero-cost-201 RAW`",
+                "to zero-cost-201, which is not installed: .*`nbs generate zero-cost-201 RAW`",
             ),
             (
                 lambda b: b.top(

@@ -3,7 +3,7 @@
 import {AddressState} from "./address.js";
 import {address, ask, askAside} from "./api.js";
 import {h, redraw, replace} from "./dom.js";
-import {NONE, count, figure} from "./format.js";
+import {NONE, count, counted, figure} from "./format.js";
 import {run, startPage} from "./page.js";
 import {factList, stateMark} from "./states.js";
 import {VirtualTable} from "./table.js";
@@ -261,7 +261,7 @@ run(page, async () => {
   }).observe(table.element);
   const far = rows.filter((/** @type {Row} */ row) => Math.abs(row.difference ?? 0) > MOST).length;
   page.say(
-    `${count(rows.length)} models, ${count(byModel.size)} measured here; ${count(far)} of these differ by more than ${MOST} points.`,
+    `${count(rows.length)} models, ${count(byModel.size)} measured here; ${counted(far, "differs", "differ")} by more than ${MOST} points.`,
   );
   page.ready();
 });

@@ -161,6 +161,8 @@ async function update() {
   page.busy();
   if (shown === state.get("version")) look();
   else {
+    // Until it is loaded no version is shown: going back meanwhile must open the earlier one again.
+    shown = undefined;
     const {info, columns} = await openColumns(page, state);
     if (mine !== turn) return;
     store.take(info, columns);

@@ -39,6 +39,8 @@ async function openTable(page, state) {
   }
   const info = version === null && served ? served : await pinnedInfo(page, path, served);
   const plan = await planOfTable(info);
+  // Another version was chosen meanwhile.
+  if (state.get("version") !== asked) return openTable(page, state);
   if (planOf(info.provenance)) state.known.add("version");
   markOrigin(page, info.provenance, plan !== null);
   head(page, state, {info, plan, newest: planOf((served ?? info).provenance)?.version ?? 0});

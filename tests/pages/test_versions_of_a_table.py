@@ -154,6 +154,38 @@ def test_another_version_is_chosen_the_newest_is_offered_and_back_leads_back(
         explorer.wait()
 
 
+@pytest.mark.parametrize("held", ["benchmarks/grown", "grown/columns", "grown/computed-stats"])
+@pytest.mark.parametrize("path", PAGES)
+def test_back_from_a_version_that_still_loads_shows_the_one_before(
+    open_page: Callable[..., Any], server: BenchServer, path: str, held: str
+) -> None:
+    explorer = open_page(server)
+    explorer.open(f"explore/{NAME}{path}")
+    waiting: list[Any] = []
+    released = False
+
+    def hold(route: Any) -> None:
+        if not released and version_of(route.request.url) == ["3"]:
+            waiting.append(route)
+        else:
+            route.continue_()
+
+    explorer.page.route(f"**/v1/{held}*", hold)
+    explorer.find("select[name=version]").select_option("3")
+    explorer.page.wait_for_url("**version=3**")
+    explorer.page.wait_for_timeout(300)
+    explorer.page.go_back()
+    explorer.page.wait_for_timeout(300)
+    released = True
+    for route in waiting:
+        route.continue_()
+    explorer.page.get_by_text("version 4 of 4, all cells").wait_for()
+    explorer.wait()
+    explorer.page.wait_for_load_state("networkidle")
+    assert explorer.find("#version").inner_text() == "version 4 of 4, all cells"
+    assert "all 20 cells" in explorer.find("#marks").inner_text()
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_version_that_is_not_kept_is_told_with_those_that_are(
     open_page: Callable[..., Any], server: BenchServer, path: str

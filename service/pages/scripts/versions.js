@@ -193,7 +193,7 @@ export function markRows(page, rows, whole) {
 /**
  * Check whether the table was replaced whenever the page becomes visible again, and show it.
  * @param {ExplorerPage} page
- * Promise<void>} What looks at once. => @returns {() => Promise<void>} Checks at once. => Promise<void>} What looks at once.
+ * @returns {() => Promise<void>} Checks at once.
  */
 export function lookAgain(page) {
   const look = async () => {

@@ -101,8 +101,8 @@ class Architectures(InstalledDataset):
         """Return the architecture string from which `model_hub` builds a network.
 
         Args:
-            arch: The architecture in any accepted form, as decoded from JSON.
-            opened: Returns the benchmark's database, which some forms need.
+            arch: The architecture in any accepted spelling, as decoded from JSON.
+            opened: Returns the benchmark's database, which some spellings need.
 
         Raises:
             InvalidArchitectureError: The architecture is malformed, outside the space or unknown.

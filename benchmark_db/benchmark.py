@@ -1,7 +1,7 @@
 """Base class of installed benchmarks: filters, pages, batches, reductions and learning curves.
 
 A subclass declares the columns of a configuration, the statistics of a run, the filters and the
-accepted forms of an architecture. The queries that all benchmarks share are implemented here.
+accepted spellings of an architecture. The queries that all benchmarks share are implemented here.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class Benchmark(Architectures):
     stats: tuple[str, ...]
     curves: tuple[str, ...]
     filters: Mapping[str, Filter]
-    """Filters by the name that callers use. `arch` reads every form of an architecture into a value
-    of one of `config_columns`."""
+    """Filters by the name that callers use. `arch` reads every spelling of an architecture into a
+    value of one of `config_columns`."""
     sortable: tuple[str, ...] = ()
     """Columns, of the configuration or of a run, by which answers can be sorted."""
     own_distribution: Callable[..., list[Item]] | None = None

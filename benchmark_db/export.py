@@ -1,8 +1,8 @@
 """Exports: all runs that match a question, as a table that is read in slices.
 
 A row is a flattened item of an answer: the fields of a configuration become columns of the same
-name. Objects within it become their JSON text with sorted keys, which is also an accepted form of
-the architecture. Architectures that have a string are given by the string alone.
+name. Objects within it become their JSON text with sorted keys, which is also an accepted spelling
+of the architecture. Architectures that have a string are given by the string alone.
 
 A slice is some thousand rows, column by column. Each slice is a query of its own that starts where
 the previous one ended, so that no statement or connection is held between slices, even if the

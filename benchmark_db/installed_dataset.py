@@ -47,7 +47,7 @@ class InstalledDataset(ABC):
     key_columns: tuple[str, ...]
     """Columns that identify an item of an answer, in the order of answers."""
     filters: Mapping[str, Filter]
-    """Filters by the name that callers use; `arch` reads every form of an architecture."""
+    """Filters by the name that callers use; `arch` reads every spelling of an architecture."""
     counted: str
     """Plural noun for the rows: `contents` of the provenance counts them under this name."""
 

@@ -24,7 +24,7 @@ class NumberedSpace:
 
     Attributes:
         size: Number of architectures.
-        number: Parses any form of an architecture into its index.
+        number: Parses any spelling of an architecture into its index.
         text: Returns the architecture string of an index.
         neighbors: Returns the indices of the architectures one edit away.
         equals: Returns the smallest index of the architectures that compute the same function.

@@ -129,8 +129,8 @@ def neighboring_cells(cell: Cell) -> list[tuple[str, Cell]]:
         cell: Any cell whose output is reachable; it is pruned first.
 
     Returns:
-        Hash and pruned cell, in the order of hashes. The hashes are the same for every form of one
-        architecture; the matrices follow the numbering of `cell`.
+        Hash and pruned cell, in the order of hashes. The hashes are the same for every spelling of
+        an architecture; the matrices follow the numbering of `cell`.
 
     Raises:
         ValueError: The output cannot be reached from the input.

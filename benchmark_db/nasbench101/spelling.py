@@ -1,4 +1,4 @@
-"""Parses every form of a NAS-Bench-101 cell; errors say what is wrong with an invalid one.
+"""Parses every spelling of a NAS-Bench-101 cell; errors say what is wrong with an invalid one.
 
 A cell is in the space if, as written and before pruning, it has at most 7 vertices and 9 edges,
 is upper triangular, starts with the input, ends with the output, and the input reaches the output.

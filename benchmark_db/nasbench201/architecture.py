@@ -1,6 +1,6 @@
 """A NAS-Bench-201 cell: four nodes, six edges, one of five operations on each edge.
 
-Every cell has four forms, all of which `parse` accepts:
+Every cell has four spellings, all of which `parse` accepts:
 
 * the string ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`` of the paper (Dong & Yang, ICLR 2020);
 * a dict ``{"0_1": op, "0_2": op, "1_2": op, "0_3": op, "1_3": op, "2_3": op}``, keys in any order;
@@ -64,7 +64,7 @@ _PUBLISHED_SHUFFLE_SEED: Final = 88
 
 
 def parse(spelling: Spelling) -> int:
-    """Return the index of an architecture given in any of its forms.
+    """Return the index of an architecture given in any of its spellings.
 
     Text may hold the string, an index in digits, or the dict or list as JSON. Both the published
     operation names (``nor_conv_3x3``) and the short ones (``conv_3x3``) are read everywhere.

@@ -127,7 +127,7 @@ class NasBench201(NatsBenchmark):
         return size_of_topology(operations, dataset, num_channels=num_channels, num_cells=num_cells)
 
     def describe(self, arch: space.Spelling) -> Item:
-        """Return all forms of an architecture, and those that compute the same function.
+        """Return all spellings of an architecture, and those that compute the same function.
 
         Raises:
             InvalidArchitectureError: The architecture is malformed or outside the space.
@@ -144,7 +144,7 @@ def _drawn(index: int) -> Item:
 
 
 def describe_architecture(arch: space.Spelling) -> Item:
-    """Return all forms of an architecture, and those that compute the same function.
+    """Return all spellings of an architecture, and those that compute the same function.
 
     Raises:
         InvalidArchitectureError: The architecture is malformed or outside the space.

@@ -125,7 +125,7 @@ class NatsBenchmark(Benchmark):
 
     @abstractmethod
     def describe(self, arch: Any) -> Item:
-        """Return all forms of an architecture, and properties derived from it alone.
+        """Return all spellings of an architecture, and properties derived from it alone.
 
         Raises:
             InvalidArchitectureError: The architecture is malformed or outside the space.

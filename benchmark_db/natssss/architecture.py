@@ -1,6 +1,6 @@
 """An architecture of the size space: the channels of the five layers of a fixed network.
 
-All stack the same cell (`CELL`) and differ only in the widths. Each has three forms, all of which
+All stack the same cell (`CELL`) and differ only in the widths. Each has three spellings, which
 `parse` accepts:
 
 * the string ``c:c:c:c:c`` of the paper (Dong et al., TPAMI 2021), each c in 8, 16, …, 64;
@@ -56,7 +56,7 @@ _MAX_SPELLING: Final = 200
 
 
 def parse(spelling: Spelling) -> int:
-    """Return the index of an architecture given in any of its forms.
+    """Return the index of an architecture given in any of its spellings.
 
     Text may hold the string, an index in digits, or the list as JSON.
 

@@ -97,7 +97,7 @@ class NatsSss(NatsBenchmark):
         return size_of_widths(space.channels_at(index), dataset)
 
     def describe(self, arch: space.Spelling) -> Item:
-        """Return all forms of an architecture.
+        """Return all spellings of an architecture.
 
         Raises:
             InvalidArchitectureError: The architecture is malformed or outside the space.

@@ -170,7 +170,7 @@ class Nds(Benchmark):
         return every_epoch(row[-1], len(CURVES))
 
     def describe_many(self, archs: Sequence[Any]) -> list[Item | InvalidArchitectureError]:
-        """Return the key of each architecture, the same for all of its forms, or its error.
+        """Return the key of each architecture, the same for all of its spellings, or its error.
 
         Raises:
             InvalidQuestionError: There are too many architectures.

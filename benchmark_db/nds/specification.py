@@ -78,7 +78,7 @@ def expanded_cell(genotype: str | None) -> dict[str, Any]:
 
 
 def spec_key(field: str, spec: Any) -> bytes | None:
-    """Return a digest that all forms of a specification share; None for an empty one.
+    """Return a digest that all spellings of a specification share; None for an empty one.
 
     Args:
         field: Its name in errors.

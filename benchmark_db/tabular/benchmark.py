@@ -152,7 +152,7 @@ class Tabular(Benchmark):
         raise UnsupportedQuestionError(f"{self.spec.title} records no learning curves")
 
     def describe(self, arch: Any) -> Item:
-        """Return all forms of an architecture.
+        """Return all spellings of an architecture.
 
         Raises:
             InvalidArchitectureError: The architecture is malformed or outside the space.

@@ -112,7 +112,7 @@ class PlanCells:
 
         Args:
             name: The plan.
-            arch: The architecture, in any form that the table accepts.
+            arch: The architecture, in any spelling that the table accepts.
             epochs: The budget.
 
         Raises:

@@ -1,7 +1,7 @@
 /**
  * One architecture: cell, spellings, runs, learning curves, ranks, equals, neighbors, costs.
  *
- * URL parameters: `arch` in any form, the axes of the part, `metric` for ranks and neighbors, `curve`
+ * URL parameters: `arch` in any spelling, the axes of the part, `metric` for ranks and neighbors, `curve`
  * to draw, `runs=1` for a line per run, `ys=log` or `ys=linear`.
  */
 

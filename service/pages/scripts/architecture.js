@@ -32,7 +32,7 @@ const NAMES = ["arch_str", "index", "hash", "unique_str", "arch", "model_spec", 
  */
 export async function lookUp(bench, arch) {
   const stats = `${bench.path}/computed-stats`;
-  // The name first, so that an invalid form is refused only once.
+  // The name first, so that an invalid spelling is refused only once.
   const named = bench.has("architecture")
     ? await ask(`${bench.path}/architecture`, {method: "POST", body: {arch}})
     : null;
@@ -51,7 +51,7 @@ function namesOf(config) {
 }
 
 /**
- * Return the shortest form of an architecture for URLs.
+ * Return the shortest spelling of an architecture for URLs.
  * @param {Record<string, any>} names
  * @returns {string}
  */

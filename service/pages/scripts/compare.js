@@ -1,7 +1,7 @@
 /**
  * Two to eight architectures side by side: cells, figures, curves, costs, ranks.
  *
- * URL parameters: `arch` once per architecture, in order, in any form; the axes of the part; `metric`
+ * URL parameters: `arch` once per architecture, in order, in any spelling; the axes of the part; `metric`
  * for the ranks; `curve` and `ys` as on the page of one architecture.
  */
 
@@ -32,7 +32,7 @@ let redrawCurves = null;
  * @typedef {object} Compared
  * @property {string} arch As in the URL.
  * @property {string} letter
- * @property {import("./architecture.js").Found | null} found Null if the form is invalid;
+ * @property {import("./architecture.js").Found | null} found Null if the spelling is invalid;
  * @property {string} problem the reason.
  * @property {any} mean In the part, or null.
  * @property {string} short
